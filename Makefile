@@ -1,0 +1,47 @@
+# The whole developer interface. Every target works from a fresh clone with Python 3.10 to 3.13 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help demo install test check format clean
+.DEFAULT_GOAL := help
+
+help:  ## list these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+demo: $(VENV)/core.stamp  ## install the core, vocode the shipped speech, write demo/report.html
+	$(BIN)/vocos demo
+
+install: $(VENV)/dev.stamp  ## install everything that the tests need into .venv
+
+test: $(VENV)/dev.stamp  ## install everything and run the whole test suite
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/dev.stamp  ## what runs before each commit: ruff, mypy, tests
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2
+
+format: $(VENV)/dev.stamp  ## put the code into its layout
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean:  ## remove the environment and everything that was made
+	rm -rf $(VENV) demo build dist
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The measures (PESQ) are compiled on installation; without a C compiler the report goes without them.
+$(VENV)/core.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing the core (PyTorch may be a large download) ..."
+	$(PIP) --editable '.[eval]' || $(PIP) --editable .
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt scripts/mend_torchaudio.py | $(VENV)/bin/python
+	@echo "Installing everything that the tests need ..."
+	$(PIP) --editable '.[eval,dev]'
+	$(BIN)/python scripts/mend_torchaudio.py
+	touch $@ $(VENV)/core.stamp

@@ -1,0 +1,1 @@
+"""Vocos as a vocoder in Coqui TTS. Importing this package imports no toolkit."""

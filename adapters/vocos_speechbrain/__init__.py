@@ -1,0 +1,1 @@
+"""Vocos as a vocoder in SpeechBrain. Importing this package imports no toolkit."""

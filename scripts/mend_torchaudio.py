@@ -1,0 +1,31 @@
+"""Makes torchaudio importable beside a CPU-only torch.
+
+The registry's torchaudio loads an extension built for CUDA when it is imported, which fails where torch has no CUDA
+libraries. Without the extension's file torchaudio runs as pure Python, by its own design, so the file is removed from
+the development environment. Nothing that ships imports torchaudio.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import torch
+
+
+def main() -> int:
+    spec = importlib.util.find_spec("torchaudio")
+    if spec is None or spec.origin is None or torch.version.cuda is not None:
+        return 0
+    if Path(sys.prefix) not in Path(spec.origin).parents:
+        sys.stderr.write(f"torchaudio lies outside this environment, in {spec.origin}; left alone\n")
+        return 1
+    for extension in (Path(spec.origin).parent / "lib").glob("_torchaudio*.so"):
+        extension.unlink()
+        sys.stdout.write(f"torch {torch.__version__} has no CUDA: removed {extension.name} from torchaudio\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

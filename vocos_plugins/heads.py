@@ -1,0 +1,170 @@
+"""Heads: hidden states to a waveform through an inverse transform (paper, section 3.3 and appendix).
+
+Every head takes hidden states ``(B, T, C)``, the features that they came from and the mask of a ragged batch, and
+gives audio ``(B, N)``. Whatever the precision of the layers before, exponentials, phases and transforms run in
+float32 or better.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from . import config
+from .mel.compression import expand
+from .mel.convention import MelConvention
+from .mel.filterbank import hz_to_mel, mel_filterbank, mel_to_hz
+from .spectral import Float32Buffers, imdct, istft, sine_window
+
+# Upper bound on magnitudes and MDCT coefficients: an untrained or wrongly fed model stays finite.
+MAX_MAGNITUDE = 1e2
+PRIOR_FLOOR = 1e-4
+
+
+class Window(Float32Buffers):
+    """Holds a transform's window under the name that published checkpoints give it."""
+
+    window: Tensor
+
+    def __init__(self, window: Tensor, *, persistent: bool = True) -> None:
+        super().__init__()
+        self.register_buffer("window", window, persistent=persistent)
+
+
+class AmplitudePrior(Float32Buffers):
+    """The magnitudes that a mel itself implies (FreeV, arXiv 2406.08196): its filterbank's pseudo-inverse.
+
+    Shape: mel ``(B, n_mels, T)`` -> log magnitude ``(B, n_fft // 2 + 1, T)``.
+    """
+
+    inverse: Tensor
+
+    def __init__(self, mel: MelConvention) -> None:
+        super().__init__()
+        self.mel = mel
+        filterbank = mel_filterbank(
+            sample_rate=mel.sample_rate,
+            n_fft=mel.n_fft,
+            n_mels=mel.n_mels,
+            f_min=mel.f_min,
+            f_max=mel.f_max,
+            mel_scale=mel.mel_scale,
+            mel_norm=mel.mel_norm,
+        )
+        self.register_buffer("inverse", torch.linalg.pinv(filterbank.double().T).float(), persistent=False)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        linear = expand(mel.to(self.inverse.dtype), self.mel)
+        magnitude = torch.matmul(self.inverse, linear)
+        if self.mel.power == 2:
+            magnitude = magnitude.clamp_min(0.0).sqrt()
+        return magnitude.clamp_min(PRIOR_FLOOR).log()
+
+
+class ISTFTHead(nn.Module):
+    """Predicts log magnitude and phase of an STFT; ``T`` frames become `spectral.output_length` samples."""
+
+    def __init__(self, dim: int, options: config.ISTFT, mel: MelConvention | None) -> None:
+        super().__init__()
+        self.options = options
+        self.out = nn.Linear(dim, options.n_fft + 2)
+        self.istft = Window(torch.hann_window(options.n_fft))
+        self.prior = AmplitudePrior(mel) if options.amplitude_prior and mel is not None else None
+
+    def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        return istft(
+            self.spectrum(hidden, features),
+            self.istft.window,
+            n_fft=self.options.n_fft,
+            hop_length=self.options.hop_length,
+            framing=self.options.framing,
+            mask=mask,
+        )
+
+    def spectrum(self, hidden: Tensor, features: Tensor) -> Tensor:
+        """The complex STFT, ``(B, n_fft // 2 + 1, T)``."""
+        log_magnitude, phase = _at_least_float32(self.out(hidden)).transpose(1, 2).chunk(2, dim=1)
+        if self.prior is not None:
+            log_magnitude = log_magnitude + self.prior(features)
+        magnitude = log_magnitude.exp().clamp_max(MAX_MAGNITUDE)
+        return torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
+
+
+class IMDCTHead(nn.Module):
+    """What the two IMDCT heads share: a linear layer, a mapping to coefficients, the inverse transform."""
+
+    n_outputs_per_bin = 1
+
+    def __init__(self, dim: int, options: config.IMDCTSymExp | config.IMDCTCos) -> None:
+        super().__init__()
+        self.options = options
+        self.out = nn.Linear(dim, options.frame_length // 2 * self.n_outputs_per_bin)
+        self.imdct = Window(sine_window(options.frame_length), persistent=False)
+
+    def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        coefficients = self.coefficients(_at_least_float32(self.out(hidden)))
+        audio = imdct(coefficients, self.imdct.window, framing=self.options.framing, mask=mask)
+        return audio.clamp(-1.0, 1.0) if self.options.clip_audio else audio
+
+    def coefficients(self, outputs: Tensor) -> Tensor:
+        """Outputs of the linear layer -> MDCT coefficients ``(B, T, frame_length / 2)``."""
+        raise NotImplementedError
+
+
+class IMDCTSymExpHead(IMDCTHead):
+    """Coefficients as a symmetric exponential of the outputs."""
+
+    def __init__(self, dim: int, options: config.IMDCTSymExp) -> None:
+        super().__init__(dim, options)
+        if options.sample_rate is not None:
+            bins = torch.linspace(0, hz_to_mel(options.sample_rate / 2, "htk"), self.out.out_features)
+            frequencies = mel_to_hz(bins, "htk")
+            with torch.no_grad():
+                self.out.weight.mul_((1 - frequencies / frequencies.max())[:, None])
+
+    def coefficients(self, outputs: Tensor) -> Tensor:
+        return (outputs.sign() * torch.expm1(outputs.abs())).clamp(-MAX_MAGNITUDE, MAX_MAGNITUDE)
+
+
+class IMDCTCosHead(IMDCTHead):
+    """Coefficients as an exponential magnitude times the cosine of a phase."""
+
+    n_outputs_per_bin = 2
+
+    def coefficients(self, outputs: Tensor) -> Tensor:
+        log_magnitude, phase = outputs.chunk(2, dim=2)
+        return log_magnitude.exp().clamp_max(MAX_MAGNITUDE) * phase.cos()
+
+
+class WaveNeXtHead(nn.Module):
+    """Predicts each frame's samples directly; they are clipped to [-1, 1], as the published checkpoint expects."""
+
+    def __init__(self, dim: int, options: config.WaveNeXt) -> None:
+        super().__init__()
+        self.linear_1 = nn.Linear(dim, options.n_fft + 2)
+        self.linear_2 = nn.Linear(options.n_fft + 2, options.hop_length, bias=False)
+        nn.init.trunc_normal_(self.linear_1.weight, std=0.02)
+        nn.init.trunc_normal_(self.linear_2.weight, std=0.02)
+
+    def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        samples = _at_least_float32(self.linear_2(self.linear_1(hidden))).clamp(-1.0, 1.0)
+        if mask is not None:
+            samples = samples.masked_fill(~mask[:, :, None], 0.0)
+        return samples.flatten(1)
+
+
+def build_head(dim: int, options: config.Head, mel: MelConvention | None) -> nn.Module:
+    """The module for a configured head; ``mel`` is what an amplitude prior inverts."""
+    match options:
+        case config.ISTFT():
+            return ISTFTHead(dim, options, mel)
+        case config.IMDCTSymExp():
+            return IMDCTSymExpHead(dim, options)
+        case config.IMDCTCos():
+            return IMDCTCosHead(dim, options)
+        case config.WaveNeXt():
+            return WaveNeXtHead(dim, options)
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

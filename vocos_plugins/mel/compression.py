@@ -1,0 +1,65 @@
+"""From a linear mel to what a convention stores, and back."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from .convention import LevelNormalization, MeanStdNormalization, MelConvention
+
+# A mel amplitude no speech reaches; keeps an absurd log mel from becoming infinite.
+MAX_LINEAR = 1e6
+
+
+def compress(linear: Tensor, convention: MelConvention) -> Tensor:
+    """Guard, logarithm, gain and normalization: ``(..., n_mels, T)`` linear -> as the convention stores it."""
+    if convention.log is None:
+        values = linear
+    else:
+        guard = convention.guard_value
+        guarded = linear.clamp_min(guard) if convention.guard == "clamp" else linear + guard
+        values = torch.log(guarded) if convention.log == "natural" else torch.log10(guarded)
+        values = values if convention.log_gain == 1.0 else values * convention.log_gain
+    match convention.normalization:
+        case LevelNormalization() as level:
+            return _to_range(values, level)
+        case MeanStdNormalization() as stats:
+            return (values - _per_band(stats.mean, values)) / _per_band(stats.std, values)
+    return values
+
+
+def expand(mel: Tensor, convention: MelConvention) -> Tensor:
+    """Undoes `compress`: the linear mel, not negative and at most `MAX_LINEAR`.
+
+    What a guard or a clip has cut off is not recovered: it comes back as the bound.
+    """
+    values = mel
+    match convention.normalization:
+        case LevelNormalization() as level:
+            values = _from_range(values, level)
+        case MeanStdNormalization() as stats:
+            values = values * _per_band(stats.std, values) + _per_band(stats.mean, values)
+    if convention.log is None:
+        return values.clamp(0.0, MAX_LINEAR)
+    to_natural = (1.0 if convention.log == "natural" else math.log(10.0)) / convention.log_gain
+    linear = torch.exp(values if to_natural == 1.0 else values * to_natural)
+    return (linear if convention.guard == "clamp" else linear - convention.guard_value).clamp(0.0, MAX_LINEAR)
+
+
+def _to_range(values: Tensor, level: LevelNormalization) -> Tensor:
+    unit = (values - level.ref_level - level.min_level) / -level.min_level
+    low = -level.max_norm if level.symmetric else 0.0
+    scaled = unit * (level.max_norm - low) + low
+    return scaled.clamp(low, level.max_norm) if level.clip else scaled
+
+
+def _from_range(values: Tensor, level: LevelNormalization) -> Tensor:
+    low = -level.max_norm if level.symmetric else 0.0
+    scaled = values.clamp(low, level.max_norm) if level.clip else values
+    return (scaled - low) / (level.max_norm - low) * -level.min_level + level.min_level + level.ref_level
+
+
+def _per_band(statistic: float | tuple[float, ...], like: Tensor) -> Tensor:
+    return torch.as_tensor(statistic, dtype=like.dtype, device=like.device).reshape(-1, 1)

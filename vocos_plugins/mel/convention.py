@@ -1,0 +1,159 @@
+"""What fixes a mel spectrogram completely, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from ..spectral import FRAMINGS, Framing
+from .filterbank import MEL_SCALES, MelNorm, MelScale
+
+Window = Literal["hann", "hamming"]
+PadMode = Literal["reflect", "constant"]
+Log = Literal["natural", "log10"]
+Guard = Literal["clamp", "add"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelNormalization:
+    """Maps ``[ref_level + min_level, ref_level]`` to ``[0, max_norm]``, or to ``[-max_norm, max_norm]`` if symmetric.
+
+    As in Coqui TTS (``utils/audio/processor.py``), where levels are decibels.
+
+    Attributes:
+        ref_level: subtracted first, in units of the log mel.
+        min_level: negative; what lies that far below the reference becomes the lower end.
+        max_norm: upper end of the range.
+        symmetric: whether the range is centred on 0.
+        clip: whether values outside the range are cut off, which loses them.
+
+    """
+
+    ref_level: float
+    min_level: float
+    max_norm: float
+    symmetric: bool
+    clip: bool
+
+    def __post_init__(self) -> None:
+        if self.min_level >= 0:
+            raise ValueError(f"min_level must be negative, got {self.min_level}")
+        if self.max_norm <= 0:
+            raise ValueError(f"max_norm must be positive, got {self.max_norm}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanStdNormalization:
+    """``(log mel - mean) / std``, with one number for all bands or one for each."""
+
+    mean: float | tuple[float, ...]
+    std: float | tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        stds = self.std if isinstance(self.std, tuple) else (self.std,)
+        if any(std <= 0 for std in stds):
+            raise ValueError(f"every std must be positive, got {min(stds)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelConvention:
+    """Everything that two programs must agree on to exchange a mel spectrogram.
+
+    Two conventions are equal when all fields but ``name`` are.
+
+    Attributes:
+        name: what people call it, such as ``hifigan-22khz``.
+        sample_rate: Hz.
+        n_fft, win_length, hop_length: samples; a shorter window is centred in the frame.
+        n_mels: bands.
+        f_min, f_max: Hz; ``f_max=None`` is the Nyquist frequency.
+        mel_scale: spacing of the bands.
+        mel_norm: ``slaney`` for triangles of unit area, None for unit height.
+        power: exponent on the magnitude before the filterbank: 1 or 2.
+        window, periodic: the window's shape, and whether it is the periodic (FFT) or the symmetric one.
+        framing, pad_mode: where frames lie (`vocos_plugins.spectral`) and what stands beyond the signal's ends.
+        magnitude_eps: added under the root of ``sqrt(re^2 + im^2 + eps)``.
+        log: base of the logarithm; None for a linear mel.
+        log_gain: factor after the logarithm: 20 with ``log10`` gives decibels.
+        guard, guard_value: how the logarithm is kept from zero: ``log(max(x, v))`` or ``log(x + v)``.
+        pre_emphasis: coefficient ``a`` of ``y[n] - a * y[n - 1]`` on the waveform; 0 for none.
+        normalization: what is done to the log mel last.
+        pad_value: what fills the frames past an item's end in a batch; None where nothing is promised.
+
+    """
+
+    name: str = field(default="", compare=False)
+    sample_rate: int
+    n_fft: int
+    win_length: int
+    hop_length: int
+    n_mels: int
+    f_min: float = 0.0
+    f_max: float | None = None
+    mel_scale: MelScale = "htk"
+    mel_norm: MelNorm | None = None
+    power: float = 1.0
+    window: Window = "hann"
+    periodic: bool = True
+    framing: Framing = "center"
+    pad_mode: PadMode = "reflect"
+    magnitude_eps: float = 0.0
+    log: Log | None = "natural"
+    log_gain: float = 1.0
+    guard: Guard = "clamp"
+    guard_value: float = 1e-5
+    pre_emphasis: float = 0.0
+    normalization: LevelNormalization | MeanStdNormalization | None = None
+    pad_value: float | None = None
+
+    def __post_init__(self) -> None:
+        self._check_grid()
+        self._check_bands()
+        self._check_values()
+
+    def _check_grid(self) -> None:
+        for name in ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.hop_length <= self.win_length <= self.n_fft:
+            raise ValueError(
+                "expected hop_length <= win_length <= n_fft, got "
+                f"hop_length={self.hop_length}, win_length={self.win_length}, n_fft={self.n_fft}"
+            )
+        for name, allowed in (
+            ("framing", FRAMINGS),
+            ("pad_mode", get_args(PadMode)),
+            ("window", get_args(Window)),
+        ):
+            _check_choice(name, getattr(self, name), allowed)
+
+    def _check_bands(self) -> None:
+        nyquist = self.sample_rate / 2
+        top = nyquist if self.f_max is None else self.f_max
+        if not 0 <= self.f_min < top <= nyquist:
+            raise ValueError(
+                f"expected 0 <= f_min < f_max <= {nyquist:g} Hz (half of sample_rate), "
+                f"got f_min={self.f_min}, f_max={self.f_max}"
+            )
+        _check_choice("mel_scale", self.mel_scale, MEL_SCALES)
+        _check_choice("mel_norm", self.mel_norm, (None, "slaney"))
+        _check_choice("power", self.power, (1, 2))
+
+    def _check_values(self) -> None:
+        _check_choice("log", self.log, (None, *get_args(Log)))
+        _check_choice("guard", self.guard, get_args(Guard))
+        if self.guard_value < 0 or (self.log is not None and self.guard_value == 0):
+            raise ValueError(f"guard_value must be positive to keep the logarithm finite, got {self.guard_value}")
+        if self.log_gain <= 0:
+            raise ValueError(f"log_gain must be positive, got {self.log_gain}")
+        if self.magnitude_eps < 0:
+            raise ValueError(f"magnitude_eps must not be negative, got {self.magnitude_eps}")
+        if isinstance(self.normalization, MeanStdNormalization):
+            for statistic in (self.normalization.mean, self.normalization.std):
+                if isinstance(statistic, tuple) and len(statistic) != self.n_mels:
+                    raise ValueError(f"normalization has {len(statistic)} values for n_mels={self.n_mels}")
+
+
+def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")

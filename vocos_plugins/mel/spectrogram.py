@@ -1,0 +1,81 @@
+"""The mel front end: waveform to mel, as a `MelConvention` says."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..spectral import Float32Buffers, stft
+from .compression import compress
+from .convention import MelConvention
+from .filterbank import mel_filterbank
+
+
+class Spectrogram(Float32Buffers):
+    """Magnitude (or power) spectrogram of a convention: ``(B, N)`` -> ``(B, n_fft // 2 + 1, T)``."""
+
+    window: Tensor
+
+    def __init__(self, convention: MelConvention) -> None:
+        super().__init__()
+        self.convention = convention
+        make_window = torch.hann_window if convention.window == "hann" else torch.hamming_window
+        self.register_buffer("window", make_window(convention.win_length, periodic=convention.periodic))
+
+    def forward(self, audio: Tensor) -> Tensor:
+        c = self.convention
+        if c.pre_emphasis:
+            audio = audio - c.pre_emphasis * F.pad(audio, (1, 0))[..., :-1]
+        spectrum = stft(
+            audio, self.window, n_fft=c.n_fft, hop_length=c.hop_length, framing=c.framing, pad_mode=c.pad_mode
+        )
+        if c.magnitude_eps:
+            magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + c.magnitude_eps)
+        else:
+            magnitude = spectrum.abs()
+        return magnitude if c.power == 1 else magnitude**c.power
+
+
+class MelScale(Float32Buffers):
+    """Applies a convention's filterbank: ``(B, n_fft // 2 + 1, T)`` -> ``(B, n_mels, T)``."""
+
+    fb: Tensor
+
+    def __init__(self, convention: MelConvention) -> None:
+        super().__init__()
+        filterbank = mel_filterbank(
+            sample_rate=convention.sample_rate,
+            n_fft=convention.n_fft,
+            n_mels=convention.n_mels,
+            f_min=convention.f_min,
+            f_max=convention.f_max,
+            mel_scale=convention.mel_scale,
+            mel_norm=convention.mel_norm,
+        )
+        self.register_buffer("fb", filterbank)
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        return torch.matmul(spectrogram.transpose(-1, -2), self.fb).transpose(-1, -2)
+
+
+class MelSpectrogram(nn.Module):
+    """Waveform to mel as `convention` says.
+
+    Shape: ``(B, N)`` in [-1, 1] -> ``(B, n_mels, T)``; ``T = N // hop_length + 1`` for ``center`` framing,
+    ``N // hop_length`` for ``same``. The names of its parts are those of torchaudio's module, so that published
+    checkpoints fit.
+
+    Raises:
+        ValueError: the audio is too short to be mirrored at its ends.
+
+    """
+
+    def __init__(self, convention: MelConvention) -> None:
+        super().__init__()
+        self.convention = convention
+        self.spectrogram = Spectrogram(convention)
+        self.mel_scale = MelScale(convention)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        return compress(self.mel_scale(self.spectrogram(audio)), self.convention)

@@ -1,0 +1,257 @@
+"""The vocoder: features -> backbone -> head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .backbone import build_backbone
+from .config import EncodecCodes, VocosConfig
+from .encodec import EncodecFeatures
+from .heads import build_head
+from .mel.convention import MelConvention
+from .mel.spectrogram import MelSpectrogram
+
+
+class MelFeatures(nn.Module):
+    """Holds the mel front end under the name that published checkpoints give it: ``(B, N)`` -> ``(B, n_mels, T)``."""
+
+    def __init__(self, mel: MelConvention) -> None:
+        super().__init__()
+        self.mel_spec = MelSpectrogram(mel)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        mel: Tensor = self.mel_spec(audio)
+        return mel
+
+
+class Vocos(nn.Module):
+    """Vocos (arXiv 2306.00814): one forward pass predicts STFT coefficients, an inverse FFT makes the waveform.
+
+    `decode` and calling the model are for inference and record no gradients; `synthesize` trains.
+
+    Args:
+        config: the architecture and what it takes in.
+        provenance: how the weights came to be (data, licence, steps); stored with the checkpoint.
+
+    """
+
+    def __init__(self, config: VocosConfig, provenance: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.provenance = dict(provenance or {})
+        self.feature_extractor: MelFeatures | EncodecFeatures
+        if isinstance(config.features, MelConvention):
+            self.feature_extractor = MelFeatures(config.features)
+        else:
+            self.feature_extractor = EncodecFeatures(config.features)
+        self.backbone = build_backbone(config.n_features, config.backbone)
+        self.head = build_head(config.backbone.dim, config.head, self.mel)
+
+    @property
+    def mel(self) -> MelConvention | None:
+        """The mel that the model takes, None for an EnCodec model."""
+        return self.config.features if isinstance(self.config.features, MelConvention) else None
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz of the audio."""
+        return self.config.features.sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples a frame."""
+        return self.config.features.hop_length
+
+    def synthesize(self, features: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """The bare computation, differentiable and unchecked; `decode` says what it takes and gives.
+
+        Args:
+            features: ``(B, C, T)``.
+            bandwidth_id: int64 ``(B, 1)`` or ``(1, 1)``.
+            mask: bool ``(B, T)``, True for the frames of a ragged batch that count.
+
+        """
+        if mask is not None:
+            features = features.masked_fill(~mask[:, None], 0.0)
+        audio: Tensor = self.head(self.backbone(features, bandwidth_id, mask), features, mask)
+        return audio
+
+    @torch.no_grad()
+    def decode(
+        self,
+        features: Tensor,
+        *,
+        lengths: Tensor | None = None,
+        bandwidth_id: int | Tensor | None = None,
+    ) -> Tensor:
+        """Mel (or EnCodec features) to waveform.
+
+        Args:
+            features: ``(B, n_mels, T)`` in the convention `mel`, or what `codes_to_features` gives.
+            lengths: frames of each row of a ragged batch, ``(B,)``. A row then equals its own single decode and is 0
+                past its end, whatever its padding holds.
+            bandwidth_id: which of an EnCodec model's bandwidths; one for all, ``()`` or ``(1,)``, or one a row,
+                ``(B,)``.
+
+        Shape: ``(B, N)``, float32 (float64 if the model is); ``N = (T - 1) * hop_length`` for ``center`` framing and
+        ``T * hop_length`` for ``same``.
+
+        Raises:
+            TypeError: features are not floating point.
+            ValueError: their shape is off, they are not finite, or lengths or bandwidths can't be.
+
+        """
+        _check_features(features, self.config.n_features)
+        batch, _, n_frames = features.shape
+        weight = next(self.backbone.parameters())
+        mask = None if lengths is None else _frame_mask(lengths, batch, n_frames, features.device)
+        finite = torch.isfinite(features if mask is None else features.masked_fill(~mask[:, None], 0.0))
+        if not bool(finite.all()):
+            raise ValueError(_describe_not_finite(features, finite))
+        bandwidths = self._bandwidths(bandwidth_id, batch)
+        if batch == 0:
+            return features.new_zeros(0, self.config.n_samples(n_frames))
+        mask = None if mask is None else mask.to(weight.device)
+        return self.synthesize(features.to(weight), bandwidths, mask)
+
+    @torch.no_grad()
+    def forward(self, audio: Tensor, *, bandwidth_id: int | Tensor | None = None) -> Tensor:
+        """Copy-synthesis: the waveform's own mel, decoded.
+
+        Shape: ``(B, N)`` in [-1, 1] at `sample_rate` -> ``(B, N')``, ``N'`` being ``N`` rounded down to whole frames.
+
+        Raises:
+            TypeError: audio is not floating point.
+            ValueError: it is not ``(B, N)``, too short or not finite, or the model takes EnCodec codes.
+
+        """
+        if isinstance(self.feature_extractor, EncodecFeatures):
+            raise ValueError("this model takes EnCodec codes, not audio: decode(codes_to_features(codes), ...)")
+        if not audio.is_floating_point():
+            raise TypeError(f"audio must be floating point in [-1, 1], got {audio.dtype}")
+        if audio.dim() != 2:
+            raise ValueError(f"audio must be (B, N), got shape {tuple(audio.shape)}")
+        if not bool(torch.isfinite(audio).all()):
+            raise ValueError("audio holds NaN or infinite samples")
+        window = self.feature_extractor.mel_spec.spectrogram.window
+        return self.decode(self.feature_extractor(audio.to(window)), bandwidth_id=bandwidth_id)
+
+    @torch.no_grad()
+    def codes_to_features(self, codes: Tensor, *, bandwidth_id: int | None = None) -> Tensor:
+        """EnCodec codes to what `decode` takes.
+
+        Args:
+            codes: integers, ``(Q, T)`` or ``(Q, B, T)``: codebooks first.
+            bandwidth_id: if given, the number of codebooks is checked against it.
+
+        Shape: ``(B, codebook_dim, T)``; ``B`` is 1 for ``(Q, T)``.
+
+        Raises:
+            TypeError: codes are not integers.
+            ValueError: this is no EnCodec model, or the codes' shape or values can't be.
+
+        """
+        if not isinstance(self.feature_extractor, EncodecFeatures):
+            raise ValueError("this model takes mel spectrograms, not EnCodec codes")
+        features: Tensor = self.feature_extractor(codes, bandwidth_id)
+        return features
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+    ) -> Vocos:
+        """Loads a bundled name, a directory, or a repository of the Hugging Face hub, ready for inference.
+
+        Args:
+            name_or_path: for instance ``vocos-mel-22khz-small``, ``runs/mine``, ``charactr/vocos-mel-24khz``.
+            revision: branch, tag or commit on the hub; a known checkpoint's own card pins one.
+            cache_dir, local_files_only, token: as in ``huggingface_hub.hf_hub_download``.
+
+        Raises:
+            CheckpointError: nothing there by that name, or a file that is damaged, unsafe or doesn't fit.
+
+        """
+        from .pretrained import load_pretrained
+
+        return load_pretrained(
+            name_or_path, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token
+        )
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Writes ``config.yaml`` and ``model.safetensors``, which `from_pretrained` loads."""
+        from .pretrained import save_pretrained
+
+        save_pretrained(self, directory)
+
+    def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | bool | None = None) -> str:
+        """Saves to a repository of the hub, made if it isn't there; gives the commit's address."""
+        from .pretrained import push_to_hub
+
+        return push_to_hub(self, repo_id, private=private, token=token)
+
+    def _bandwidths(self, bandwidth_id: int | Tensor | None, batch: int) -> Tensor | None:
+        known = self.config.n_bandwidths
+        if known is None:
+            if bandwidth_id is not None:
+                raise ValueError(f"this model has no bandwidths; leave bandwidth_id={bandwidth_id!r} out")
+            return None
+        choices = self._describe_bandwidths(known)
+        if bandwidth_id is None:
+            raise ValueError(f"this model needs a bandwidth_id: {choices}")
+        ids = torch.as_tensor(bandwidth_id, device=next(self.parameters()).device)
+        if ids.is_floating_point() or ids.numel() not in (1, batch) or ids.dim() > 2:
+            raise ValueError(
+                f"bandwidth_id must be one integer or {batch} (one a row), got {ids.dtype} of shape {tuple(ids.shape)}"
+            )
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < known:
+            raise ValueError(f"bandwidth_id must be {choices}; got {ids.flatten().tolist()}")
+        return ids.long().reshape(-1, 1)
+
+    def _describe_bandwidths(self, known: int) -> str:
+        if not isinstance(self.config.features, EncodecCodes):
+            return f"0 to {known - 1}"
+        return ", ".join(f"{i} ({kbps:g} kb/s)" for i, kbps in enumerate(self.config.features.bandwidths))
+
+
+def _check_features(features: Tensor, n_features: int) -> None:
+    if not features.is_floating_point():
+        raise TypeError(f"features must be floating point, got {features.dtype}; codes go through codes_to_features")
+    shape = tuple(features.shape)
+    if features.dim() != 3:
+        hint = "; add the batch dimension: mel[None]" if features.dim() == 2 else ""
+        raise ValueError(f"features must be (B, {n_features}, T), got shape {shape}{hint}")
+    if shape[1] != n_features:
+        hint = "; the bands come first: try mel.transpose(1, 2)" if shape[2] == n_features else ""
+        raise ValueError(f"this model takes {n_features} bands, got {shape[1]} in shape {shape}{hint}")
+    if shape[2] == 0:
+        raise ValueError(f"features have no frames: shape {shape}")
+
+
+def _frame_mask(lengths: Tensor, batch: int, n_frames: int, device: torch.device) -> Tensor:
+    lengths = torch.as_tensor(lengths, device=device)
+    if lengths.is_floating_point() or lengths.shape != (batch,):
+        raise ValueError(
+            f"lengths must be {batch} whole numbers of frames, got {lengths.dtype} of shape {tuple(lengths.shape)}"
+        )
+    if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= n_frames:
+        raise ValueError(f"lengths must lie in 0..{n_frames}, got {lengths.tolist()}")
+    return torch.arange(n_frames, device=device) < lengths[:, None]
+
+
+def _describe_not_finite(features: Tensor, finite: Tensor) -> str:
+    row, band, frame = (int(index) for index in (~finite).nonzero()[0])
+    return (
+        f"features hold {int((~finite).sum())} NaN or infinite values, "
+        f"the first in row {row}, band {band}, frame {frame}: {float(features[row, band, frame])}"
+    )

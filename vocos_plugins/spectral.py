@@ -1,0 +1,197 @@
+"""Short-time Fourier and modified discrete cosine transforms in the two framings that vocoders use.
+
+Shapes here and in the whole package: ``B`` batch, ``F`` frequency bins, ``T`` frames, ``N`` samples.
+
+``framing`` says where frame ``t`` lies on the signal:
+
+- ``center``: its middle is at sample ``t * hop_length``; ``T`` frames make ``(T - 1) * hop_length`` samples;
+- ``same``: its middle is at ``(t + 1/2) * hop_length``; ``T`` frames make ``T * hop_length`` samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Framing = Literal["center", "same"]
+FRAMINGS: tuple[str, ...] = get_args(Framing)
+
+# Below this the summed squared windows count as zero: no frame reaches the sample. torch.istft has the same bound.
+ENVELOPE_FLOOR = 1e-11
+
+
+def frame_padding(n_fft: int, hop_length: int, framing: Framing) -> tuple[int, int]:
+    """Samples added before and after a signal so that its frames lie as ``framing`` says."""
+    if framing == "center":
+        return n_fft // 2, n_fft // 2
+    missing = n_fft - hop_length
+    return missing // 2, missing - missing // 2
+
+
+def output_length(n_frames: int, hop_length: int, framing: Framing) -> int:
+    """Samples that ``n_frames`` frames decode to; 0 where there is nothing to decode."""
+    return max(n_frames - 1, 0) * hop_length if framing == "center" else n_frames * hop_length
+
+
+def stft(
+    audio: Tensor,
+    window: Tensor,
+    *,
+    n_fft: int,
+    hop_length: int,
+    framing: Framing = "center",
+    pad_mode: str = "reflect",
+) -> Tensor:
+    """Complex spectrogram. A window shorter than ``n_fft`` is centred in its frame.
+
+    Shape: ``(B, N)`` -> ``(B, n_fft // 2 + 1, T)``; ``T = N // hop_length + 1`` for ``center`` (even ``n_fft``),
+    ``N // hop_length`` for ``same``.
+
+    Raises:
+        ValueError: the signal is too short to be mirrored at its ends.
+
+    """
+    left, right = frame_padding(n_fft, hop_length, framing)
+    if pad_mode == "reflect" and audio.shape[-1] <= max(left, right):
+        raise ValueError(
+            f"audio has {audio.shape[-1]} samples, but frames of n_fft={n_fft} mirrored at the ends "
+            f"need at least {max(left, right) + 1}; pad it with zeros first"
+        )
+    padded = F.pad(audio, (left, right), mode=pad_mode)
+    spectrum: Tensor = torch.stft(
+        padded, n_fft, hop_length, window.shape[0], window, center=False, onesided=True, return_complex=True
+    )
+    return spectrum
+
+
+def overlap_add(frames: Tensor, hop_length: int) -> Tensor:
+    """Sums frames that start ``hop_length`` samples apart: ``(B, L, T)`` -> ``(B, (T - 1) * hop_length + L)``."""
+    length, n_frames = frames.shape[1:]
+    n_samples = (n_frames - 1) * hop_length + length
+    folded = F.fold(frames, (1, n_samples), kernel_size=(1, length), stride=(1, hop_length))
+    return folded[:, 0, 0]
+
+
+def istft(
+    spectrum: Tensor,
+    window: Tensor,
+    *,
+    n_fft: int,
+    hop_length: int,
+    framing: Framing = "center",
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Least-squares inverse of `stft` (Griffin and Lim, 1984).
+
+    Args:
+        spectrum: complex, ``(B, n_fft // 2 + 1, T)``.
+        window: ``(win_length,)``, the one the analysis used.
+        n_fft, hop_length: samples.
+        framing: see the module.
+        mask: bool ``(B, T)``, True for the frames of a ragged batch that count. Each row then equals its own
+            single inverse, and is 0 past its end.
+
+    Shape: ``(B, N)`` with ``N = (T - 1) * hop_length`` for ``center``, ``T * hop_length`` for ``same``.
+
+    """
+    batch, _, n_frames = spectrum.shape
+    n_samples = output_length(n_frames, hop_length, framing)
+    if n_samples == 0 or batch == 0:
+        return window.new_zeros(batch, n_samples)
+    window = _centred(window, n_fft)
+    frames = torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None]
+    weights = window.square()[None, :, None].expand(1, n_fft, n_frames)
+    if mask is not None:
+        frames = frames.masked_fill(~mask[:, None], 0.0)
+        weights = weights * mask[:, None]
+    envelope = overlap_add(weights, hop_length).clamp_min(ENVELOPE_FLOOR)
+    left, _ = frame_padding(n_fft, hop_length, framing)
+    audio = (overlap_add(frames, hop_length) / envelope)[:, left : left + n_samples]
+    return audio if mask is None else _silence_past_end(audio, mask, hop_length, framing)
+
+
+def mdct(audio: Tensor, window: Tensor, *, framing: Framing = "center") -> Tensor:
+    """Modified discrete cosine transform, orthonormal, hop of half a frame.
+
+    Shape: ``(B, N)`` -> ``(B, T, L / 2)`` for a window of ``L`` samples. The ends are padded with zeros.
+    """
+    length = window.shape[0]
+    half = length // 2
+    frames = F.pad(audio, frame_padding(length, half, framing)).unfold(-1, length, half) * window
+    turned = frames * _rotation(-_count(length, audio) / length, window)
+    shift = -(half + 1) / 2 * (_count(half, audio) + 0.5) / half
+    spectrum = torch.fft.fft(turned, dim=-1)[..., :half] * _rotation(shift, window)
+    real: Tensor = spectrum.real
+    return real * math.sqrt(2 / half)
+
+
+def imdct(coefficients: Tensor, window: Tensor, *, framing: Framing = "center", mask: Tensor | None = None) -> Tensor:
+    """Inverse of `mdct` for a window that meets the Princen-Bradley condition.
+
+    Shape: ``(B, T, L / 2)`` -> ``(B, N)``, ``N = (T - 1) * L / 2`` for ``center``, ``T * L / 2`` for ``same``.
+    ``mask`` is as for `istft`.
+    """
+    batch, n_frames, half = coefficients.shape
+    n_samples = output_length(n_frames, half, framing)
+    if n_samples == 0 or batch == 0:
+        return window.new_zeros(batch, n_samples)
+    length = 2 * half
+    turned = coefficients * _rotation((half + 1) / 2 * _count(half, window) / half, window)
+    shift = (_count(length, window) + (half + 1) / 2) / length
+    frames = torch.fft.ifft(turned, n=length, dim=-1) * _rotation(shift, window)
+    frames = (frames.real * window * (length * math.sqrt(2 / half))).transpose(1, 2)
+    if mask is not None:
+        frames = frames.masked_fill(~mask[:, None], 0.0)
+    left, _ = frame_padding(length, half, framing)
+    audio = overlap_add(frames, half)[:, left : left + n_samples]
+    return audio if mask is None else _silence_past_end(audio, mask, half, framing)
+
+
+def sine_window(length: int) -> Tensor:
+    """The MDCT's window: meets the Princen-Bradley condition; scipy calls it ``cosine``."""
+    return torch.sin(torch.pi / length * (torch.arange(length, dtype=torch.float64) + 0.5)).float()
+
+
+class Float32Buffers(nn.Module):
+    """A module whose buffers ``.half()`` and ``.bfloat16()`` leave in float32.
+
+    A window or filterbank rounded to three digits is audible, and the inverse FFT runs in float32 anyway.
+    """
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Float32Buffers:
+        exact = dict(self.named_buffers(recurse=False))
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, buffer in exact.items():
+            moved = getattr(self, name)
+            if moved.dtype in (torch.float16, torch.bfloat16):
+                setattr(self, name, buffer.to(moved.device))
+        return self
+
+
+def _centred(window: Tensor, n_fft: int) -> Tensor:
+    missing = n_fft - window.shape[0]
+    return F.pad(window, (missing // 2, missing - missing // 2))
+
+
+def _count(n: int, like: Tensor) -> Tensor:
+    """``0 .. n - 1`` in float64: angles made of float32 counts would lose digits in long frames."""
+    return torch.arange(n, dtype=torch.float64, device=like.device)
+
+
+def _rotation(half_turns: Tensor, like: Tensor) -> Tensor:
+    """``exp(i pi half_turns)`` in the precision of ``like``."""
+    angle = torch.pi * half_turns
+    return torch.polar(torch.ones_like(angle), angle).to(
+        torch.complex128 if like.dtype == torch.float64 else torch.complex64
+    )
+
+
+def _silence_past_end(audio: Tensor, mask: Tensor, hop_length: int, framing: Framing) -> Tensor:
+    n_frames = mask.sum(dim=1, keepdim=True)
+    ends = (n_frames - 1 if framing == "center" else n_frames).clamp_min(0) * hop_length
+    return audio.masked_fill(torch.arange(audio.shape[1], device=audio.device) >= ends, 0.0)
