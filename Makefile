@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Two workers of one thread each: more would only wait for each other on two cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
 .PHONY: help demo install test check format clean
 .DEFAULT_GOAL := help
 
@@ -16,13 +19,13 @@ demo: $(VENV)/core.stamp  ## install the core, vocode the shipped speech, write 
 install: $(VENV)/dev.stamp  ## install everything that the tests need into .venv
 
 test: $(VENV)/dev.stamp  ## install everything and run the whole test suite
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 check: $(VENV)/dev.stamp  ## what runs before each commit: ruff, mypy, tests
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 format: $(VENV)/dev.stamp  ## put the code into its layout
 	$(BIN)/ruff format

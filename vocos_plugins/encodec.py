@@ -52,6 +52,8 @@ class EncodecFeatures(nn.Module):
     def _check_count(self, codes: Tensor, bandwidth_id: int | None) -> None:
         counts = self.codebook_counts
         found = codes.shape[0]
+        if bandwidth_id is not None and not 0 <= bandwidth_id < len(counts):
+            raise ValueError(f"bandwidth_id must be 0 to {len(counts) - 1}, got {bandwidth_id}")
         if bandwidth_id is not None and found != counts[bandwidth_id]:
             raise ValueError(
                 f"bandwidth_id={bandwidth_id} means {self.options.bandwidths[bandwidth_id]} kb/s, "

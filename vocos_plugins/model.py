@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .backbone import build_backbone
 from .config import EncodecCodes, VocosConfig
-from .encodec import EncodecFeatures
+from .encodec import INTEGER_DTYPES, EncodecFeatures
 from .heads import build_head
 from .mel.convention import MelConvention
 from .mel.spectrogram import MelSpectrogram
@@ -106,24 +107,29 @@ class Vocos(nn.Module):
             ValueError: their shape is off, they are not finite, or lengths or bandwidths can't be.
 
         """
-        _check_features(features, self.config.n_features)
+        check_shape(features, self.config.n_features)
         batch, _, n_frames = features.shape
         weight = next(self.backbone.parameters())
         mask = None if lengths is None else _frame_mask(lengths, batch, n_frames, features.device)
-        finite = torch.isfinite(features if mask is None else features.masked_fill(~mask[:, None], 0.0))
-        if not bool(finite.all()):
-            raise ValueError(_describe_not_finite(features, finite))
+        check_finite(features, mask)
         bandwidths = self._bandwidths(bandwidth_id, batch)
         if batch == 0:
-            return features.new_zeros(0, self.config.n_samples(n_frames))
+            dtype = torch.promote_types(weight.dtype, torch.float32)
+            return weight.new_zeros(0, self.config.n_samples(n_frames), dtype=dtype)
         mask = None if mask is None else mask.to(weight.device)
         return self.synthesize(features.to(weight), bandwidths, mask)
 
     @torch.no_grad()
-    def forward(self, audio: Tensor, *, bandwidth_id: int | Tensor | None = None) -> Tensor:
+    def forward(self, audio: Tensor, *, length: int | None = None, bandwidth_id: int | Tensor | None = None) -> Tensor:
         """Copy-synthesis: the waveform's own mel, decoded.
 
-        Shape: ``(B, N)`` in [-1, 1] at `sample_rate` -> ``(B, N')``, ``N'`` being ``N`` rounded down to whole frames.
+        Args:
+            audio: ``(B, N)`` in [-1, 1] at `sample_rate`.
+            length: samples wanted. The audio is filled up with zeros for them, to a whole frame at least, so that its
+                last samples are not lost and any ``N > 0`` will do.
+            bandwidth_id: as for `decode`.
+
+        Shape: ``(B, length)``; without `length`, ``N`` rounded down to whole frames.
 
         Raises:
             TypeError: audio is not floating point.
@@ -139,7 +145,9 @@ class Vocos(nn.Module):
         if not bool(torch.isfinite(audio).all()):
             raise ValueError("audio holds NaN or infinite samples")
         window = self.feature_extractor.mel_spec.spectrogram.window
-        return self.decode(self.feature_extractor(audio.to(window)), bandwidth_id=bandwidth_id)
+        if length is not None:
+            audio = F.pad(audio, (0, self._n_filled(max(length, audio.shape[1])) - audio.shape[1]))
+        return self.decode(self.feature_extractor(audio.to(window)), bandwidth_id=bandwidth_id)[:, :length]
 
     @torch.no_grad()
     def codes_to_features(self, codes: Tensor, *, bandwidth_id: int | None = None) -> Tensor:
@@ -200,6 +208,11 @@ class Vocos(nn.Module):
 
         return push_to_hub(self, repo_id, private=private, token=token)
 
+    def _n_filled(self, n_samples: int) -> int:
+        """The next length of whole frames that can be mirrored at its ends."""
+        n_fft = self.config.features.n_fft if isinstance(self.config.features, MelConvention) else 0
+        return -(-max(n_samples, n_fft // 2 + 1) // self.hop_length) * self.hop_length
+
     def _bandwidths(self, bandwidth_id: int | Tensor | None, batch: int) -> Tensor | None:
         known = self.config.n_bandwidths
         if known is None:
@@ -210,13 +223,14 @@ class Vocos(nn.Module):
         if bandwidth_id is None:
             raise ValueError(f"this model needs a bandwidth_id: {choices}")
         ids = torch.as_tensor(bandwidth_id, device=next(self.parameters()).device)
-        if ids.is_floating_point() or ids.numel() not in (1, batch) or ids.dim() > 2:
+        if ids.dtype not in INTEGER_DTYPES or ids.numel() not in (1, batch) or ids.dim() > 2:
             raise ValueError(
                 f"bandwidth_id must be one integer or {batch} (one a row), got {ids.dtype} of shape {tuple(ids.shape)}"
             )
+        ids = ids.long()  # torch has no min of unsigned integers
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < known:
             raise ValueError(f"bandwidth_id must be {choices}; got {ids.flatten().tolist()}")
-        return ids.long().reshape(-1, 1)
+        return ids.reshape(-1, 1)
 
     def _describe_bandwidths(self, known: int) -> str:
         if not isinstance(self.config.features, EncodecCodes):
@@ -224,7 +238,8 @@ class Vocos(nn.Module):
         return ", ".join(f"{i} ({kbps:g} kb/s)" for i, kbps in enumerate(self.config.features.bandwidths))
 
 
-def _check_features(features: Tensor, n_features: int) -> None:
+def check_shape(features: Tensor, n_features: int) -> None:
+    """Raises TypeError or ValueError for features that are not floating point ``(B, n_features, T)``, ``T > 0``."""
     if not features.is_floating_point():
         raise TypeError(f"features must be floating point, got {features.dtype}; codes go through codes_to_features")
     shape = tuple(features.shape)
@@ -240,18 +255,23 @@ def _check_features(features: Tensor, n_features: int) -> None:
 
 def _frame_mask(lengths: Tensor, batch: int, n_frames: int, device: torch.device) -> Tensor:
     lengths = torch.as_tensor(lengths, device=device)
-    if lengths.is_floating_point() or lengths.shape != (batch,):
+    if lengths.dtype not in INTEGER_DTYPES or lengths.shape != (batch,):
         raise ValueError(
             f"lengths must be {batch} whole numbers of frames, got {lengths.dtype} of shape {tuple(lengths.shape)}"
         )
+    lengths = lengths.long()
     if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= n_frames:
         raise ValueError(f"lengths must lie in 0..{n_frames}, got {lengths.tolist()}")
     return torch.arange(n_frames, device=device) < lengths[:, None]
 
 
-def _describe_not_finite(features: Tensor, finite: Tensor) -> str:
+def check_finite(features: Tensor, mask: Tensor | None = None) -> None:
+    """Raises ValueError where features hold NaN or infinite values, but for frames that ``mask`` leaves out."""
+    finite = torch.isfinite(features if mask is None else features.masked_fill(~mask[:, None], 0.0))
+    if bool(finite.all()):
+        return
     row, band, frame = (int(index) for index in (~finite).nonzero()[0])
-    return (
+    raise ValueError(
         f"features hold {int((~finite).sum())} NaN or infinite values, "
         f"the first in row {row}, band {band}, frame {frame}: {float(features[row, band, frame])}"
     )

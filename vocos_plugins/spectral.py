@@ -53,15 +53,20 @@ def stft(
     ``N // hop_length`` for ``same``.
 
     Raises:
-        ValueError: the signal is too short to be mirrored at its ends.
+        ValueError: the signal is too short to be mirrored at its ends or to fill a frame.
 
     """
     left, right = frame_padding(n_fft, hop_length, framing)
-    if pad_mode == "reflect" and audio.shape[-1] <= max(left, right):
+    n_samples = audio.shape[-1]
+    needed = max(n_fft - left - right, max(left, right) + 1 if pad_mode == "reflect" else 0)
+    if n_samples < needed:
         raise ValueError(
-            f"audio has {audio.shape[-1]} samples, but frames of n_fft={n_fft} mirrored at the ends "
-            f"need at least {max(left, right) + 1}; pad it with zeros first"
+            f"audio has {n_samples} samples, but frames of n_fft={n_fft}, hop_length={hop_length} with "
+            f"{pad_mode} padding need at least {needed}; pad it with zeros first"
         )
+    if audio.shape[0] == 0:  # the FFT takes no empty batch
+        n_frames = (n_samples + left + right - n_fft) // hop_length + 1
+        return audio.new_zeros(0, n_fft // 2 + 1, n_frames, dtype=window.dtype.to_complex())
     padded = F.pad(audio, (left, right), mode=pad_mode)
     spectrum: Tensor = torch.stft(
         padded, n_fft, hop_length, window.shape[0], window, center=False, onesided=True, return_complex=True

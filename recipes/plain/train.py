@@ -158,6 +158,17 @@ def learning_rate(step: int, steps: int) -> float:
     return LEARNING_RATE * factor * min(1.0, max(0.0, (steps - step) / (steps - decay_from)))
 
 
+def provenance(step: int) -> dict[str, object]:
+    """What the checkpoint says of its training."""
+    return {
+        "steps": step,
+        "batch": f"{BATCH_SIZE} crops of {CROP} samples",
+        "losses": "multi-resolution log mel, phase derivatives; no discriminators",
+        "script": "recipes/plain/train.py",
+        "hardware": f"CPU, {torch.get_num_threads()} threads",
+    }
+
+
 def save(out: Path, step: int, model: Vocos, average: Vocos, optimizer: torch.optim.Optimizer) -> None:
     state = {
         "step": step,
@@ -168,7 +179,7 @@ def save(out: Path, step: int, model: Vocos, average: Vocos, optimizer: torch.op
     }
     torch.save(state, out / "state.tmp")
     os.replace(out / "state.tmp", out / "state.pt")
-    average.provenance = {"steps": step, "losses": "multi-resolution mel, phase derivatives"}
+    average.provenance = provenance(step)
     average.save_pretrained(out / "model")
 
 

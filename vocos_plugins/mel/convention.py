@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -36,9 +37,9 @@ class LevelNormalization:
     clip: bool
 
     def __post_init__(self) -> None:
-        if self.min_level >= 0:
+        if not self.min_level < 0:
             raise ValueError(f"min_level must be negative, got {self.min_level}")
-        if self.max_norm <= 0:
+        if not self.max_norm > 0:
             raise ValueError(f"max_norm must be positive, got {self.max_norm}")
 
 
@@ -51,8 +52,8 @@ class MeanStdNormalization:
 
     def __post_init__(self) -> None:
         stds = self.std if isinstance(self.std, tuple) else (self.std,)
-        if any(std <= 0 for std in stds):
-            raise ValueError(f"every std must be positive, got {min(stds)}")
+        if not all(std > 0 for std in stds):
+            raise ValueError(f"every std must be positive, got {self.std}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +143,9 @@ class MelConvention:
     def _check_values(self) -> None:
         _check_choice("log", self.log, (None, *get_args(Log)))
         _check_choice("guard", self.guard, get_args(Guard))
+        for name in ("guard_value", "log_gain", "magnitude_eps", "pre_emphasis"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be finite, got {getattr(self, name)}")
         if self.guard_value < 0 or (self.log is not None and self.guard_value == 0):
             raise ValueError(f"guard_value must be positive to keep the logarithm finite, got {self.guard_value}")
         if self.log_gain <= 0:

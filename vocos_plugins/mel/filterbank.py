@@ -65,7 +65,7 @@ def mel_filterbank(
 
     """
     nyquist = sample_rate / 2
-    bins = torch.linspace(0, nyquist, n_fft // 2 + 1)
+    bins = torch.linspace(0, n_fft // 2 * sample_rate / n_fft, n_fft // 2 + 1)
     ends = hz_to_mel(f_min, mel_scale), hz_to_mel(nyquist if f_max is None else f_max, mel_scale)
     corners = mel_to_hz(torch.linspace(*ends, n_mels + 2), mel_scale)
     widths = corners[1:] - corners[:-1]

@@ -1,0 +1,53 @@
+"""Puts a trained model into the package, in half precision and with where it came from.
+
+    python recipes/plain/bundle.py --run runs/small --manifest DATA/manifest.csv --name vocos-mel-22khz-small
+
+The manifest's columns ``licence`` and ``attribution`` go into the checkpoint's provenance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from vocos_plugins import Vocos
+from vocos_plugins.checkpoint_directory import save_pretrained
+
+CHECKPOINTS = Path(__file__).parents[2] / "vocos_plugins" / "checkpoints"
+# The manifest's spellings of one licence.
+LICENCES = {"PD": "public domain", "CC-BY": "CC BY 4.0", "CC-BY-SA": "CC BY-SA"}
+
+
+def training_data(manifest: Path) -> list[dict[str, Any]]:
+    """What the model was trained on: licence, attribution and minutes of each source."""
+    minutes: dict[tuple[str, str, str], float] = defaultdict(float)
+    with manifest.open(newline="") as rows:
+        for row in csv.DictReader(rows):
+            if row["split"] == "train":
+                source = Path(row["file"]).parts[1]
+                licence = LICENCES.get(row["licence"], row["licence"])
+                minutes[source, licence, row["attribution"]] += float(row["seconds"]) / 60
+    return [
+        {"source": source, "licence": licence, "attribution": attribution, "minutes": round(total, 1)}
+        for (source, licence, attribution), total in sorted(minutes.items())
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="folder of the training")
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--name", required=True)
+    args = parser.parse_args()
+    vocos = Vocos.from_pretrained(args.run / "model")
+    vocos.provenance["licence"] = "MIT"
+    vocos.provenance["data"] = training_data(args.manifest)
+    save_pretrained(vocos, CHECKPOINTS / args.name, half=True)
+    print(f"wrote {CHECKPOINTS / args.name}")
+
+
+if __name__ == "__main__":
+    main()

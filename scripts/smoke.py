@@ -1,0 +1,47 @@
+"""Smoke test of an installed wheel: what a user does first, with nothing but the core's dependencies.
+
+python -I smoke.py PATH_OF_THE_VOCOS_COMMAND
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+UNWANTED = ("torchaudio", "lightning", "librosa", "speechbrain", "nemo", "TTS", "transformers", "vocos", "pytest")
+
+
+def check(ok: bool, what: str) -> None:
+    """Says what was checked; stops at the first failure."""
+    sys.stdout.write(f"{'ok' if ok else 'FAILED'}: {what}\n")
+    if not ok:
+        sys.exit(1)
+
+
+def main(command: str) -> None:
+    """Runs every check."""
+    for name in UNWANTED:
+        check(importlib.util.find_spec(name) is None, f"{name} is not installed")
+    import torch  # noqa: PLC0415
+
+    import vocos_plugins  # noqa: PLC0415
+
+    check("site-packages" in str(vocos_plugins.__file__), "vocos_plugins comes from the wheel")
+    vocos = vocos_plugins.Vocos.from_pretrained("vocos-mel-22khz-small")
+    audio = vocos.decode(torch.full((1, 80, 40), -5.0))
+    check(audio.shape == (1, 39 * 256) and bool(torch.isfinite(audio).all()), "the bundled model decodes a mel")
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([command, "demo", folder], check=True)  # noqa: S603
+        page = Path(folder, "report.html").read_text()
+        check("<audio" in page and len(page) > 100_000, "vocos demo writes a page with players")
+    clips = Path(str(vocos_plugins.__file__)).parent / "demo" / "clips"
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([command, "resynth", str(clips), folder], check=True)  # noqa: S603
+        check(len(list(Path(folder).glob("*.wav"))) >= 3, "vocos resynth turns the shipped clips into audio")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,158 @@
+"""Nothing in a checkpoint is ever executed."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pickle
+import types
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from vocos_plugins.pretrained import CheckpointError, convert_checkpoint, load_pretrained, save_pretrained
+
+
+class Bomb:
+    """Unpickling this makes a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.fixture
+def marker(tmp_path) -> Path:
+    """Stands there only if code from a checkpoint has run."""
+    return tmp_path / "executed"
+
+
+@pytest.fixture
+def directory(make_model, tmp_path) -> Path:
+    """A checkpoint directory without its weights."""
+    save_pretrained(make_model(), tmp_path / "saved")
+    (tmp_path / "saved" / "model.safetensors").unlink()
+    return tmp_path / "saved"
+
+
+def test_the_bomb_works(marker) -> None:
+    """Loaded carelessly, it goes off: the tests below would notice."""
+    pickle.loads(pickle.dumps(Bomb(marker)))  # noqa: S301 - our own object, and the point
+    assert marker.exists()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_malicious_state_dict(zipped, directory, marker) -> None:
+    """A pickle that runs a command is refused by name, in both of torch's file formats."""
+    content = {"head.out.bias": torch.zeros(66), "backbone": Bomb(marker)}
+    torch.save(content, directory / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin was refused.*mkdir.*Nothing in it was executed"):
+        load_pretrained(directory)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_bare_pickle(protocol, directory, marker) -> None:
+    """A pickle without torch's wrapping, in any protocol."""
+    (directory / "pytorch_model.bin").write_bytes(pickle.dumps({"a": Bomb(marker)}, protocol=protocol))
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin.* in it was executed"):
+        load_pretrained(directory)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_a_pickle_behind_either_name(name, directory, marker) -> None:
+    """A .safetensors file is never tried as a pickle."""
+    (directory / name).write_bytes(pickle.dumps(Bomb(marker), protocol=2))
+    with pytest.raises(CheckpointError, match=name):
+        load_pretrained(directory)
+    assert not marker.exists()
+
+
+def test_safetensors_header_that_lies(directory) -> None:
+    """A header longer than the file, and one that points outside it."""
+    for content in (
+        b"\xff" * 8 + b"{}",
+        (60).to_bytes(8, "little") + b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}',
+    ):
+        (directory / "model.safetensors").write_bytes(content)
+        with pytest.raises(CheckpointError, match="damaged"):
+            load_pretrained(directory)
+
+
+def test_objects_other_than_tensors(directory) -> None:
+    """Harmless classes are refused too: there is no list of harmless ones to get wrong."""
+    torch.save({"options": types.SimpleNamespace(a=1)}, directory / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="SimpleNamespace"):
+        load_pretrained(directory)
+
+
+def test_a_whole_module(directory) -> None:
+    """``torch.save(model)`` instead of its state dict."""
+    torch.save(torch.nn.Linear(2, 2), directory / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"was refused.*Linear"):
+        load_pretrained(directory)
+
+
+@pytest.mark.parametrize("content", [torch.zeros(3), {"state_dict": {}}, {"a": 1}, [1, 2]])
+def test_plain_values_that_are_no_state_dict(content, directory) -> None:
+    """What torch loads safely can still be something else."""
+    torch.save(content, directory / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="expected a state dict of tensors"):
+        load_pretrained(directory)
+
+
+def test_malicious_training_checkpoint(publish, make_config, marker, tmp_path) -> None:
+    """Conversion is no way around it."""
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(publish(make_config())))
+    torch.save({"state_dict": {}, "hyper_parameters": Bomb(marker)}, tmp_path / "last.ckpt")
+    with pytest.raises(CheckpointError, match=r"last\.ckpt was refused"):
+        convert_checkpoint(tmp_path / "last.ckpt", tmp_path / "config.yaml", tmp_path / "out")
+    assert not marker.exists()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("where", ["feature_extractor", "backbone", "head"])
+def test_a_configuration_names_no_code(where, directory, publish, make_config, marker) -> None:
+    """A class_path of our choosing isn't imported, let alone called."""
+    mapping = publish(make_config())
+    mapping[where] = {"class_path": "os.mkdir", "init_args": {"path": str(marker)}}
+    (directory / "config.yaml").write_text(yaml.safe_dump(mapping))
+    with pytest.raises(CheckpointError, match=r"'os\.mkdir'"):
+        load_pretrained(directory)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "tag", ["!!python/object/apply:os.mkdir", "!!python/object/new:os.mkdir", "!!python/name:os.mkdir"]
+)
+def test_yaml_tags_build_nothing(tag, directory, marker) -> None:
+    """YAML's own way to run code is closed."""
+    (directory / "config.yaml").write_text(f"features: {tag} [{marker}]\n")
+    with pytest.raises(CheckpointError, match=r"config\.yaml is not valid YAML"):
+        load_pretrained(directory)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("anchors", ["a: &a [*a]", "bomb"])
+def test_yaml_aliases_do_not_multiply(anchors, directory) -> None:
+    """Nested aliases that stand for 10^9 values, and one that contains itself, are refused at once."""
+    if anchors == "bomb":
+        levels = "abcdefghi"
+        anchors = "a: &a [0,0,0,0,0,0,0,0,0,0]\n" + "\n".join(
+            f"{name}: &{name} [{','.join([f'*{below}'] * 10)}]" for below, name in itertools.pairwise(levels)
+        )
+    (directory / "config.yaml").write_text(f"{anchors}\nfeatures: *{anchors.splitlines()[-1][0]}\n")
+    with pytest.raises(CheckpointError, match=r"config\.yaml.* (values|valid YAML)"):
+        load_pretrained(directory)
+
+
+def test_deeply_nested_yaml(directory) -> None:
+    """A parser that runs out of stack is an error like any other."""
+    (directory / "config.yaml").write_text("features: " + "[" * 100_000)
+    with pytest.raises(CheckpointError, match=r"config\.yaml is not valid YAML"):
+        load_pretrained(directory)

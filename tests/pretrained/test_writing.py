@@ -1,0 +1,124 @@
+"""Saving where it can't work: the old files stay, and nothing is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import shutil
+from pathlib import Path
+
+import pytest
+
+from vocos_plugins.pretrained import CheckpointError, load_pretrained, save_pretrained
+
+# The user that owns nothing.
+NOBODY = 65534
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+@contextlib.contextmanager
+def full_disk(monkeypatch):
+    """The device runs full when a file's content is synced."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        yield
+
+
+@contextlib.contextmanager
+def limited_file_size(monkeypatch):
+    """The kernel refuses to write more than a kilobyte to any file."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@contextlib.contextmanager
+def failing_rename(monkeypatch):
+    """The rename of the second file fails."""
+
+    def fail(self: Path, target: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (full_disk, "No space left on device"),
+        (limited_file_size, "File too large"),
+        (failing_rename, "Input/output error"),
+    ],
+)
+def test_failed_writes_leave_the_old_files(failure, message, saved, make_model, monkeypatch) -> None:
+    """What was there still loads, and no temporary file remains."""
+    before = contents(saved[1])
+    with (
+        failure(monkeypatch),
+        pytest.raises(CheckpointError, match=rf"{message}.*what was there before is unchanged"),
+    ):
+        save_pretrained(make_model(seed=7), saved[1])
+    assert contents(saved[1]) == before
+
+
+def test_no_permission(saved, make_model) -> None:
+    """A directory of someone else's says so; for root, whom no permission stops, another user is taken."""
+    directory = saved[1]
+    before = contents(directory)
+    directory.chmod(0o555)
+    user = os.geteuid()
+    opened = [
+        parent for parent in directory.parents if parent.stat().st_uid == user and parent.stat().st_mode & 0o077 == 0
+    ]
+    for parent in opened:
+        parent.chmod(0o755)
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        with pytest.raises(CheckpointError, match="Permission denied"):
+            save_pretrained(make_model(seed=7), directory)
+    finally:
+        os.seteuid(user)
+        for parent in opened:
+            parent.chmod(0o700)
+        directory.chmod(0o755)
+    assert contents(directory) == before
+
+
+def test_a_file_in_the_way(make_model, tmp_path) -> None:
+    """A file can't become a directory, nor hold one."""
+    (tmp_path / "file").write_text("mine")
+    for target in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(CheckpointError, match="could not be written"):
+            save_pretrained(make_model(), target)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_provenance_must_be_plain(make_model, tmp_path) -> None:
+    """An object that YAML can't hold is refused before anything is written."""
+    model = make_model()
+    model.provenance = {"data": object()}
+    with pytest.raises(CheckpointError, match="provenance"):
+        save_pretrained(model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_copy_loads_anywhere(saved, tmp_path) -> None:
+    """The directory is self-contained: copied to a path with spaces and other letters, it loads."""
+    elsewhere = tmp_path / "ein Ort für später"
+    shutil.copytree(saved[1], elsewhere)
+    assert load_pretrained(elsewhere).config == saved[0].config

@@ -1,0 +1,186 @@
+"""Reading and writing audio: what is wrong with a file is said, and nothing is left half-written."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from vocos_plugins.audio_files import BLOCK_S, AudioWriter, read_blocks
+
+RATE = 16000
+QUANTUM = 1 / 32768  # of 16-bit files
+
+
+def tone(n_samples: int, rate: int = RATE, channels: int = 1) -> np.ndarray:
+    """A sine at 440 Hz, quieter in each further channel."""
+    wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(n_samples) / rate)
+    return np.stack([wave / (c + 1) for c in range(channels)], axis=1).astype(np.float32)
+
+
+def read(path: Path, rate: int = RATE) -> torch.Tensor:
+    return torch.cat(list(read_blocks(path, rate)), dim=1)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "aiff", "w64"])
+def test_formats_of_libsndfile_are_read(tmp_path: Path, suffix: str) -> None:
+    """Any container, with its samples in place."""
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, tone(RATE), RATE)
+    audio = read(path)
+    lossy = suffix in ("ogg", "mp3")
+    assert audio.shape[0] == 1
+    assert abs(audio.shape[1] - RATE) <= (2500 if lossy else 0)  # MP3 adds its decoder's delay
+    assert float(audio.abs().max()) == pytest.approx(0.5, abs=0.05 if lossy else 2 * QUANTUM)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000, 96000])
+def test_any_rate_is_resampled_across_blocks(tmp_path: Path, rate: int) -> None:
+    """A file longer than a block keeps its duration and its tone: block seams leave no trace."""
+    seconds = BLOCK_S * 1.2
+    soundfile.write(tmp_path / "a.wav", tone(round(seconds * rate), rate), rate, subtype="FLOAT")
+    audio = read(tmp_path / "a.wav", 22050)[0].numpy()
+    expected = tone(len(audio), 22050)[:, 0]
+    assert abs(len(audio) - seconds * 22050) <= 1
+    # Away from the ends, where the resampler's filter has no signal on one side; 440 Hz is far inside every band.
+    assert np.abs(audio - expected)[2000:-2000].max() < 1e-3
+
+
+def test_channels_are_kept(tmp_path: Path) -> None:
+    """Stereo comes as two rows, in order."""
+    soundfile.write(tmp_path / "a.wav", tone(RATE, channels=2), RATE)
+    audio = read(tmp_path / "a.wav", 22050)
+    assert audio.shape[0] == 2
+    assert float(audio[0].abs().max() / audio[1].abs().max()) == pytest.approx(2.0, rel=0.01)
+
+
+def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
+    """What is wrong with each, and what the message has to say."""
+    soundfile.write(folder / "ok.wav", tone(RATE), RATE)
+    soundfile.write(folder / "ok.flac", tone(RATE), RATE)
+    soundfile.write(folder / "none.wav", tone(0), RATE)
+    broken = tone(RATE)
+    broken[8000] = np.nan
+    soundfile.write(folder / "nan.wav", broken, RATE, subtype="FLOAT")
+    wav, flac = (folder / "ok.wav").read_bytes(), (folder / "ok.flac").read_bytes()
+    return {
+        "empty.wav": (b"", "empty"),
+        "text.wav": (b"this is a letter, not a recording\n" * 40, "not audio"),
+        "header.wav": (wav[:20], "truncated"),
+        "cut.wav": (wav[: len(wav) // 2], "truncated"),
+        "cut.flac": (flac[: len(flac) // 2], "truncated|damaged"),
+        "zero-length.wav": ((folder / "none.wav").read_bytes(), "no samples"),
+        "nan.wav": ((folder / "nan.wav").read_bytes(), r"NaN or infinite samples, the first at 0\.500 s"),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["empty.wav", "text.wav", "header.wav", "cut.wav", "cut.flac", "zero-length.wav", "nan.wav"]
+)
+def test_bad_files_are_refused_with_their_reason(tmp_path: Path, name: str) -> None:
+    """Each kind of damage gets its own words."""
+    content, expected = bad_files(tmp_path)[name]
+    path = tmp_path / "bad" / name
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=expected):
+        read(path)
+
+
+def test_a_wav_from_a_pipe_is_read(tmp_path: Path) -> None:
+    """Its header doesn't know the length; that is no truncation."""
+    soundfile.write(tmp_path / "a.wav", tone(RATE), RATE)
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    content[4:8] = b"\xff\xff\xff\xff"
+    (tmp_path / "a.wav").write_bytes(content)
+    assert read(tmp_path / "a.wav").shape == (1, RATE)
+
+
+def test_missing_file_is_the_system_s_error(tmp_path: Path) -> None:
+    """With the file's name in it."""
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.wav"):
+        read(tmp_path / "nowhere.wav")
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+def test_writes_in_blocks(tmp_path: Path, suffix: str) -> None:
+    """Blocks are joined, folders made, and no temporary file stays."""
+    path = tmp_path / "deep" / "er" / f"a.{suffix}"
+    audio = torch.from_numpy(tone(RATE, channels=2).T.copy())
+    with AudioWriter(path, RATE) as writer:
+        for block in audio.split(3000, dim=1):
+            writer.write(block)
+    written, rate = soundfile.read(path, dtype="float32")
+    assert rate == RATE
+    assert written.shape == (RATE, 2)
+    assert np.abs(written - audio.T.numpy()).max() < (0.05 if suffix == "ogg" else 2 * QUANTUM)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_loud_samples_are_clipped(tmp_path: Path) -> None:
+    """They would wrap around otherwise."""
+    with AudioWriter(tmp_path / "a.wav", RATE) as writer:
+        writer.write(torch.tensor([[2.0, -2.0, 0.0]]))
+    assert soundfile.read(tmp_path / "a.wav")[0].tolist() == pytest.approx([1, -1, 0], abs=2 * QUANTUM)
+
+
+def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
+    """Half of a new file never replaces a good old one."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"precious")
+
+    def fail_halfway() -> None:
+        with AudioWriter(path, RATE) as writer:
+            writer.write(torch.zeros(1, 1000))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
+    assert path.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_unknown_suffix_is_refused(tmp_path: Path) -> None:
+    """With the ones that are known."""
+    with pytest.raises(ValueError, match=r"\.xyz; use \.wav, \.flac or \.ogg"):
+        AudioWriter(tmp_path / "a.xyz", RATE)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_full_disk_leaves_nothing(tmp_path: Path, suffix: str) -> None:
+    """A limit on the file size fails a write as a full disk does, at a size that every machine can set."""
+    code = f"""
+import resource, torch
+from pathlib import Path
+from vocos_plugins.audio_files import AudioWriter
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    with AudioWriter(Path("a.{suffix}"), {RATE}) as writer:
+        for _ in range(40):
+            writer.write(0.1 * torch.randn(1, 4000))
+except OSError as error:
+    print("OSError:", error)
+"""
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith(f"OSError: could not write a.{suffix}"), done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_blocks_bound_what_is_held(tmp_path: Path) -> None:
+    """Reading yields pieces of a block, never the file."""
+    soundfile.write(tmp_path / "a.wav", tone(RATE * 35), RATE)
+    sizes = [block.shape[1] for block in itertools.islice(read_blocks(tmp_path / "a.wav", RATE), 10)]
+    assert max(sizes) <= BLOCK_S * RATE
+    assert sum(sizes) == RATE * 35

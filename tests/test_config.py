@@ -1,0 +1,223 @@
+"""The configuration's YAML form: what round-trips and what is refused, by name."""
+
+import dataclasses
+
+import pytest
+import yaml
+
+from vocos_plugins.config import (
+    BACKBONES,
+    FEATURES,
+    HEADS,
+    ISTFT,
+    NORMALIZATIONS,
+    ConfigError,
+    ConvNeXt,
+    EncodecCodes,
+    IMDCTCos,
+    IMDCTSymExp,
+    ResNet,
+    VocosConfig,
+    WaveNeXt,
+)
+from vocos_plugins.mel import LevelNormalization, MeanStdNormalization, MelConvention
+
+MEL = MelConvention(name="test", sample_rate=16000, n_fft=64, win_length=64, hop_length=16, n_mels=3)
+LEVEL = LevelNormalization(ref_level=20.0, min_level=-100.0, max_norm=4.0, symmetric=True, clip=True)
+CONVNEXT = ConvNeXt(dim=16, intermediate_dim=32, num_layers=2)
+PLAIN = VocosConfig(features=MEL, backbone=CONVNEXT, head=ISTFT(n_fft=64, hop_length=16))
+
+
+def changed(config: VocosConfig, **parts: object) -> VocosConfig:
+    return dataclasses.replace(config, **parts)
+
+
+CONFIGS = {
+    "plain": PLAIN,
+    "prior": changed(PLAIN, head=ISTFT(n_fft=64, hop_length=16, amplitude_prior=True)),
+    "resnet": changed(PLAIN, backbone=ResNet(dim=16, num_blocks=2, layer_scale_init_value=0.25)),
+    "symexp": changed(PLAIN, head=IMDCTSymExp(frame_length=32, sample_rate=16000, clip_audio=True)),
+    "cos": changed(PLAIN, head=IMDCTCos(frame_length=32)),
+    "wavenext": changed(
+        PLAIN, features=dataclasses.replace(MEL, framing="same"), head=WaveNeXt(n_fft=64, hop_length=16)
+    ),
+    "encodec": VocosConfig(
+        features=EncodecCodes(bandwidths=(1.5, 6.0)),
+        backbone=dataclasses.replace(CONVNEXT, adanorm_num_embeddings=2),
+        head=ISTFT(n_fft=1280, hop_length=320, framing="same"),
+    ),
+    "level": changed(PLAIN, features=dataclasses.replace(MEL, normalization=LEVEL, f_max=7600.0, pad_value=-4.0)),
+    "mean-std": changed(
+        PLAIN,
+        features=dataclasses.replace(MEL, normalization=MeanStdNormalization(mean=(-5.0, 0.0, 1.0), std=2.0)),
+    ),
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_round_trip(config):
+    """The YAML form, written and read by a plain YAML parser, gives an equal configuration and the same name."""
+    text = yaml.safe_dump(config.to_dict())
+    again = VocosConfig.from_dict(yaml.safe_load(text))
+    assert again == config
+    assert again.to_dict() == config.to_dict()
+
+
+def test_round_trip_covers_every_kind():
+    """Each kind in the closed tables stands in one of the configurations above."""
+    parts = [part for config in CONFIGS.values() for part in (config.features, config.backbone, config.head)]
+    parts += [part.normalization for part in parts if isinstance(part, MelConvention)]
+    for table in (FEATURES, BACKBONES, HEADS, NORMALIZATIONS):
+        assert {type(part) for part in parts} >= set(table.values())
+
+
+def test_defaults_are_written():
+    """A later change of a default can't change a stored model: all fields are in the YAML form."""
+    written = PLAIN.to_dict()
+    for part in ("features", "backbone", "head"):
+        fields = {field.name for field in dataclasses.fields(getattr(PLAIN, part))}
+        assert set(written[part]) == fields | {"kind"}
+
+
+def test_defaults_may_be_left_out():
+    """Only fields without a default are needed."""
+    config = VocosConfig.from_dict(
+        {
+            "features": {
+                "kind": "mel",
+                "sample_rate": 16000,
+                "n_fft": 64,
+                "win_length": 64,
+                "hop_length": 16,
+                "n_mels": 3,
+            },
+            "backbone": {"kind": "convnext", "dim": 16, "intermediate_dim": 32, "num_layers": 2},
+            "head": {"kind": "istft", "n_fft": 64, "hop_length": 16},
+        }
+    )
+    assert config == PLAIN
+
+
+def test_whole_numbers_are_fine_for_floats():
+    """YAML writes 8000.0 and 8000 alike for a person: a whole number is taken where a fraction may stand."""
+    mapping = PLAIN.to_dict()
+    mapping["features"]["f_max"] = 8000
+    found = VocosConfig.from_dict(mapping).features.f_max
+    assert found == 8000.0
+    assert type(found) is float
+
+
+REMOVED = object()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("head.hop_lenght", 16, r"head: unknown key 'hop_lenght'; did you mean 'hop_length'\?"),
+        ("head.zzz", 1, "head: unknown key 'zzz'; known are amplitude_prior, framing"),
+        ("haed", {}, r"unknown key 'haed'; did you mean 'head'\?"),
+        ("head", REMOVED, "the configuration: missing head"),
+        ("features.n_mels", REMOVED, "features: missing n_mels"),
+        ("features.n_mels", True, "features.n_mels: expected int, got True"),
+        ("features.n_mels", "3", "features.n_mels: expected int, got '3'"),
+        ("features.n_mels", 3.0, r"features.n_mels: expected int, got 3\.0"),
+        ("features.n_mels", None, "features.n_mels: expected int, got None"),
+        ("features.f_min", "1", "features.f_min: expected float, got '1'"),
+        ("features.f_min", False, "features.f_min: expected float, got False"),
+        ("features.periodic", 1, "features.periodic: expected bool, got 1"),
+        ("features.framing", "causal", "features.framing: expected 'center' or 'same', got 'causal'"),
+        ("features.f_max", "top", "features.f_max: expected float or null, got 'top'"),
+        ("features.f_max", 9000.0, "features: expected 0 <= f_min < f_max <= 8000"),
+        ("features.name", 3, "features.name: expected str, got 3"),
+        ("features.normalization", {"kind": "minmax"}, "unknown kind 'minmax'; known are level, mean-std"),
+        ("features.normalization", {"kind": "level", "ref": 1}, r"unknown key 'ref'"),
+        ("features.normalization", 3, "features.normalization: expected .* got 3"),
+        ("features.kind", "melspec", "features: unknown kind 'melspec'; known are mel, encodec"),
+        ("features.kind", ["mel"], r"features: unknown kind \['mel'\]"),
+        ("features.kind", REMOVED, r"features: expected a mapping with a key 'kind' \(mel, encodec\)"),
+        ("backbone", "convnext", "backbone: expected a mapping with a key 'kind'"),
+        ("backbone.kind", "os.system", "backbone: unknown kind 'os.system'; known are convnext, resnet"),
+        ("head.framing", ["same"], "head.framing: expected 'center' or 'same'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value and " " not in value else "",
+)
+def test_refused(path, value, message):
+    """Each error says where it is, what was found and what was expected."""
+    mapping = PLAIN.to_dict()
+    *parents, key = path.split(".")
+    part = mapping
+    for parent in parents:
+        part = part[parent]
+    if value is REMOVED:
+        del part[key]
+    else:
+        part[key] = value
+    with pytest.raises(ConfigError, match=message):
+        VocosConfig.from_dict(mapping)
+
+
+@pytest.mark.parametrize("document", [None, [], "text", 3], ids=str)
+def test_refused_documents(document):
+    """A YAML file that holds no mapping is refused as such."""
+    with pytest.raises(ConfigError, match="the configuration: expected a mapping, got"):
+        VocosConfig.from_dict(document)
+
+
+def test_bandwidths_of_a_wrong_type():
+    """Items of a list are checked one by one."""
+    mapping = CONFIGS["encodec"].to_dict()
+    mapping["features"]["bandwidths"] = [1.5, "6"]
+    with pytest.raises(ConfigError, match=r"features\.bandwidths: expected float, got '6'"):
+        VocosConfig.from_dict(mapping)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"head": ISTFT(n_fft=64, hop_length=32)}, "head makes 32 samples a frame, the features have hop_length=16"),
+        ({"head": IMDCTCos(frame_length=64)}, "head makes 32 samples a frame, the features have hop_length=16"),
+        ({"head": ISTFT(n_fft=64, hop_length=16, framing="same")}, "head's framing is 'same', the mel's 'center'"),
+        ({"head": WaveNeXt(n_fft=64, hop_length=16)}, "head's framing is 'same', the mel's 'center'"),
+        (
+            {"head": ISTFT(n_fft=128, hop_length=16, amplitude_prior=True)},
+            "the head has n_fft=128, the mel n_fft=64, win_length=64, window=hann",
+        ),
+        (
+            {
+                "head": ISTFT(n_fft=64, hop_length=16, amplitude_prior=True),
+                "features": dataclasses.replace(MEL, win_length=32),
+            },
+            "the mel n_fft=64, win_length=32",
+        ),
+        (
+            {
+                "head": ISTFT(n_fft=64, hop_length=16, amplitude_prior=True),
+                "features": dataclasses.replace(MEL, window="hamming"),
+            },
+            "window=hamming",
+        ),
+        (
+            {"head": ISTFT(n_fft=64, hop_length=16, amplitude_prior=True), "features": EncodecCodes(hop_length=16)},
+            "amplitude_prior needs mel features",
+        ),
+    ],
+    ids=[
+        "hop",
+        "frame-length",
+        "framing",
+        "wavenext-framing",
+        "prior-n-fft",
+        "prior-window-length",
+        "prior-window",
+        "prior-encodec",
+    ],
+)
+def test_parts_that_do_not_fit(parts, message):
+    """Parts must agree on the frame grid, and a prior on the STFT; both values are named."""
+    with pytest.raises(ConfigError, match=message):
+        changed(PLAIN, **parts)
+
+
+def test_config_error_is_a_value_error():
+    """Whoever catches ValueError catches a bad configuration."""
+    assert issubclass(ConfigError, ValueError)

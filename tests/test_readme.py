@@ -1,0 +1,47 @@
+"""The README's examples run, and what it says of the command line is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_there_are_examples() -> None:
+    """The pattern above finds them."""
+    assert len(PYTHON) >= 2
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with the one file that the examples read."""
+    soundfile.write(tmp_path / "speech.wav", 0.1 * np.sin(np.arange(22050) / 20), 22050)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_python_examples_run(workplace: Path) -> None:
+    """In their order, as one session."""
+    names: dict[str, object] = {}
+    for example in PYTHON:
+        exec(compile(example, "README.md", "exec"), names)  # noqa: S102
+
+
+def test_commands_exist() -> None:
+    """Every ``vocos`` subcommand and make target that the README names is there."""
+    import typer.main
+
+    from vocos_plugins.cli import app
+
+    known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    named = set(re.findall(r"^(?:    )?vocos ([a-z]+)", README, flags=re.MULTILINE))
+    assert named
+    assert named <= known
+    targets = set(re.findall(r"^([a-z]+):", (Path(__file__).parents[1] / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)", README)) <= targets

@@ -1,0 +1,82 @@
+"""Long inputs in bounded memory: pieces are decoded with enough context that together they equal the whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from .config import ISTFT
+from .model import Vocos, check_finite, check_shape
+
+CHUNK_FRAMES = 1024
+
+
+def context_frames(vocos: Vocos) -> int:
+    """Frames on each side of a frame that reach its samples: the backbone's, and the frames that overlap it."""
+    head = vocos.config.head
+    overlap = math.ceil(head.n_fft / head.hop_length) if isinstance(head, ISTFT) else 2
+    return vocos.backbone.receptive_field + overlap
+
+
+def decode_chunks(vocos: Vocos, features: Tensor, *, chunk_frames: int = CHUNK_FRAMES) -> Iterator[Tensor]:
+    """Decodes features piece by piece; the pieces make up what `Vocos.decode` gives, within rounding.
+
+    Args:
+        vocos: an unconditioned model.
+        features: ``(B, C, T)``, of any length.
+        chunk_frames: frames a piece; more of them cost memory, fewer cost time for their context.
+
+    Yields:
+        Audio ``(B, n)``, in order.
+
+    Raises:
+        TypeError, ValueError: as `Vocos.decode`.
+    """
+    check_shape(features, vocos.config.n_features)
+    check_finite(features)
+    context, hop_length, n_frames = context_frames(vocos), vocos.hop_length, features.shape[2]
+    n_samples = vocos.config.n_samples(n_frames)
+    for start in range(0, n_frames, chunk_frames):
+        first = max(0, start - context)
+        audio = vocos.decode(features[:, :, first : start + chunk_frames + context])
+        end = min((start + chunk_frames) * hop_length, n_samples)
+        yield audio[:, (start - first) * hop_length : end - first * hop_length]
+
+
+def resynthesize_chunks(
+    vocos: Vocos, blocks: Iterable[Tensor], *, chunk_frames: int = CHUNK_FRAMES
+) -> Iterator[Tensor]:
+    """Copy-synthesis of a stream of audio; gives as many samples as came in.
+
+    Args:
+        vocos: an unconditioned mel model.
+        blocks: audio ``(B, n)`` at the model's sample rate, pieces of any length.
+        chunk_frames: as for `decode_chunks`.
+
+    Yields:
+        Audio ``(B, n)``, in order: what calling the model on the whole gives, filled up with zeros to whole frames.
+    """
+    hop_length = vocos.hop_length
+    # Frames at the seams see mirrored instead of real neighbours: as many more as a frame is long.
+    context = (context_frames(vocos) + math.ceil(_n_fft(vocos) / hop_length)) * hop_length
+    chunk = chunk_frames * hop_length
+    held = before = None
+    for block in blocks:
+        held = block if held is None else torch.cat([held, block], dim=1)
+        before = 0 if before is None else before
+        while held.shape[1] >= before + chunk + context:
+            audio = vocos(held[:, : before + chunk + context])
+            yield audio[:, before : before + chunk]
+            drop = max(0, before + chunk - context)
+            held, before = held[:, drop:], before + chunk - drop
+    if held is not None and before is not None and held.shape[1] > before:
+        yield vocos(held, length=held.shape[1])[:, before:]
+
+
+def _n_fft(vocos: Vocos) -> int:
+    if vocos.mel is None:
+        raise ValueError("this model takes EnCodec codes; copy-synthesis needs a mel model")
+    return vocos.mel.n_fft

@@ -1,0 +1,43 @@
+"""Puts the subcommands together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from .convert import convert
+from .decode import decode
+from .demo import demo
+from .resynth import resynth
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, resynth, decode, convert):
+    app.command()(command)
+
+
+def print_version(wanted: bool) -> None:
+    """Ends the command with the version."""
+    if wanted:
+        typer.echo(f"vocos-plugins {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Vocos: a fast neural vocoder that fits into speech synthesis toolkits."""
+
+
+def main() -> None:
+    """Entry point of the ``vocos`` command."""
+    app()

@@ -1,0 +1,27 @@
+"""``vocos convert``: a training checkpoint to a directory for inference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import fail
+
+
+def convert(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CKPT", help="A Lightning checkpoint of the reference's layout.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Directory to write.")],
+    config: Annotated[Path, typer.Option("--config", "-c", help="The YAML that the training ran with.")],
+) -> None:
+    """Keep a training checkpoint's generator, checked key by key, as a directory that loads anywhere."""
+    from ..pretrained import convert_checkpoint
+
+    try:
+        convert_checkpoint(checkpoint, config, out)
+    except (ValueError, OSError) as error:
+        fail(str(error))
+    typer.echo(f"Wrote {out}: Vocos.from_pretrained({str(out)!r}) loads it.")

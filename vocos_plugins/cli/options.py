@@ -1,0 +1,48 @@
+"""What several subcommands share: their options, loading the model, and the two ways to fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from ..model import Vocos
+
+DEFAULT_MODEL = "vocos-mel-22khz-small"
+
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="A bundled name, a checkpoint directory, or a repository of the hub.")
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for a GPU where there is one.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+def fail(message: str) -> NoReturn:
+    """Ends the command as wrong usage: nothing was done."""
+    typer.secho(f"error: {message}", fg="red", err=True)
+    raise typer.Exit(2)
+
+
+def load_model(name: str, device: str = "cpu") -> Vocos:
+    """Loads a checkpoint onto a device; what is wrong with either ends the command."""
+    import torch
+
+    from ..model import Vocos
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return Vocos.from_pretrained(name).to(device)
+    except (ValueError, OSError) as error:
+        fail(f"can't load {name!r}: {error}")
+    except (RuntimeError, AssertionError) as error:  # what torch raises for a device that isn't there
+        fail(f"can't use device {device!r}: {error}")
+
+
+def load_mel_model(name: str, device: str) -> Vocos:
+    """As `load_model`, and refuses models that take EnCodec codes."""
+    vocos = load_model(name, device)
+    if vocos.mel is None:
+        fail(f"{name} decodes EnCodec codes; this command needs a model of mel spectrograms")
+    return vocos

@@ -1,0 +1,1 @@
+"""The demo: shipped speech through a vocoder, as one page to listen to."""
