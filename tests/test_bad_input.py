@@ -122,3 +122,23 @@ def test_properties_of_the_interface(parts, make_model):
     model = make_model(*parts)
     assert (model.sample_rate, model.hop_length) == (16000, 16)
     assert (model.mel is None) == (parts[0] == "encodec")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "limit"),
+    [(torch.float32, 1e30, r"1e\+15"), (torch.float64, 1e300, r"1e\+15"), (torch.float16, 1e5, "65504")],
+    ids=["float32", "float64", "half"],
+)
+def test_features_too_large_to_compute_with_are_refused(dtype, value, limit, make_model):
+    """A layer norm of them, or the conversion to half precision, would give NaN for audio."""
+    features = torch.zeros(1, 12, 5, dtype=torch.float64)
+    features[0, 2, 4] = value
+    features = features.float() if value < 1e38 else features
+    with pytest.raises(ValueError, match=f"1 values beyond {limit}, the first in row 0, band 2, frame 4"):
+        make_model().to(dtype if dtype == torch.float16 else torch.float32).decode(features)
+
+
+def test_an_array_is_no_tensor(make_model):
+    """NumPy's go through torch.as_tensor; the error says so."""
+    with pytest.raises(TypeError, match=r"got ndarray; try torch\.as_tensor\(mel\)"):
+        make_model().decode(torch.zeros(1, 12, 5).numpy())

@@ -10,8 +10,6 @@ from vocos_plugins.config import (
     FEATURES,
     HEADS,
     ISTFT,
-    NORMALIZATIONS,
-    ConfigError,
     ConvNeXt,
     EncodecCodes,
     IMDCTCos,
@@ -20,6 +18,7 @@ from vocos_plugins.config import (
     VocosConfig,
     WaveNeXt,
 )
+from vocos_plugins.config_mapping import NORMALIZATIONS, ConfigError
 from vocos_plugins.mel import LevelNormalization, MeanStdNormalization, MelConvention
 
 MEL = MelConvention(name="test", sample_rate=16000, n_fft=64, win_length=64, hop_length=16, n_mels=3)
@@ -197,7 +196,7 @@ def test_bandwidths_of_a_wrong_type():
             "window=hamming",
         ),
         (
-            {"head": ISTFT(n_fft=64, hop_length=16, amplitude_prior=True), "features": EncodecCodes(hop_length=16)},
+            {"head": ISTFT(n_fft=1280, hop_length=320, amplitude_prior=True), "features": EncodecCodes()},
             "amplitude_prior needs mel features",
         ),
     ],
@@ -221,3 +220,35 @@ def test_parts_that_do_not_fit(parts, message):
 def test_config_error_is_a_value_error():
     """Whoever catches ValueError catches a bad configuration."""
     assert issubclass(ConfigError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: ISTFT(n_fft=65, hop_length=16), "n_fft must be even and at least 2, got 65"),
+        (lambda: ISTFT(n_fft=8, hop_length=16), "n_fft=8 leaves gaps between frames of hop_length=16"),
+        (lambda: ISTFT(n_fft=64, hop_length=16, framing="centre"), "framing must be one of center, same, got 'centre'"),
+        (lambda: IMDCTCos(frame_length=33), "frame_length must be even and at least 2, got 33"),
+        (lambda: IMDCTSymExp(frame_length=0), "frame_length must be even and at least 2, got 0"),
+        (lambda: WaveNeXt(n_fft=64, hop_length=0), "hop_length must be at least 1, got 0"),
+        (lambda: ConvNeXt(dim=0, intermediate_dim=32, num_layers=2), "dim must be at least 1, got 0"),
+        (lambda: ConvNeXt(dim=16, intermediate_dim=32, num_layers=0), "num_layers must be at least 1, got 0"),
+        (lambda: ResNet(dim=16, num_blocks=0), "num_blocks must be at least 1, got 0"),
+        (lambda: EncodecCodes(n_codebooks=8), r"need \[2, 4, 8, 16\] codebooks, n_codebooks is 8"),
+        (lambda: EncodecCodes(bandwidths=()), "bandwidths"),
+    ],
+)
+def test_impossible_sizes_are_refused(build, message):
+    """What no model can be built of is refused where it is written, with the value."""
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def test_too_few_embeddings_for_the_bandwidths_are_refused():
+    """Every bandwidth of the features needs its own scale and shift; more of them do no harm."""
+    head = ISTFT(n_fft=1280, hop_length=320, framing="same")
+    conditioned = dataclasses.replace(CONVNEXT, adanorm_num_embeddings=2)
+    with pytest.raises(ConfigError, match="adanorm_num_embeddings is 2, the features have 4 bandwidths"):
+        VocosConfig(features=EncodecCodes(), backbone=conditioned, head=head)
+    two = EncodecCodes(bandwidths=(6.0,))
+    assert VocosConfig(features=two, backbone=conditioned, head=head).n_bandwidths == 1

@@ -148,3 +148,22 @@ def test_gradients_of_clamped_mels_are_finite(value, make_model):
     features = torch.full((1, 12, 9), value, requires_grad=True)
     model.head.prior(features).sum().backward()
     assert torch.isfinite(features.grad).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["half", "bfloat16"])
+def test_prior_reads_the_features_in_full_precision(dtype, make_model, noise):
+    """A model in half precision rounds what its backbone sees, not the magnitudes that the mel implies."""
+    model = make_model("mel", "convnext", "prior", "center")
+    features = noise(1, 12, 9) - 4
+    expected = model.head.prior(features)
+    seen = []
+    model.to(dtype).head.prior.register_forward_hook(lambda *call: seen.append(call[-1]))
+    model.decode(features)
+    assert torch.equal(seen[0], expected)
+
+
+def test_gradient_through_the_prior_is_finite(make_model):
+    """Also for a mel whose exponential overflows."""
+    features = torch.full((1, 12, 9), 120.0, requires_grad=True)
+    make_model("mel", "convnext", "prior", "center").head.prior(features).sum().backward()
+    assert torch.isfinite(features.grad).all()

@@ -46,7 +46,6 @@ class CheckpointCard:
         origin: who trained it.
         notes: what a user should know.
         refusal: why it can't be loaded, and what to load instead.
-
     """
 
     name: str

@@ -19,7 +19,8 @@ from .checkpoint_files import (
     read_yaml,
     write_files,
 )
-from .config import ConfigError, VocosConfig
+from .config import VocosConfig
+from .config_mapping import ConfigError
 from .mel.convention import MelConvention
 from .model import Vocos
 from .reference_config import from_reference, is_reference
@@ -39,7 +40,6 @@ def save_pretrained(model: Vocos, directory: str | Path, *, half: bool = False) 
     Raises:
         CheckpointError: the directory can't be written to (what was there stays), a weight is beyond float16, or the
             provenance holds more than text, numbers, lists and mappings.
-
     """
     from safetensors.torch import save
 
@@ -60,7 +60,6 @@ def load_directory(directory: Path) -> Vocos:
 
     Raises:
         CheckpointError: a file is missing, damaged or unsafe, or the two don't fit together.
-
     """
     config, provenance = read_config(directory / CONFIG_FILE)
     for name in (WEIGHTS_FILE, LEGACY_WEIGHTS_FILE):
@@ -78,7 +77,6 @@ def read_config(path: Path, mel: MelConvention | None = None) -> tuple[VocosConf
 
     Raises:
         CheckpointError: the file can't be read, or what it says can't be.
-
     """
     mapping = read_yaml(path)
     try:
@@ -100,7 +98,6 @@ def build(config: VocosConfig, weights: Mapping[str, Tensor], provenance: Mappin
 
     Raises:
         CheckpointError: the configuration is of no possible model, or the weights don't fit it.
-
     """
     try:
         with torch.random.fork_rng(devices=[]):

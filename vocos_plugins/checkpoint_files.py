@@ -37,7 +37,6 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
 
     Raises:
         CheckpointError: there is no such file, or it holds no mapping.
-
     """
     try:
         content = yaml.safe_load(path.read_bytes())
@@ -56,7 +55,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
     Raises:
         CheckpointError: the file is missing, empty, damaged, of another format, or asks to run code.
-
     """
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
@@ -74,7 +72,6 @@ def read_pickle(path: Path) -> Any:
 
     Raises:
         CheckpointError: as for `read_weights`.
-
     """
     _check_not_empty(path)
     if path.suffix not in PICKLED_SUFFIXES:
@@ -92,7 +89,6 @@ def write_files(directory: Path, contents: Mapping[str, bytes]) -> None:
 
     Raises:
         CheckpointError: the directory can't be made or written to; files that were there are unchanged.
-
     """
     staged: dict[Path, Path] = {}
     try:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
+from .checks import check_finite, check_shape
 from .config import ISTFT
-from .model import Vocos, check_finite, check_shape
+from .model import Vocos
 
 CHUNK_FRAMES = 1024
 
@@ -36,7 +37,7 @@ def decode_chunks(vocos: Vocos, features: Tensor, *, chunk_frames: int = CHUNK_F
         TypeError, ValueError: as `Vocos.decode`.
     """
     check_shape(features, vocos.config.n_features)
-    check_finite(features)
+    check_finite(features, torch.float32)
     context, hop_length, n_frames = context_frames(vocos), vocos.hop_length, features.shape[2]
     n_samples = vocos.config.n_samples(n_frames)
     for start in range(0, n_frames, chunk_frames):

@@ -5,22 +5,13 @@ A configuration names its parts from a closed table: it never chooses what is im
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from .mel.convention import LevelNormalization, MeanStdNormalization, MelConvention
-from .spectral import Framing, output_length
-
-T = TypeVar("T")
-
-
-class ConfigError(ValueError):
-    """A configuration that can't be read: says where, what was found and what was expected."""
+from .config_mapping import ConfigError, check_keys, read_part, write_part
+from .mel.convention import MelConvention
+from .spectral import FRAMINGS, Framing, output_length
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +25,6 @@ class EncodecCodes:
         n_codebooks: codebooks in the checkpoint, enough for the largest bandwidth.
         codebook_size: entries in each.
         codebook_dim: length of an entry.
-
     """
 
     sample_rate: int = 24000
@@ -43,6 +33,20 @@ class EncodecCodes:
     n_codebooks: int = 16
     codebook_size: int = 1024
     codebook_dim: int = 128
+
+    def __post_init__(self) -> None:
+        _check_sizes(self, "sample_rate", "hop_length", "n_codebooks", "codebook_size", "codebook_dim")
+        if not self.bandwidths or max(self.codebook_counts) > self.n_codebooks or min(self.codebook_counts) < 1:
+            raise ValueError(
+                f"bandwidths {list(self.bandwidths)} kb/s need {self.codebook_counts} codebooks, "
+                f"n_codebooks is {self.n_codebooks}"
+            )
+
+    @property
+    def codebook_counts(self) -> list[int]:
+        """Codebooks of each bandwidth: kb/s over frames a second and bits a code."""
+        bits_per_s = self.sample_rate / self.hop_length * (self.codebook_size - 1).bit_length()
+        return [round(1000 * bandwidth / bits_per_s) for bandwidth in self.bandwidths]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,9 @@ class ConvNeXt:
     layer_scale_init_value: float | None = None
     adanorm_num_embeddings: int | None = None
 
+    def __post_init__(self) -> None:
+        _check_sizes(self, "dim", "intermediate_dim", "num_layers", "adanorm_num_embeddings")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ResNet:
@@ -63,6 +70,9 @@ class ResNet:
     dim: int
     num_blocks: int
     layer_scale_init_value: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_sizes(self, "dim", "num_blocks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +84,13 @@ class ISTFT:
     framing: Framing = "center"
     amplitude_prior: bool = False
 
+    def __post_init__(self) -> None:
+        _check_sizes(self, "hop_length")
+        _check_even(self, "n_fft")
+        _check_framing(self.framing)
+        if self.n_fft < self.hop_length:
+            raise ValueError(f"n_fft={self.n_fft} leaves gaps between frames of hop_length={self.hop_length}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class IMDCTSymExp:
@@ -84,6 +101,10 @@ class IMDCTSymExp:
     sample_rate: int | None = None
     clip_audio: bool = False
 
+    def __post_init__(self) -> None:
+        _check_even(self, "frame_length")
+        _check_framing(self.framing)
+
 
 @dataclass(frozen=True, kw_only=True)
 class IMDCTCos:
@@ -93,6 +114,10 @@ class IMDCTCos:
     framing: Framing = "center"
     clip_audio: bool = False
 
+    def __post_init__(self) -> None:
+        _check_even(self, "frame_length")
+        _check_framing(self.framing)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WaveNeXt:
@@ -100,6 +125,9 @@ class WaveNeXt:
 
     n_fft: int
     hop_length: int
+
+    def __post_init__(self) -> None:
+        _check_sizes(self, "n_fft", "hop_length")
 
 
 Features = MelConvention | EncodecCodes
@@ -114,8 +142,7 @@ HEADS: dict[str, type[Any]] = {
     "imdct-cos": IMDCTCos,
     "wavenext": WaveNeXt,
 }
-NORMALIZATIONS: dict[str, type[Any]] = {"level": LevelNormalization, "mean-std": MeanStdNormalization}
-TABLES = (FEATURES, BACKBONES, HEADS, NORMALIZATIONS)
+PARTS = {"features": FEATURES, "backbone": BACKBONES, "head": HEADS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +163,10 @@ class VocosConfig:
             raise ConfigError(f"the head's framing is {framing!r}, the mel's {self.features.framing!r}")
         if isinstance(self.head, ISTFT) and self.head.amplitude_prior:
             _check_prior(self.head, self.features)
+        if isinstance(self.backbone, ConvNeXt) and isinstance(self.features, EncodecCodes):
+            embeddings, needed = self.backbone.adanorm_num_embeddings, len(self.features.bandwidths)
+            if embeddings is not None and embeddings < needed:
+                raise ConfigError(f"adanorm_num_embeddings is {embeddings}, the features have {needed} bandwidths")
 
     @property
     def n_features(self) -> int:
@@ -145,7 +176,10 @@ class VocosConfig:
     @property
     def n_bandwidths(self) -> int | None:
         """Bandwidths that the backbone is conditioned on, None for an unconditioned model."""
-        return self.backbone.adanorm_num_embeddings if isinstance(self.backbone, ConvNeXt) else None
+        embeddings = self.backbone.adanorm_num_embeddings if isinstance(self.backbone, ConvNeXt) else None
+        if embeddings is not None and isinstance(self.features, EncodecCodes):
+            return len(self.features.bandwidths)
+        return embeddings
 
     def n_samples(self, n_frames: int) -> int:
         """Samples that ``n_frames`` frames decode to."""
@@ -154,16 +188,12 @@ class VocosConfig:
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> VocosConfig:
         """Reads the YAML form. Unknown, missing and mistyped keys are refused by name (`ConfigError`)."""
-        _check_keys(mapping, {"features", "backbone", "head"}, {"features", "backbone", "head"}, "the configuration")
-        return cls(
-            features=_read_part(mapping["features"], FEATURES, "features"),
-            backbone=_read_part(mapping["backbone"], BACKBONES, "backbone"),
-            head=_read_part(mapping["head"], HEADS, "head"),
-        )
+        check_keys(mapping, set(PARTS), set(PARTS), "the configuration")
+        return cls(**{name: read_part(mapping[name], table, name) for name, table in PARTS.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """The YAML form; every field is written, defaults too, so that a later default changes nothing."""
-        return {part: _write_part(getattr(self, part)) for part in ("features", "backbone", "head")}
+        return {name: write_part(getattr(self, name), table) for name, table in PARTS.items()}
 
 
 def head_grid(head: Head) -> tuple[int, Framing]:
@@ -187,85 +217,19 @@ def _check_prior(head: ISTFT, mel: Features) -> None:
         )
 
 
-def _read_part(mapping: Any, table: dict[str, type[T]], where: str) -> T:
-    if not isinstance(mapping, Mapping) or "kind" not in mapping:
-        raise ConfigError(f"{where}: expected a mapping with a key 'kind' ({', '.join(table)}), got {mapping!r}")
-    kind = mapping["kind"]
-    if not isinstance(kind, str) or kind not in table:
-        raise ConfigError(f"{where}: unknown kind {kind!r}; known are {', '.join(table)}")
-    return read_dataclass(table[kind], {key: value for key, value in mapping.items() if key != "kind"}, where)
+def _check_sizes(part: object, *names: str) -> None:
+    for name in names:
+        value = getattr(part, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
-def read_dataclass(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
-    """Builds a configuration dataclass from plain values.
-
-    Raises:
-        ConfigError: a key is unknown or missing, a value has another type or is out of range.
-
-    """
-    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    required = {
-        name
-        for name, field in fields.items()
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
-    _check_keys(mapping, set(fields), required, where)
-    hints = typing.get_type_hints(cls)
-    values = {name: _convert(value, hints[name], f"{where}.{name}") for name, value in mapping.items()}
-    try:
-        return cls(**values)
-    except ValueError as error:
-        raise ConfigError(f"{where}: {error}") from error
+def _check_even(part: object, name: str) -> None:
+    value = getattr(part, name)
+    if value < 2 or value % 2:
+        raise ValueError(f"{name} must be even and at least 2, got {value}")
 
 
-def _check_keys(mapping: Any, known: set[str], required: set[str], where: str) -> None:
-    if not isinstance(mapping, Mapping):
-        raise ConfigError(f"{where}: expected a mapping, got {mapping!r}")
-    for key in mapping:
-        if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
-            raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
-    if missing := required - set(mapping):
-        raise ConfigError(f"{where}: missing {', '.join(sorted(missing))}")
-
-
-def _convert(value: Any, hint: Any, where: str) -> Any:
-    """``value`` as the annotated type, where that loses nothing."""
-    is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
-    options = typing.get_args(hint) if is_union else (hint,)
-    for option in options:
-        if option is type(None) and value is None:
-            return None
-        if typing.get_origin(option) is typing.Literal and value in typing.get_args(option):
-            return value
-        if typing.get_origin(option) is tuple and isinstance(value, (list, tuple)):
-            return tuple(_convert(item, typing.get_args(option)[0], where) for item in value)
-        if option in (bool, int, str) and type(value) is option:
-            return value
-        if option is float and type(value) in (int, float):
-            return float(value)
-        if option in NORMALIZATIONS.values() and isinstance(value, Mapping):
-            return _read_part(value, NORMALIZATIONS, where)
-    raise ConfigError(f"{where}: expected {_describe(options)}, got {value!r}")
-
-
-def _describe(options: tuple[Any, ...]) -> str:
-    names: list[str] = []
-    for option in options:
-        if typing.get_origin(option) is typing.Literal:
-            names.extend(map(repr, typing.get_args(option)))
-        else:
-            names.append("null" if option is type(None) else getattr(option, "__name__", str(option)))
-    return " or ".join(names)
-
-
-def _write_part(part: Any) -> dict[str, Any]:
-    kind = next(name for table in TABLES for name, cls in table.items() if cls is type(part))
-    written: dict[str, Any] = {"kind": kind}
-    for field in dataclasses.fields(part):
-        value = getattr(part, field.name)
-        if type(value) in NORMALIZATIONS.values():
-            value = _write_part(value)
-        written[field.name] = list(value) if isinstance(value, tuple) else value
-    return written
+def _check_framing(framing: str) -> None:
+    if framing not in FRAMINGS:
+        raise ValueError(f"framing must be one of {', '.join(FRAMINGS)}, got {framing!r}")

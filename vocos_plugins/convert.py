@@ -33,7 +33,6 @@ def convert_checkpoint(checkpoint: str | Path, config: str | Path, out: str | Pa
     Raises:
         CheckpointError: a file is damaged or unsafe, a key is missing or belongs neither to the generator nor to
             training, or ``out`` can't be written to.
-
     """
     checkpoint = Path(checkpoint)
     architecture, _ = read_config(Path(config))

@@ -34,7 +34,6 @@ class EncodecFeatures(nn.Module):
         Raises:
             TypeError: codes are not integers.
             ValueError: their shape, number of codebooks or values can't be.
-
         """
         if codes.dtype not in INTEGER_DTYPES:
             raise TypeError(f"codes must be integers, got {codes.dtype}; features need no codes_to_features")
@@ -50,7 +49,7 @@ class EncodecFeatures(nn.Module):
         return codes
 
     def _check_count(self, codes: Tensor, bandwidth_id: int | None) -> None:
-        counts = self.codebook_counts
+        counts = self.options.codebook_counts
         found = codes.shape[0]
         if bandwidth_id is not None and not 0 <= bandwidth_id < len(counts):
             raise ValueError(f"bandwidth_id must be 0 to {len(counts) - 1}, got {bandwidth_id}")
@@ -65,10 +64,3 @@ class EncodecFeatures(nn.Module):
                 f"expected {', '.join(map(str, counts))} codebooks in the first dimension, "
                 f"got shape {tuple(codes.shape)}{hint}"
             )
-
-    @property
-    def codebook_counts(self) -> list[int]:
-        """Codebooks of each bandwidth: kb/s over frames a second and bits a code."""
-        options = self.options
-        bits_per_s = options.sample_rate / options.hop_length * (options.codebook_size - 1).bit_length()
-        return [round(1000 * bandwidth / bits_per_s) for bandwidth in options.bandwidths]

@@ -40,7 +40,6 @@ def griffin_lim(
 
     Raises:
         ValueError: the mel's shape, `n_iter` or `momentum` can't be.
-
     """
     if mel.dim() != 3 or mel.shape[1] != convention.n_mels:
         raise ValueError(f"expected a mel of shape (B, {convention.n_mels}, T), got {tuple(mel.shape)}")

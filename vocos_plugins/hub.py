@@ -41,7 +41,6 @@ def download(repo_id: str, options: HubOptions, card: CheckpointCard | None) -> 
 
     Raises:
         CheckpointError: the files can't be had, or they are not those of the card.
-
     """
     pinned = card is not None and card.revision is not None and options.revision in (None, card.revision)
     if card is not None and pinned:
@@ -59,7 +58,6 @@ def upload(repo_id: str, directory: Path, *, private: bool, token: str | bool | 
 
     Raises:
         CheckpointError: the hub refused, or can't be reached.
-
     """
     from huggingface_hub import HfApi
 

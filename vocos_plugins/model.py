@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .backbone import build_backbone
-from .config import EncodecCodes, VocosConfig
-from .encodec import INTEGER_DTYPES, EncodecFeatures
+from .checks import bandwidth_ids, check_finite, check_shape, frame_mask
+from .config import VocosConfig
+from .encodec import EncodecFeatures
 from .heads import build_head
 from .mel.convention import MelConvention
 from .mel.spectrogram import MelSpectrogram
@@ -38,7 +39,6 @@ class Vocos(nn.Module):
     Args:
         config: the architecture and what it takes in.
         provenance: how the weights came to be (data, licence, steps); stored with the checkpoint.
-
     """
 
     def __init__(self, config: VocosConfig, provenance: Mapping[str, Any] | None = None) -> None:
@@ -75,11 +75,11 @@ class Vocos(nn.Module):
             features: ``(B, C, T)``.
             bandwidth_id: int64 ``(B, 1)`` or ``(1, 1)``.
             mask: bool ``(B, T)``, True for the frames of a ragged batch that count.
-
         """
         if mask is not None:
             features = features.masked_fill(~mask[:, None], 0.0)
-        audio: Tensor = self.head(self.backbone(features, bandwidth_id, mask), features, mask)
+        hidden = self.backbone(features.to(next(self.backbone.parameters()).dtype), bandwidth_id, mask)
+        audio: Tensor = self.head(hidden, features, mask)
         return audio
 
     @torch.no_grad()
@@ -105,19 +105,19 @@ class Vocos(nn.Module):
         Raises:
             TypeError: features are not floating point.
             ValueError: their shape is off, they are not finite, or lengths or bandwidths can't be.
-
         """
         check_shape(features, self.config.n_features)
         batch, _, n_frames = features.shape
         weight = next(self.backbone.parameters())
-        mask = None if lengths is None else _frame_mask(lengths, batch, n_frames, features.device)
-        check_finite(features, mask)
-        bandwidths = self._bandwidths(bandwidth_id, batch)
+        mask = None if lengths is None else frame_mask(lengths, batch, n_frames, features.device)
+        check_finite(features, weight.dtype, mask)
+        bandwidths = bandwidth_ids(bandwidth_id, batch, self.config)
+        # The head computes in float32 at least, and an amplitude prior reads the features themselves.
+        features = features.to(weight.device, torch.promote_types(weight.dtype, torch.float32))
         if batch == 0:
-            dtype = torch.promote_types(weight.dtype, torch.float32)
-            return weight.new_zeros(0, self.config.n_samples(n_frames), dtype=dtype)
-        mask = None if mask is None else mask.to(weight.device)
-        return self.synthesize(features.to(weight), bandwidths, mask)
+            return features.new_zeros(0, self.config.n_samples(n_frames))
+        bandwidths = None if bandwidths is None else bandwidths.to(weight.device)
+        return self.synthesize(features, bandwidths, None if mask is None else mask.to(weight.device))
 
     @torch.no_grad()
     def forward(self, audio: Tensor, *, length: int | None = None, bandwidth_id: int | Tensor | None = None) -> Tensor:
@@ -134,7 +134,6 @@ class Vocos(nn.Module):
         Raises:
             TypeError: audio is not floating point.
             ValueError: it is not ``(B, N)``, too short or not finite, or the model takes EnCodec codes.
-
         """
         if isinstance(self.feature_extractor, EncodecFeatures):
             raise ValueError("this model takes EnCodec codes, not audio: decode(codes_to_features(codes), ...)")
@@ -162,7 +161,6 @@ class Vocos(nn.Module):
         Raises:
             TypeError: codes are not integers.
             ValueError: this is no EnCodec model, or the codes' shape or values can't be.
-
         """
         if not isinstance(self.feature_extractor, EncodecFeatures):
             raise ValueError("this model takes mel spectrograms, not EnCodec codes")
@@ -188,7 +186,6 @@ class Vocos(nn.Module):
 
         Raises:
             CheckpointError: nothing there by that name, or a file that is damaged, unsafe or doesn't fit.
-
         """
         from .pretrained import load_pretrained
 
@@ -212,66 +209,3 @@ class Vocos(nn.Module):
         """The next length of whole frames that can be mirrored at its ends."""
         n_fft = self.config.features.n_fft if isinstance(self.config.features, MelConvention) else 0
         return -(-max(n_samples, n_fft // 2 + 1) // self.hop_length) * self.hop_length
-
-    def _bandwidths(self, bandwidth_id: int | Tensor | None, batch: int) -> Tensor | None:
-        known = self.config.n_bandwidths
-        if known is None:
-            if bandwidth_id is not None:
-                raise ValueError(f"this model has no bandwidths; leave bandwidth_id={bandwidth_id!r} out")
-            return None
-        choices = self._describe_bandwidths(known)
-        if bandwidth_id is None:
-            raise ValueError(f"this model needs a bandwidth_id: {choices}")
-        ids = torch.as_tensor(bandwidth_id, device=next(self.parameters()).device)
-        if ids.dtype not in INTEGER_DTYPES or ids.numel() not in (1, batch) or ids.dim() > 2:
-            raise ValueError(
-                f"bandwidth_id must be one integer or {batch} (one a row), got {ids.dtype} of shape {tuple(ids.shape)}"
-            )
-        ids = ids.long()  # torch has no min of unsigned integers
-        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < known:
-            raise ValueError(f"bandwidth_id must be {choices}; got {ids.flatten().tolist()}")
-        return ids.reshape(-1, 1)
-
-    def _describe_bandwidths(self, known: int) -> str:
-        if not isinstance(self.config.features, EncodecCodes):
-            return f"0 to {known - 1}"
-        return ", ".join(f"{i} ({kbps:g} kb/s)" for i, kbps in enumerate(self.config.features.bandwidths))
-
-
-def check_shape(features: Tensor, n_features: int) -> None:
-    """Raises TypeError or ValueError for features that are not floating point ``(B, n_features, T)``, ``T > 0``."""
-    if not features.is_floating_point():
-        raise TypeError(f"features must be floating point, got {features.dtype}; codes go through codes_to_features")
-    shape = tuple(features.shape)
-    if features.dim() != 3:
-        hint = "; add the batch dimension: mel[None]" if features.dim() == 2 else ""
-        raise ValueError(f"features must be (B, {n_features}, T), got shape {shape}{hint}")
-    if shape[1] != n_features:
-        hint = "; the bands come first: try mel.transpose(1, 2)" if shape[2] == n_features else ""
-        raise ValueError(f"this model takes {n_features} bands, got {shape[1]} in shape {shape}{hint}")
-    if shape[2] == 0:
-        raise ValueError(f"features have no frames: shape {shape}")
-
-
-def _frame_mask(lengths: Tensor, batch: int, n_frames: int, device: torch.device) -> Tensor:
-    lengths = torch.as_tensor(lengths, device=device)
-    if lengths.dtype not in INTEGER_DTYPES or lengths.shape != (batch,):
-        raise ValueError(
-            f"lengths must be {batch} whole numbers of frames, got {lengths.dtype} of shape {tuple(lengths.shape)}"
-        )
-    lengths = lengths.long()
-    if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= n_frames:
-        raise ValueError(f"lengths must lie in 0..{n_frames}, got {lengths.tolist()}")
-    return torch.arange(n_frames, device=device) < lengths[:, None]
-
-
-def check_finite(features: Tensor, mask: Tensor | None = None) -> None:
-    """Raises ValueError where features hold NaN or infinite values, but for frames that ``mask`` leaves out."""
-    finite = torch.isfinite(features if mask is None else features.masked_fill(~mask[:, None], 0.0))
-    if bool(finite.all()):
-        return
-    row, band, frame = (int(index) for index in (~finite).nonzero()[0])
-    raise ValueError(
-        f"features hold {int((~finite).sum())} NaN or infinite values, "
-        f"the first in row {row}, band {band}, frame {frame}: {float(features[row, band, frame])}"
-    )

@@ -47,7 +47,6 @@ def load_pretrained(
 
     Raises:
         CheckpointError: nothing there by that name, or a file that is damaged, unsafe or doesn't fit.
-
     """
     name = str(name_or_path)
     path = Path(name_or_path).expanduser()
@@ -70,7 +69,6 @@ def push_to_hub(model: Vocos, repo_id: str, *, private: bool = False, token: str
 
     Raises:
         CheckpointError: the name has not the form ``organisation/name``, or the hub refused.
-
     """
     if not is_repo_id(repo_id):
         raise CheckpointError(f"{repo_id!r} is no repository name: expected 'organisation/name'")

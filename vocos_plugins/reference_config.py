@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from .config import (
     ISTFT,
     Backbone,
-    ConfigError,
     ConvNeXt,
     EncodecCodes,
     Features,
@@ -22,6 +21,7 @@ from .config import (
     VocosConfig,
     WaveNeXt,
 )
+from .config_mapping import ConfigError
 from .mel.convention import MelConvention
 
 PARTS = ("feature_extractor", "backbone", "head")
@@ -57,7 +57,6 @@ def from_reference(mapping: Mapping[str, Any], mel: MelConvention | None = None)
 
     Raises:
         ConfigError: a class or an argument is unknown, missing, of the wrong type, or disagrees with another part.
-
     """
     parts = _parts(mapping)
     features: Features = _read(parts, "feature_extractor", FEATURE_EXTRACTORS)

@@ -54,7 +54,6 @@ def stft(
 
     Raises:
         ValueError: the signal is too short to be mirrored at its ends or to fill a frame.
-
     """
     left, right = frame_padding(n_fft, hop_length, framing)
     n_samples = audio.shape[-1]
@@ -102,7 +101,6 @@ def istft(
             single inverse, and is 0 past its end.
 
     Shape: ``(B, N)`` with ``N = (T - 1) * hop_length`` for ``center``, ``T * hop_length`` for ``same``.
-
     """
     batch, _, n_frames = spectrum.shape
     n_samples = output_length(n_frames, hop_length, framing)

@@ -34,7 +34,6 @@ def load_weights(model: Vocos, weights: Mapping[str, Tensor], source: str) -> No
     Raises:
         CheckpointError: names or shapes don't fit, a value is not finite, or a stored window or filterbank is of
             another convention than the configuration's.
-
     """
     stored = {_rename(key, WEIGHT_NORM.items()): value for key, value in weights.items() if not key.startswith(FOREIGN)}
     expected = model.state_dict()
@@ -57,7 +56,6 @@ def weights_to_save(model: Vocos, *, half: bool) -> dict[str, Tensor]:
 
     Raises:
         CheckpointError: a weight is too large for float16.
-
     """
     names = [(new, old) for old, new in WEIGHT_NORM.items()]
     saved: dict[str, Tensor] = {}

@@ -134,7 +134,7 @@ def test_the_bundled_default_needs_no_option(run_process, tmp_path) -> None:
 
 
 def test_memory_is_bounded(run_process, tmp_path) -> None:
-    """Twenty minutes take less than 400 MB more than ten seconds: the audio alone as float32 is 100 MB."""
+    """Twenty minutes take less than 80 MB more than ten seconds; as float32 the audio alone would be 106 MB."""
     code = """
 import resource, sys
 from vocos_plugins.cli import app

@@ -223,7 +223,12 @@ def test_no_clips_and_no_mel_are_refused(vocos: Vocos, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no clips"):
         write_report(vocos, tmp_path, clips=[])
     codes = EncodecCodes(
-        sample_rate=RATE, hop_length=HOP, bandwidths=(1.0,), n_codebooks=1, codebook_size=4, codebook_dim=4
+        sample_rate=RATE,
+        hop_length=HOP,
+        bandwidths=(RATE / HOP * 2 / 1000,),
+        n_codebooks=1,
+        codebook_size=4,
+        codebook_dim=4,
     )
     encodec = Vocos(VocosConfig(features=codes, backbone=vocos.config.backbone, head=vocos.config.head))
     with pytest.raises(ValueError, match="EnCodec"):

@@ -17,7 +17,6 @@ class Clip:
         text: what is said.
         speaker: who says it.
         source: licence and origin.
-
     """
 
     path: Path

@@ -24,7 +24,6 @@ class Measures:
     Attributes:
         pesq: wide-band PESQ (ITU-T P.862.2), about 1 (bad) to 4.64 (equal).
         stoi: intelligibility, 0 to 1 (Taal et al., 2011).
-
     """
 
     pesq: float | None
@@ -43,7 +42,6 @@ def measure(reference: Audio, degraded: Audio, sample_rate: int) -> Measures:
         reference: the original, ``(N,)``.
         degraded: begins at the same sample, ``(N',)``.
         sample_rate: Hz, of both.
-
     """
     n_samples = min(len(reference), len(degraded))
     signals = [soxr.resample(signal[:n_samples], sample_rate, MEASURE_RATE) for signal in (reference, degraded)]

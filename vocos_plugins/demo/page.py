@@ -31,7 +31,6 @@ class Rendition:
         audio: ``(N,)``.
         measures: against the original.
         seconds: that making it took.
-
     """
 
     audio: NDArray[np.float32]
@@ -57,7 +56,6 @@ def render(comparisons: Sequence[Comparison], *, mel: MelConvention, n_iter: int
         mel: what both vocoders were given; its sample rate is that of all audio.
         n_iter: Griffin-Lim's iterations.
         facts: what to say of model and machine, by heading.
-
     """
     griffin_lim = [comparison.griffin_lim for comparison in comparisons]
     vocos = [comparison.vocos for comparison in comparisons]

@@ -49,7 +49,6 @@ def write_report(
     Raises:
         ValueError: the model takes no mels, there are no clips, or one can't be used; the message names it.
         OSError: a clip can't be opened, or the page can't be written.
-
     """
     convention = vocos.mel
     if convention is None:
@@ -57,6 +56,7 @@ def write_report(
     chosen = CLIPS if clips is None else tuple(Clip.from_path(Path(path)) for path in clips)
     if not chosen:
         raise ValueError("there are no clips to report on")
+    out.mkdir(parents=True, exist_ok=True)
     with _one_thread():
         comparisons = list(_compare_all(vocos, convention, chosen, progress))
     page = render(

@@ -44,7 +44,9 @@ def expand(mel: Tensor, convention: MelConvention) -> Tensor:
     if convention.log is None:
         return values.clamp(0.0, MAX_LINEAR)
     to_natural = (1.0 if convention.log == "natural" else math.log(10.0)) / convention.log_gain
-    linear = torch.exp(values if to_natural == 1.0 else values * to_natural)
+    # Clamped before the exponential too: its gradient would be NaN where it overflows.
+    exponent = (values * to_natural).clamp_max(math.log(2 * MAX_LINEAR))
+    linear = torch.exp(exponent)
     return (linear if convention.guard == "clamp" else linear - convention.guard_value).clamp(0.0, MAX_LINEAR)
 
 

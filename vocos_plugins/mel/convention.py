@@ -27,7 +27,6 @@ class LevelNormalization:
         max_norm: upper end of the range.
         symmetric: whether the range is centred on 0.
         clip: whether values outside the range are cut off, which loses them.
-
     """
 
     ref_level: float
@@ -80,7 +79,6 @@ class MelConvention:
         pre_emphasis: coefficient ``a`` of ``y[n] - a * y[n - 1]`` on the waveform; 0 for none.
         normalization: what is done to the log mel last.
         pad_value: what fills the frames past an item's end in a batch; None where nothing is promised.
-
     """
 
     name: str = field(default="", compare=False)

@@ -62,7 +62,6 @@ def mel_filterbank(
         mel_norm: ``slaney`` gives each triangle unit area, None unit height.
 
     Shape: ``(n_fft // 2 + 1, n_mels)``, float32. A band narrower than a bin can be all zero.
-
     """
     nyquist = sample_rate / 2
     bins = torch.linspace(0, n_fft // 2 * sample_rate / n_fft, n_fft // 2 + 1)

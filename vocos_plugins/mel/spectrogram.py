@@ -68,7 +68,6 @@ class MelSpectrogram(nn.Module):
 
     Raises:
         ValueError: the audio is too short to be mirrored at its ends.
-
     """
 
     def __init__(self, convention: MelConvention) -> None:
