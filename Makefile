@@ -1,5 +1,5 @@
 # The whole developer interface. Every target works from a fresh clone with Python 3.10 to 3.13 and make.
-PYTHON ?= python3
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from .mel.compression import expand
 from .mel.convention import MelConvention
-from .mel.filterbank import mel_filterbank
 from .mel.spectrogram import Spectrogram
 from .spectral import frame_padding, istft, output_length, stft
 
@@ -101,15 +100,7 @@ def invert_magnitude(
 @functools.lru_cache(maxsize=8)
 def _inverse_filterbank(convention: MelConvention) -> tuple[Tensor, Tensor, Tensor]:
     """Filterbank ``(F, n_mels)``, pseudo-inverse ``(F, n_mels)`` and the gain of pre-emphasis at each bin ``(F,)``."""
-    filterbank = mel_filterbank(
-        sample_rate=convention.sample_rate,
-        n_fft=convention.n_fft,
-        n_mels=convention.n_mels,
-        f_min=convention.f_min,
-        f_max=convention.f_max,
-        mel_scale=convention.mel_scale,
-        mel_norm=convention.mel_norm,
-    )
+    filterbank = convention.filterbank()
     angle = torch.arange(convention.n_fft // 2 + 1) * (2 * torch.pi / convention.n_fft)
     turn = torch.polar(torch.ones_like(angle), -angle)
     emphasis = (1 - convention.pre_emphasis * turn).abs()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from . import config
 from .mel.compression import expand
 from .mel.convention import MelConvention
-from .mel.filterbank import hz_to_mel, mel_filterbank, mel_to_hz
+from .mel.filterbank import hz_to_mel, mel_to_hz
 from .spectral import Float32Buffers, imdct, istft, sine_window
 
 # Upper bound on magnitudes and MDCT coefficients: an untrained or wrongly fed model stays finite.
@@ -42,15 +42,7 @@ class AmplitudePrior(Float32Buffers):
     def __init__(self, mel: MelConvention) -> None:
         super().__init__()
         self.mel = mel
-        filterbank = mel_filterbank(
-            sample_rate=mel.sample_rate,
-            n_fft=mel.n_fft,
-            n_mels=mel.n_mels,
-            f_min=mel.f_min,
-            f_max=mel.f_max,
-            mel_scale=mel.mel_scale,
-            mel_norm=mel.mel_norm,
-        )
+        filterbank = mel.filterbank()
         self.register_buffer("inverse", torch.linalg.pinv(filterbank.double().T).float(), persistent=False)
 
     def forward(self, mel: Tensor) -> Tensor:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .paths import Job
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 QUIET_S = 2.0  # a run shorter than this shows no progress bar
 
@@ -47,6 +51,22 @@ def run_batch(jobs: Sequence[Job], work: Callable[[Job], Result], *, as_json: bo
         progress.stop()
     _report(done, failed, as_json=as_json)
     raise typer.Exit(1 if failed else 0)
+
+
+def audio_job(vocode: Callable[[Path], Iterable[Tensor]], sample_rate: int) -> Callable[[Job], Result]:
+    """Work for `run_batch`: writes the audio ``(channels, n)`` that a source becomes, piece by piece."""
+    from ..audio_files import AudioWriter
+
+    def work(job: Job) -> Result:
+        started = time.perf_counter()
+        with AudioWriter(job.target, sample_rate) as writer:
+            for audio in vocode(job.source):
+                writer.write(audio)
+        duration_s = writer.n_samples / sample_rate
+        elapsed_s = time.perf_counter() - started
+        return {"output": str(job.target), "duration_s": round(duration_s, 3), "elapsed_s": round(elapsed_s, 3)}
+
+    return work
 
 
 def describe(error: Exception) -> str:

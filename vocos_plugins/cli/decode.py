@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .batch import Result, run_batch
+from .batch import audio_job, run_batch
 from .options import DEFAULT_MODEL, Device, Json, Model, fail, load_mel_model
-from .paths import Job, plan
+from .paths import plan
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def decode(
@@ -27,7 +30,7 @@ def decode(
 
     A file holds one mel, (bands, frames) or (1, bands, frames), in the model's own convention.
     """
-    from ..audio_files import OUTPUT_FORMATS, AudioWriter
+    from ..audio_files import OUTPUT_FORMATS
     from ..chunked import decode_chunks
     from ..mel_files import MEL_SUFFIXES, read_mel
 
@@ -38,14 +41,7 @@ def decode(
     vocos = load_mel_model(model, device)
     place = next(vocos.parameters()).device
 
-    def work(job: Job) -> Result:
-        started = time.perf_counter()
-        mel = read_mel(job.source).to(place)
-        with AudioWriter(job.target, vocos.sample_rate) as writer:
-            for audio in decode_chunks(vocos, mel):
-                writer.write(audio)
-        duration_s = writer.n_samples / vocos.sample_rate
-        elapsed_s = time.perf_counter() - started
-        return {"output": str(job.target), "duration_s": round(duration_s, 3), "elapsed_s": round(elapsed_s, 3)}
+    def vocode(path: Path) -> Iterator[Tensor]:
+        return decode_chunks(vocos, read_mel(path).to(place))
 
-    run_batch(jobs, work, as_json=as_json)
+    run_batch(jobs, audio_job(vocode, vocos.sample_rate), as_json=as_json)

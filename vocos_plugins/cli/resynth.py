@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .batch import Result, run_batch
+from .batch import audio_job, run_batch
 from .options import DEFAULT_MODEL, Device, Json, Model, fail, load_mel_model
-from .paths import Job, plan
+from .paths import plan
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def resynth(
@@ -29,7 +32,7 @@ def resynth(
     """
     import soundfile
 
-    from ..audio_files import OUTPUT_FORMATS, AudioWriter, read_blocks
+    from ..audio_files import OUTPUT_FORMATS, read_blocks
     from ..chunked import resynthesize_chunks
 
     readable = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
@@ -40,14 +43,7 @@ def resynth(
     vocos = load_mel_model(model, device)
     place = next(vocos.parameters()).device
 
-    def work(job: Job) -> Result:
-        started = time.perf_counter()
-        blocks = (block.to(place) for block in read_blocks(job.source, vocos.sample_rate))
-        with AudioWriter(job.target, vocos.sample_rate) as writer:
-            for audio in resynthesize_chunks(vocos, blocks):
-                writer.write(audio)
-        duration_s = writer.n_samples / vocos.sample_rate
-        elapsed_s = time.perf_counter() - started
-        return {"output": str(job.target), "duration_s": round(duration_s, 3), "elapsed_s": round(elapsed_s, 3)}
+    def vocode(path: Path) -> Iterator[Tensor]:
+        return resynthesize_chunks(vocos, (block.to(place) for block in read_blocks(path, vocos.sample_rate)))
 
-    run_batch(jobs, work, as_json=as_json)
+    run_batch(jobs, audio_job(vocode, vocos.sample_rate), as_json=as_json)

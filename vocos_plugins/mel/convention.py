@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from torch import Tensor
+
 from ..spectral import FRAMINGS, Framing
-from .filterbank import MEL_SCALES, MelNorm, MelScale
+from .filterbank import MEL_SCALES, MelNorm, MelScale, mel_filterbank
 
 Window = Literal["hann", "hamming"]
 PadMode = Literal["reflect", "constant"]
@@ -109,6 +111,18 @@ class MelConvention:
         self._check_grid()
         self._check_bands()
         self._check_values()
+
+    def filterbank(self) -> Tensor:
+        """Weights from frequency bins to bands, ``(n_fft // 2 + 1, n_mels)``, float32."""
+        return mel_filterbank(
+            sample_rate=self.sample_rate,
+            n_fft=self.n_fft,
+            n_mels=self.n_mels,
+            f_min=self.f_min,
+            f_max=self.f_max,
+            mel_scale=self.mel_scale,
+            mel_norm=self.mel_norm,
+        )
 
     def _check_grid(self) -> None:
         for name in ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels"):

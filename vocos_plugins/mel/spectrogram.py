@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from ..spectral import Float32Buffers, stft
 from .compression import compress
 from .convention import MelConvention
-from .filterbank import mel_filterbank
 
 
 class Spectrogram(Float32Buffers):
@@ -44,15 +43,7 @@ class MelScale(Float32Buffers):
 
     def __init__(self, convention: MelConvention) -> None:
         super().__init__()
-        filterbank = mel_filterbank(
-            sample_rate=convention.sample_rate,
-            n_fft=convention.n_fft,
-            n_mels=convention.n_mels,
-            f_min=convention.f_min,
-            f_max=convention.f_max,
-            mel_scale=convention.mel_scale,
-            mel_norm=convention.mel_norm,
-        )
+        filterbank = convention.filterbank()
         self.register_buffer("fb", filterbank)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
