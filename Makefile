@@ -40,11 +40,11 @@ $(VENV)/bin/python:
 # The measures (PESQ) are compiled on installation; without a C compiler the report goes without them.
 $(VENV)/core.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing the core (PyTorch may be a large download) ..."
-	$(PIP) --editable '.[eval]' || $(PIP) --editable .
+	$(PIP) --editable '.[demo]' || $(PIP) --editable .
 	touch $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt scripts/mend_torchaudio.py | $(VENV)/bin/python
 	@echo "Installing everything that the tests need ..."
-	$(PIP) --editable '.[eval,dev]'
+	$(PIP) --editable '.[eval,train,dev]'
 	$(BIN)/python scripts/mend_torchaudio.py
 	touch $@ $(VENV)/core.stamp

@@ -44,6 +44,14 @@ def test_core_imports_no_toolkit_and_no_adapter(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", [path for path in CORE if path.parent.name != "training"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_only_training_imports_lightning(path: Path) -> None:
+    """Decoding needs no training framework."""
+    assert not {name.split(".")[0] for name in imported(path)} & {"lightning", "tensorboard"}
+
+
+@pytest.mark.parametrize(
     "path",
     [path for path in CORE if path.parent.name == "mel" or path.name == "spectral.py"],
     ids=lambda path: path.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -80,11 +81,16 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
             return tuple(_convert(item, typing.get_args(option)[0], where) for item in value)
         if option in (bool, int, str) and type(value) is option:
             return value
-        if option is float and type(value) in (int, float):
+        if option is float and (type(value) in (int, float) or _is_scientific(value)):
             return float(value)
         if option in NORMALIZATIONS.values() and isinstance(value, Mapping):
             return read_part(value, NORMALIZATIONS, where)
     raise ConfigError(f"{where}: expected {_describe(options)}, got {value!r}")
+
+
+def _is_scientific(value: Any) -> bool:
+    """Whether this is ``5e-4``, which YAML 1.1 takes for text."""
+    return isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value) is not None
 
 
 def _describe(options: tuple[Any, ...]) -> str:

@@ -17,10 +17,13 @@ import torch
 
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig
-from vocos_plugins.demo import measures, page, report
+from vocos_plugins.demo import report
 from vocos_plugins.demo.clips import CLIPS
-from vocos_plugins.demo.page import Comparison
 from vocos_plugins.demo.report import write_report
+from vocos_plugins.evaluation import measures
+from vocos_plugins.evaluation.comparison import Comparison, compare
+from vocos_plugins.evaluation.report import note_on_top_band
+from vocos_plugins.evaluation.systems import line_up
 
 RATE = 16000
 HOP = 128
@@ -149,14 +152,13 @@ def test_missing_packages_leave_a_hint(
     """The page comes without the marks, and says how to get them."""
     monkeypatch.setattr(measures, "find_spec", lambda _: None)
     text = Page(write_report(vocos, tmp_path, clips=[clip]).read_text(encoding="utf-8")).text
-    assert "pip install 'vocos-plugins[eval]'" in text
-    assert "pesq, pystoi" in text
-    assert "Griffin-Lim – –" in text  # noqa: RUF001
+    assert "pesq, stoi (not installed; pip install 'vocos-plugins[eval]')" in text
+    assert "STOI" not in text
 
 
 def test_with_the_packages_there_is_no_hint(read: Page) -> None:
     """The hint is only for who needs it."""
-    assert ("pip install" in read.text) == bool(measures.missing_packages())
+    assert ("pip install" in read.text) == bool(measures.choose(report.MEASURES)[1])
 
 
 def test_shipped_clips_are_the_default(
@@ -164,13 +166,13 @@ def test_shipped_clips_are_the_default(
 ) -> None:
     """With no clips given, all of ours are compared, and progress is told from none to all."""
     compared, told = [], []
-    ready = report.compare(vocos, vocos.mel, report.Clip.from_path(clip))
+    ready = compare(line_up({"Vocos": vocos}), report.Clip.from_path(clip), ())
 
-    def compare(*arguments: object) -> Comparison:
-        compared.append(arguments[-1])
+    def record(_systems: object, shown: object, *_measures: object, rounds: int) -> Comparison:
+        compared.append(shown)
         return ready
 
-    monkeypatch.setattr(report, "compare", compare)
+    monkeypatch.setattr(report, "compare", record)
     write_report(vocos, tmp_path, progress=lambda done, total: told.append((done, total)))
     assert compared == list(CLIPS)
     assert told == [(done, len(CLIPS)) for done in range(len(CLIPS) + 1)]
@@ -238,8 +240,8 @@ def test_no_clips_and_no_mel_are_refused(vocos: Vocos, tmp_path: Path) -> None:
 def test_top_band_is_noted_only_where_the_mel_ends_early(vocos: Vocos) -> None:
     """A mel up to the Nyquist frequency needs no warning."""
     full = MelConvention(sample_rate=RATE, n_fft=512, win_length=512, hop_length=HOP, n_mels=20)
-    assert page._note_on_top_band(full) == ""
-    assert "6 kHz" in page._note_on_top_band(vocos.mel)
+    assert note_on_top_band(full) == ""
+    assert "6 kHz" in note_on_top_band(vocos.mel)
 
 
 def test_importing_the_package_does_not_import_the_demo() -> None:

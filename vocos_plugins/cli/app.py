@@ -10,7 +10,9 @@ from .. import __version__
 from .convert import convert
 from .decode import decode
 from .demo import demo
+from .evaluate import evaluate
 from .resynth import resynth
+from .train import train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,8 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, resynth, decode, convert):
+for command in (demo, resynth, decode, convert, train):
     app.command()(command)
+app.command("eval")(evaluate)
 
 
 def print_version(wanted: bool) -> None:

@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..evaluation.comparison import Clip
+
 CLIP_FOLDER = Path(__file__).parent / "clips"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clip:
-    """A recording and what is known of it; of a file of the user's own, only its name.
-
-    Attributes:
-        path: any file that libsndfile reads.
-        text: what is said.
-        speaker: who says it.
-        source: licence and origin.
-    """
-
-    path: Path
-    text: str
-    speaker: str = ""
-    source: str = ""
-
-    @classmethod
-    def from_path(cls, path: Path) -> Clip:
-        """A user's own recording."""
-        return cls(path=path, text=path.name)
 
 
 CLIPS: tuple[Clip, ...] = (

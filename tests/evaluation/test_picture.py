@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vocos_plugins.demo.picture import MAGMA, MAX_COLUMNS, N_FFT, RANGE_DB, draw_spectrograms
+from vocos_plugins.evaluation.picture import MAGMA, MAX_COLUMNS, N_FFT, RANGE_DB, draw_spectrograms
 
 RATE = 16000
 # One step of the palette is 80 dB / 255 = 0.31 dB.

@@ -1,0 +1,54 @@
+"""``vocos eval``, with measures that need no package."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+QUICK = ("--measure", "mel", "--measure", "mcd")
+
+
+def test_writes_table_data_and_page(run, model, speech, tmp_path) -> None:
+    """Over a folder with its subfolders, at any sample rate; the table is printed too."""
+    output = run("eval", model, "--data", speech, "--out", tmp_path / "out", *QUICK).output
+    assert "| Mel ↓ |" in output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "results.json", "results.md"]
+    data = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert {row["file"] for row in data["rows"]} == {"mono.wav", "stereo.flac", "deep/short.ogg"}
+    assert set(data["summary"]) == {"Griffin-Lim", model}
+
+
+def test_json_is_one_object(run_process, model, speech, tmp_path) -> None:
+    """On standard output there is nothing else, whatever the measures print."""
+    done = run_process("eval", model, "--data", speech, "--out", tmp_path / "out", "--json", *QUICK)
+    data = json.loads(done.stdout)
+    assert len(data["written"]) == 3
+    assert data["failed"] == []
+
+
+def test_two_checkpoints_stand_side_by_side(run, model, speech, tmp_path) -> None:
+    """Both in one table, with one Griffin-Lim since they take one mel."""
+    second = tmp_path / "second"
+    shutil.copytree(model, second)
+    data = run("eval", model, second, "--data", speech, "--out", tmp_path / "out", "--json", *QUICK).stdout
+    assert list(json.loads(data)["summary"]) == ["Griffin-Lim", model, str(second)]
+
+
+def test_a_bad_file_is_listed_and_the_rest_measured(run, model, speech, tmp_path) -> None:
+    """Exit code 1, and everything is written all the same."""
+    (speech / "bad.wav").write_text("no audio")
+    result = run("eval", model, "--data", speech, "--out", tmp_path / "out", *QUICK, code=1)
+    assert "failed: bad.wav" in result.stderr
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_wrong_usage(run, model, speech, tmp_path) -> None:
+    """No data, no such measure, one checkpoint twice, an output that can't be: each said before any work is done."""
+    (tmp_path / "file").write_text("mine")
+    for arguments, words in (
+        ((model, "--data", tmp_path / "absent"), "no such file or folder"),
+        ((model, "--data", speech, "--measure", "mos"), "no measure mos"),
+        ((model, model, "--data", speech), "given twice"),
+        ((model, "--data", speech, "--out", tmp_path / "file", *QUICK), "can't write to"),
+    ):
+        assert words in run("eval", *arguments, code=2).output

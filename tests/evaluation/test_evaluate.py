@@ -1,0 +1,207 @@
+"""A run over systems and files: its rows, its tables, its page, and what becomes of failures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import Tensor
+
+from vocos_plugins import MelConvention
+from vocos_plugins.evaluation import evaluate as evaluate_module
+from vocos_plugins.evaluation.comparison import Clip
+from vocos_plugins.evaluation.evaluate import Evaluation, evaluate
+from vocos_plugins.evaluation.measures import Measure
+from vocos_plugins.evaluation.report import write_evaluation
+from vocos_plugins.evaluation.systems import System, describe, line_up
+from vocos_plugins.evaluation.tables import as_data, markdown, summarize
+
+RATE = 16000
+HOP = 128
+LOUDNESS = Measure(
+    name="loudness",
+    title="Loud | ness",
+    best="to 1",
+    needs_reference=False,
+    compute=lambda _, degraded, __: float(np.abs(degraded).max()),
+)
+DIFFERENCE = Measure(
+    name="difference",
+    title="Difference",
+    best="0 is equal",
+    higher_is_better=False,
+    compute=lambda reference, degraded, _: float(np.abs(reference - degraded).mean()),
+)
+PICKY = Measure(name="picky", title="Picky", best="", compute=lambda *_: next(iter(())))
+
+
+def mel(rate: int = RATE) -> MelConvention:
+    return MelConvention(sample_rate=rate, n_fft=512, win_length=512, hop_length=HOP, n_mels=20)
+
+
+def constant(level: float, rate: int = RATE, name: str = "") -> System:
+    """A vocoder that gives a constant, whatever it hears."""
+
+    def vocode(features: Tensor) -> Tensor:
+        return torch.full(((features.shape[2] - 1) * HOP,), level)
+
+    return System(name=name or f"constant {level}", mel=mel(rate), vocode=vocode)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
+    """A loud and a soft second, one at another rate and in stereo."""
+    folder = tmp_path_factory.mktemp("clips")
+    soundfile.write(folder / "a|b <c>.wav", np.full(RATE, 0.5), RATE)
+    soundfile.write(folder / "soft.flac", np.full((24000, 2), 0.1), 24000)
+    return [Clip.from_path(path) for path in sorted(folder.iterdir())]
+
+
+@pytest.fixture(scope="module")
+def evaluation(clips: list[Clip], tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """Two systems on both clips and on two files that can't be used; the second system fails where it is soft."""
+    folder = tmp_path_factory.mktemp("bad")
+    (folder / "text.wav").write_text("no audio")
+    bad = [Clip.from_path(folder / name) for name in ("text.wav", "absent.wav")]
+    system = constant(0.5, 24000, "half")
+
+    def fragile(features: Tensor) -> Tensor:
+        if features.amax() < 2.5:  # the loud clip has 3.4, the soft one 1.8
+            return torch.full((9,), torch.nan)
+        return system.vocode(features)
+
+    systems = (constant(0.25), System(name="half", mel=system.mel, vocode=fragile))
+    return evaluate(systems, [clips[0], *bad, clips[1]], (LOUDNESS, DIFFERENCE, PICKY), {"mos": "not installed"})
+
+
+def test_rows_hold_every_result(evaluation: Evaluation) -> None:
+    """Of the recording only what needs no reference; each system is measured at its own rate."""
+    rows = {(row.file, row.system): row for row in evaluation.rows}
+    assert set(rows) == {
+        ("a|b <c>.wav", "recording"),
+        ("a|b <c>.wav", "constant 0.25"),
+        ("a|b <c>.wav", "half"),
+        ("soft.flac", "recording"),
+        ("soft.flac", "constant 0.25"),
+    }
+    loud = rows["a|b <c>.wav", "constant 0.25"]
+    assert loud.scores["difference"].value == pytest.approx(0.25)
+    assert rows["a|b <c>.wav", "half"].scores["difference"].value == pytest.approx(0.0, abs=0.01)  # resampled edges
+    assert set(rows["soft.flac", "recording"].scores) == {"loudness"}
+    assert loud.duration_s == pytest.approx(1.0, abs=HOP / RATE)
+    assert loud.elapsed_s > 0
+
+
+def test_failures_are_listed_and_end_nothing(evaluation: Evaluation) -> None:
+    """A file that can't be read, one that isn't there, and a system that gives no sound for one."""
+    failed = {(failure.file, failure.system): failure.error for failure in evaluation.failures}
+    assert set(failed) == {("text.wav", ""), ("absent.wav", ""), ("soft.flac", "half")}
+    assert "not audio" in failed["text.wav", ""]
+    assert failed["absent.wav", ""] == "No such file or directory"
+    assert "NaN" in failed["soft.flac", "half"]
+
+
+def test_summary_knows_mean_and_worst(evaluation: Evaluation) -> None:
+    """The worst is the least or the greatest, as the measure goes; what never worked has no summary."""
+    difference = summarize(evaluation, "constant 0.25", DIFFERENCE)
+    assert (difference.mean, difference.worst) == (pytest.approx(0.2, abs=0.01), pytest.approx(0.25, abs=0.01))
+    assert (difference.worst_file, difference.n_files) == ("a|b <c>.wav", 2)
+    assert summarize(evaluation, "recording", LOUDNESS).worst_file == "soft.flac"
+    assert summarize(evaluation, "half", PICKY) is None
+
+
+def test_markdown_is_a_table(evaluation: Evaluation) -> None:
+    """Each table's rows have as many cells as its head, also where names hold bars; failures are at the end."""
+    text = markdown(evaluation)
+    for block in text.split("\n\n"):
+        lines = [line.replace("\\|", "") for line in block.splitlines() if line.startswith("|")]
+        assert len({line.count("|") for line in lines}) <= 1
+    assert "| Difference ↓ | – | 0.20 (0.25) | 0.00 (0.00) |" in text  # noqa: RUF001
+    assert "Not measured: mos (not installed)." in text
+    assert text.index("Failed:") > text.index("times real time")
+
+
+def test_data_is_json(evaluation: Evaluation) -> None:
+    """Reasons stand where values are missing."""
+    data = json.loads(json.dumps(as_data(evaluation), allow_nan=False))
+    assert data["summary"]["half"]["difference"]["worst_file"] == "a|b <c>.wav"
+    assert data["summary"]["half"]["picky"] is None
+    (row,) = [row for row in data["rows"] if row["system"] == "half"]
+    assert row["scores"]["picky"] is None
+    assert row["unmeasured"] == {"picky": "StopIteration:"}
+    assert len(data["failed"]) == 3
+
+
+def test_everything_is_written(evaluation: Evaluation, tmp_path: Path) -> None:
+    """Table, data and a page with three players for the loud clip and two for the soft."""
+    paths = write_evaluation(evaluation, tmp_path / "new", {"Model": "<m>"})
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in paths)
+    page = (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<audio ") == page.count("<img ") == 5
+    assert "a|b &lt;c&gt;.wav" in page
+    assert "&lt;m&gt;" in page
+    assert "<h2>Failed</h2>" in page
+    assert "12 kHz" in page
+
+
+def test_nothing_to_play_leaves_the_table(tmp_path: Path) -> None:
+    """Every file failed: no page, but the failures in table and data."""
+    (tmp_path / "a.wav").write_text("no audio")
+    evaluation = evaluate([constant(0.1)], [Clip.from_path(tmp_path / "a.wav")], (LOUDNESS,), {})
+    names = {path.name for path in write_evaluation(evaluation, tmp_path / "out", {})}
+    assert names == {"results.md", "results.json"}
+    assert "not audio" in (tmp_path / "out" / "results.md").read_text(encoding="utf-8")
+
+
+def test_a_large_folder_makes_no_large_page(clips: list[Clip], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few clips are kept, from the first to the last; all of them count."""
+    monkeypatch.setattr(evaluate_module, "PAGE_CLIPS", 3)
+    many = [Clip(path=clips[0].path, text=f"clip {index}") for index in range(7)]
+    evaluation = evaluate([constant(0.1)], many, (LOUDNESS,), {})
+    assert [comparison.clip.text for comparison in evaluation.comparisons] == ["clip 0", "clip 3", "clip 6"]
+    assert len(evaluation.files) == 7
+
+
+def test_progress_is_told(clips: list[Clip]) -> None:
+    """What is being done to which file, and that each is done, also when it failed."""
+    told: list[str] = []
+
+    class Listener:
+        def show(self, text: str) -> None:
+            told.append(text)
+
+        def advance(self) -> None:
+            told.append("done")
+
+    absent = Clip.from_path(Path("absent.wav"))
+    evaluate([constant(0.1, name="x")], [clips[1], absent], (DIFFERENCE,), {}, Listener())
+    assert told == ["soft.flac: vocoding", "soft.flac: Difference of x", "done", "done"]
+
+
+def test_each_mel_gets_its_griffin_lim(make_model) -> None:
+    """One where the models take the same mel, else one for each, told apart by the model that it goes with."""
+    model, same = make_model("mel", "convnext", "istft", "center"), make_model("mel", "resnet", "istft", "center")
+    other = make_model("mel", "convnext", "istft", "same")
+    assert [system.name for system in line_up({"a": model, "b": same})] == ["Griffin-Lim", "a", "b"]
+    assert [system.name for system in line_up({"a": model, "b": same, "c": other})] == [
+        "Griffin-Lim, mel of a",
+        "Griffin-Lim, mel of c",
+        "a",
+        "b",
+        "c",
+    ]
+    assert describe(mel()) == "20 bands, 16 kHz, a frame every 128 samples"
+
+
+def test_what_cannot_be_lined_up(make_model) -> None:
+    """No model, one of codes, one named like a column."""
+    with pytest.raises(ValueError, match="no model"):
+        line_up({})
+    with pytest.raises(ValueError, match="EnCodec"):
+        line_up({"codes": make_model("encodec", "adanorm", "istft", "same")})
+    with pytest.raises(ValueError, match=r"\./recording"):
+        line_up({"recording": make_model("mel", "convnext", "istft", "center")})

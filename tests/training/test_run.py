@@ -1,0 +1,101 @@
+"""Training as a user starts it: it learns, stops when told, and goes on exactly where it stopped."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from vocos_plugins import Vocos
+from vocos_plugins.checkpoint_files import read_pickle
+from vocos_plugins.training.losses import MelLoss
+
+# The project's promise for a resumed run on a CPU.
+RESUMED = 1e-5
+# Gradients of two half batches are averaged in another order than in one; Adam magnifies what is nearly zero.
+TWO_PROCESSES = 2e-3
+
+
+def largest_difference(first: Path, second: Path) -> float:
+    """Over all weights and averages of two runs."""
+    a, b = (read_pickle(run / "last.ckpt")["state_dict"] for run in (first, second))
+    assert a.keys() == b.keys()
+    return max(float((a[key] - b[key]).abs().max()) for key in a)
+
+
+def mel_distance(vocos: Vocos, clips: Path) -> float:
+    """Of copy-synthesis of the clips."""
+    from vocos_plugins.audio_files import read_blocks
+
+    loss = MelLoss(16000, [(512, 128, 40)])
+    audio = torch.cat([torch.cat(list(read_blocks(path, 16000)), dim=1) for path in sorted(clips.glob("*.wav"))])
+    return float(loss(vocos(audio, length=audio.shape[1]), audio))
+
+
+def test_learns_on_a_folder_of_two_clips(run_training, make_mapping, clips, tmp_path) -> None:
+    """The mel distance falls by half within 200 steps; discriminators join half-way; the model loads."""
+    mapping = make_mapping(run__max_steps=200, losses__pretrain_steps=100, data__num_workers=1)
+    run_training(mapping, tmp_path)
+    trained = Vocos.from_pretrained(tmp_path / "model")
+    torch.manual_seed(0)
+    untrained = Vocos(trained.config)
+    assert trained.provenance["steps"] == 200
+    assert mel_distance(trained, clips) < 0.5 * mel_distance(untrained, clips)
+
+
+def test_stopped_and_resumed_equals_run_through(run_training, start_training, make_mapping, tmp_path) -> None:
+    """SIGTERM saves and exits with 0; the same command carries on, and ends within 1e-5 of an unbroken run."""
+    mapping = make_mapping(run__max_steps=400, run__save_every=2, losses__pretrain_steps=4)
+    process = start_training(mapping, tmp_path / "broken")
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "broken" / "last.ckpt").exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    stopped = read_pickle(tmp_path / "broken" / "last.ckpt")["generator_step"]
+    assert 2 <= stopped < 400
+    mapping = make_mapping(run__max_steps=400, losses__pretrain_steps=4)
+    run_training(mapping, tmp_path / "broken")
+    run_training(mapping, tmp_path / "whole")
+    assert read_pickle(tmp_path / "broken" / "last.ckpt")["generator_step"] == 400
+    assert largest_difference(tmp_path / "broken", tmp_path / "whole") < RESUMED
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_two_processes_train_as_one_with_both_batches(run_training, make_mapping, tmp_path) -> None:
+    """Distributed data parallel on two CPU processes: the same crops, the same averaged gradients."""
+    options = {"run__max_steps": 6, "losses__pretrain_steps": 2, "optimization__learning_rate": 1e-4}
+    run_training(make_mapping(**options, data__batch_size=2, run__devices=2), tmp_path / "two")
+    run_training(make_mapping(**options, data__batch_size=4), tmp_path / "one")
+    assert largest_difference(tmp_path / "two", tmp_path / "one") < TWO_PROCESSES
+
+
+def test_a_run_that_is_done_does_nothing(run_training, make_mapping, tmp_path) -> None:
+    """The same command again ends at once and changes nothing."""
+    run_training(make_mapping(run__max_steps=2), tmp_path)
+    before = (tmp_path / "last.ckpt").stat().st_mtime_ns
+    run_training(make_mapping(run__max_steps=2), tmp_path)
+    assert (tmp_path / "last.ckpt").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"run__max_step": 5}, "run: unknown key 'max_step'; did you mean 'max_steps'?"),
+        ({"data__train": ["nowhere"]}, "nowhere"),
+        ({"optimization__betas": [0.9]}, "betas must be two numbers"),
+    ],
+)
+def test_a_wrong_configuration_is_said_plainly(start_training, make_mapping, tmp_path, changes, expected) -> None:
+    """Exit code 2 and no traceback."""
+    process = start_training(make_mapping(**changes), tmp_path)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 2, output
+    assert expected in " ".join(output.split())
+    assert "Traceback" not in output

@@ -1,0 +1,68 @@
+"""Fine-tuning: what fits is kept, what doesn't is said."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from vocos_plugins.training.config import TrainingConfig
+from vocos_plugins.training.module import VocosTraining
+from vocos_plugins.training.state import save_model
+from vocos_plugins.training.warm_start import warm_start
+
+
+@pytest.fixture
+def donor(make_mapping, tmp_path) -> VocosTraining:
+    """A module whose generator and discriminators are saved in ``tmp_path / "donor"``."""
+    torch.manual_seed(1)
+    module = VocosTraining(TrainingConfig.from_dict(make_mapping()))
+    save_model(module, tmp_path / "donor")
+    return module
+
+
+def test_everything_is_kept_where_all_fits(make_mapping, donor, tmp_path) -> None:
+    """Generator, its average and the discriminators; there is nothing to say."""
+    module = VocosTraining(TrainingConfig.from_dict(make_mapping()))
+    assert warm_start(module, str(tmp_path / "donor")) == []
+    for name, value in donor.state_dict().items():
+        expected = donor.state_dict()[name.replace("average.", "vocos.")] if name.startswith("average.") else value
+        assert torch.equal(module.state_dict()[name], expected), name
+
+
+def test_other_mel_bands_renew_the_input_layer_alone(make_mapping, donor, tmp_path) -> None:
+    """Its name is in the note; every other layer is the donor's."""
+    module = VocosTraining(TrainingConfig.from_dict(make_mapping(model__features__n_mels=32)))
+    fresh = module.vocos.backbone.embed.weight.clone()
+    notes = warm_start(module, str(tmp_path / "donor"))
+    assert any("backbone.embed.weight" in note and "random" in note for note in notes)
+    assert torch.equal(module.vocos.backbone.embed.weight, fresh)
+    assert torch.equal(module.vocos.head.out.weight, donor.vocos.head.out.weight)
+    assert torch.equal(
+        module.vocos.backbone.convnext[1].pwconv1.weight, donor.vocos.backbone.convnext[1].pwconv1.weight
+    )
+
+
+def test_missing_discriminators_are_said(make_mapping, donor, tmp_path) -> None:
+    """As a published checkpoint, which has none."""
+    (tmp_path / "donor" / "discriminators.safetensors").unlink()
+    module = VocosTraining(TrainingConfig.from_dict(make_mapping()))
+    assert "discriminators start from random weights" in warm_start(module, str(tmp_path / "donor"))[0]
+
+
+def test_another_architecture_is_refused(make_mapping, donor, tmp_path) -> None:
+    """Training would begin from nothing without a word."""
+    module = VocosTraining(TrainingConfig.from_dict(make_mapping(model__backbone__dim=16)))
+    with pytest.raises(ValueError, match="another architecture"):
+        warm_start(module, str(tmp_path / "donor"))
+
+
+def test_an_encodec_model_is_refused(make_mapping) -> None:
+    """Rather than failing at its first step."""
+    mapping = make_mapping()
+    mapping["model"] = {
+        "features": {"kind": "encodec"},
+        "backbone": {"kind": "convnext", "dim": 16, "intermediate_dim": 32, "num_layers": 1},
+        "head": {"kind": "istft", "n_fft": 1280, "hop_length": 320, "framing": "same"},
+    }
+    with pytest.raises(ValueError, match="EnCodec codes"):
+        VocosTraining(TrainingConfig.from_dict(mapping))

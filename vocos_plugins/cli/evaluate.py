@@ -1,0 +1,98 @@
+"""``vocos eval``: how good checkpoints are, by measures and by ear."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .batch import BatchProgress
+from .options import Device, Json, fail, load_mel_model
+
+if TYPE_CHECKING:
+    from ..evaluation.comparison import Clip
+    from ..evaluation.evaluate import Evaluation
+
+
+def evaluate(
+    checkpoints: Annotated[
+        list[str],
+        typer.Argument(metavar="CHECKPOINT...", help="Bundled names, directories, or repositories of the hub."),
+    ],
+    data: Annotated[Path, typer.Option("--data", help="Recordings: a folder, a list of files, or a manifest (.csv).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the table, the data and the page.")] = Path(
+        "evaluation"
+    ),
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Take this measure only; may be given again. 'all' includes slow ones."),
+    ] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Measure checkpoints on recordings beside Griffin-Lim, and write a page to listen on.
+
+    Every recording is turned into the mel that a checkpoint takes and back. OUT gets results.md, results.json and
+    report.html.
+    """
+    from ..evaluation.evaluate import evaluate as run
+    from ..evaluation.measures import choose
+    from ..evaluation.report import facts_of, write_evaluation
+    from ..evaluation.systems import line_up
+    from ..evaluation.tables import left_out_in_words
+
+    if len(set(checkpoints)) < len(checkpoints):
+        fail("a checkpoint is given twice")
+    try:
+        clips = _find_clips(data)
+        measures, left_out = choose(measure or ())
+    except (ValueError, OSError) as error:
+        fail(str(error))
+    models = {name: load_mel_model(name, device) for name in checkpoints}
+    try:
+        systems = line_up(models)
+    except ValueError as error:
+        fail(str(error))
+    if left_out:
+        typer.echo(f"Not measured: {left_out_in_words(left_out)}", err=True)
+    progress = BatchProgress(len(clips))
+    try:
+        out.mkdir(parents=True, exist_ok=True)  # says now, not after an hour, that the folder can't be
+        evaluation = run(systems, clips, measures, left_out, progress)
+        progress.stop()
+        paths = write_evaluation(evaluation, out, facts_of(models))
+    except OSError as error:
+        fail(f"can't write to {out}: {error.strerror or error}")
+    finally:
+        progress.stop()
+    _report(evaluation, paths, as_json=as_json)
+
+
+def _find_clips(data: Path) -> list[Clip]:
+    """The recordings, called by their paths below `data`."""
+    from ..evaluation.comparison import Clip
+    from ..training.sources import find_recordings
+
+    root = data if data.is_dir() else data.parent
+    clips = []
+    for recording in find_recordings(data):
+        path = recording.path
+        name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+        source = ", ".join(part for part in (recording.attribution, recording.licence) if part)
+        clips.append(Clip(path=path, text=name, speaker=recording.speaker, source=source))
+    return clips
+
+
+def _report(evaluation: Evaluation, paths: list[Path], *, as_json: bool) -> None:
+    from ..evaluation.tables import as_data, markdown
+
+    if as_json:
+        typer.echo(json.dumps(as_data(evaluation) | {"written": [str(path) for path in paths]}, indent=2))
+    else:
+        typer.echo(markdown(evaluation))
+        typer.echo("Wrote " + ", ".join(str(path) for path in paths))
+    for failure in evaluation.failures:
+        typer.secho(f"failed: {failure.file}: {failure.system or 'all'}: {failure.error}", fg="red", err=True)
+    raise typer.Exit(1 if evaluation.failures else 0)

@@ -1,0 +1,30 @@
+"""``vocos train``: a training run from its configuration file."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import fail
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; recipes/lightning has examples.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoints and the log.")] = Path("runs/vocos"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Fail, rather than carry on, if OUT holds a run.")] = False,
+) -> None:
+    """Train or fine-tune a model; the same command carries on an interrupted run."""
+    for package in ("lightning", "tensorboard"):
+        if find_spec(package) is None:
+            fail(f"training needs {package}: pip install 'vocos-plugins[train]'")
+    from ..training.config import TrainingConfig
+    from ..training.run import train as run
+
+    try:
+        run(TrainingConfig.from_file(config), out, resume=not fresh)
+    except (ValueError, OSError) as error:
+        fail(str(error))
+    typer.echo(f"Done: Vocos.from_pretrained({str(out / 'model')!r}) loads the averaged generator.")

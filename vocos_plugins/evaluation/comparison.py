@@ -1,0 +1,148 @@
+"""One recording through all systems: what they make of it, how good that is, and how long it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..audio_files import read_blocks
+from ..mel import MelSpectrogram
+from .measures import Measure, Score
+from .systems import System
+
+Audio = NDArray[np.float32]  # (N,)
+Show = Callable[[str], None]  # told what is being done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """A recording and what is known of it; of a file of the user's own, only its name.
+
+    Attributes:
+        path: any file that libsndfile reads.
+        text: what is said, or what the file is called.
+        speaker: who says it.
+        source: licence and origin.
+    """
+
+    path: Path
+    text: str
+    speaker: str = ""
+    source: str = ""
+
+    @classmethod
+    def from_path(cls, path: Path) -> Clip:
+        """A user's own recording."""
+        return cls(path=path, text=path.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendition:
+    """A clip as one system gives it back, or as it was recorded.
+
+    Attributes:
+        audio: ``(N,)``.
+        sample_rate: Hz.
+        scores: by measure; of the recording itself only the measures that need no reference.
+        seconds: that making it took; 0 for the recording.
+    """
+
+    audio: Audio
+    sample_rate: int
+    scores: Mapping[str, Score]
+    seconds: float = 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """How long it sounds."""
+        return len(self.audio) / self.sample_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One clip: the recording, what each system made of its mel, and why others could not."""
+
+    clip: Clip
+    original: Rendition
+    renditions: Mapping[str, Rendition]
+    errors: Mapping[str, str]
+
+
+def compare(
+    systems: Sequence[System],
+    clip: Clip,
+    measures: Sequence[Measure],
+    *,
+    rounds: int = 1,
+    show: Show = lambda _: None,
+) -> Comparison:
+    """Takes a clip's mels and makes it sound again in every way, each at its own sample rate.
+
+    Args:
+        systems: ways to do it; at least one.
+        clip: mixed down to one channel.
+        measures: what to take.
+        rounds: timed runs, of which the median counts; one more goes before to warm up.
+        show: told what is being done.
+
+    Raises:
+        ValueError, OSError: the recording can't be read.
+    """
+    rates = dict.fromkeys(system.mel.sample_rate for system in systems)
+    originals = {rate: torch.cat(list(read_blocks(clip.path, rate)), dim=1).mean(dim=0) for rate in rates}
+    show("vocoding")
+    mels, errors = {}, {}
+    for system in systems:
+        try:
+            mels[system.name] = MelSpectrogram(system.mel)(originals[system.mel.sample_rate][None])
+            _check(system.vocode(mels[system.name]))
+        except (ValueError, RuntimeError) as error:
+            mels.pop(system.name, None)
+            errors[system.name] = " ".join(str(error).split())
+    able = [system for system in systems if system.name in mels]
+    audios, seconds = _time([(system, mels[system.name]) for system in able], rounds)
+
+    def score(reference: Audio, degraded: Audio, rate: int, name: str, chosen: Sequence[Measure]) -> dict[str, Score]:
+        scores = {}
+        for measure in chosen:
+            show(f"{measure.title} of {name}")
+            scores[measure.name] = measure(reference, degraded, rate)
+        return scores
+
+    renditions = {}
+    for system, audio, taken in zip(able, audios, seconds, strict=True):
+        rate = system.mel.sample_rate
+        scores = score(originals[rate].numpy(), audio, rate, system.name, measures)
+        renditions[system.name] = Rendition(audio=audio, sample_rate=rate, scores=scores, seconds=taken)
+    top = max(rates)
+    recorded = originals[top].numpy()
+    free = [measure for measure in measures if not measure.needs_reference]
+    original = Rendition(audio=recorded, sample_rate=top, scores=score(recorded, recorded, top, "the recording", free))
+    return Comparison(clip=clip, original=original, renditions=renditions, errors=errors)
+
+
+def _check(audio: Tensor) -> None:
+    if not bool(torch.isfinite(audio).all()):
+        raise ValueError("it gave NaN or infinite samples")
+
+
+def _time(jobs: Sequence[tuple[System, Tensor]], rounds: int) -> tuple[list[Audio], list[float]]:
+    """What each gives and takes. They take turns, so that a busy machine slows them alike."""
+    audios: list[Audio] = []
+    times: list[list[float]] = []
+    for _ in range(rounds):
+        audios, taken = [], []
+        for system, mel in jobs:
+            start = time.perf_counter()
+            audios.append(system.vocode(mel).numpy())
+            taken.append(time.perf_counter() - start)
+        times.append(taken)
+    return audios, [median(column) for column in zip(*times, strict=True)]

@@ -1,0 +1,48 @@
+"""Wrappers of networks that guess a listener's opinion without knowing the recording: DNSMOS, PLCMOS, DistillMOS.
+
+UTMOS, the paper's, is not here: its weights come with no package and can't be had offline.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Audio = NDArray[np.float32]  # (N,)
+
+
+def dnsmos_overall(_reference: Audio, degraded: Audio, sample_rate: int) -> float:
+    """DNSMOS P.835, overall quality, 1 to 5 (Reddy et al., ICASSP 2022)."""
+    from speechmos import dnsmos
+
+    return float(dnsmos.run(np.clip(degraded, -1, 1), sample_rate)["ovrl_mos"])
+
+
+def plcmos(_reference: Audio, degraded: Audio, sample_rate: int) -> float:
+    """PLCMOS v2, 1 to 5 (Diener et al., Interspeech 2023): it listens for gaps and their concealment."""
+    from speechmos import plcmos as model
+
+    # It draws its 15 raters from numpy's global generator: the same ones each time, and the caller's state is kept.
+    state = np.random.get_state()
+    np.random.seed(0)
+    try:
+        return float(model.run(np.clip(degraded, -1, 1), sample_rate)["plcmos"])
+    finally:
+        np.random.set_state(state)
+
+
+def distillmos(_reference: Audio, degraded: Audio, _sample_rate: int) -> float:
+    """DistillMOS, 1 to 5 (Stahl and Gamper, ICASSP 2025)."""
+    with torch.inference_mode():
+        return float(_distillmos_model()(torch.from_numpy(degraded)[None]))
+
+
+@functools.lru_cache(maxsize=1)
+def _distillmos_model() -> Any:
+    from distillmos import ConvTransformerSQAModel
+
+    return ConvTransformerSQAModel().eval()

@@ -1,0 +1,166 @@
+"""An evaluation as one HTML page: sound and pictures are inside it, nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from .comparison import Comparison, Rendition
+from .evaluate import Evaluation
+from .measures import Measure
+from .picture import draw_spectrograms
+from .systems import GRIFFIN_LIM
+from .tables import columns, left_out_in_words, summarize, times_real_time
+
+TEMPLATE = Path(__file__).parent / "template.html"
+NOTHING = "&ndash;"
+
+
+def render(evaluation: Evaluation, *, title: str, intro: str, facts: Mapping[str, str]) -> str:
+    """The page.
+
+    Args:
+        evaluation: at least one clip of it was kept.
+        title: of the page.
+        intro: what was done and how to read it; HTML.
+        facts: what to say of models and machine, by heading.
+    """
+    names = columns(evaluation)
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=escape(title),
+        intro=intro,
+        note=_note_on_missing(evaluation),
+        head="".join(f"<th>{escape(name)}</th>" for name in names),
+        n_files=_count(len(evaluation.files)),
+        summary="\n".join(
+            [_summary_row(evaluation, measure, names) for measure in evaluation.measures]
+            + [_speed_row(evaluation, names)]
+        ),
+        speed=_speed_in_words(evaluation),
+        sections="\n".join(_section(comparison, evaluation) for comparison in evaluation.comparisons),
+        failures=_failures(evaluation),
+        facts="\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items()),
+    )
+
+
+def _note_on_missing(evaluation: Evaluation) -> str:
+    if not evaluation.left_out:
+        return ""
+    return f'<p class="note">Not measured: {escape(left_out_in_words(evaluation.left_out), quote=False)}.</p>'
+
+
+def _summary_row(evaluation: Evaluation, measure: Measure, names: list[str]) -> str:
+    cells = []
+    for name in names:
+        found = summarize(evaluation, name, measure)
+        if found is None:
+            cells.append(f"<td>{NOTHING}</td>")
+            continue
+        worst = "" if found.n_files == 1 else f"<small>{_number(found.worst, measure.digits)}</small>"
+        cells.append(f'<td title="worst: {escape(found.worst_file)}">{_number(found.mean, measure.digits)}{worst}</td>')
+    arrow = "&uarr;" if measure.higher_is_better else "&darr;"
+    return f"<tr><th>{escape(measure.title)} {arrow} <small>{escape(measure.best)}</small></th>{''.join(cells)}</tr>"
+
+
+def _speed_row(evaluation: Evaluation, names: list[str]) -> str:
+    speeds = (times_real_time(evaluation, name) for name in names)
+    return f"<tr><th>times real time</th>{''.join(f'<td>{_number(speed, 1)}</td>' for speed in speeds)}</tr>"
+
+
+def _speed_in_words(evaluation: Evaluation) -> str:
+    speeds = {system.name: times_real_time(evaluation, system.name) for system in evaluation.systems}
+    yardstick = speeds.get(GRIFFIN_LIM)
+    if yardstick is None:
+        return ""
+    faster = (
+        f"{escape(name)} was <b>{_number(speed / yardstick, 1)} times as fast</b> as Griffin-Lim."
+        for name, speed in speeds.items()
+        if speed is not None and name != GRIFFIN_LIM
+    )
+    return (
+        " ".join(faster)
+        + " Read speeds as this ratio: the times themselves depend on the machine and on what else it was doing."
+    )
+
+
+def _section(comparison: Comparison, evaluation: Evaluation) -> str:
+    clip = comparison.clip
+    shown = {"Original": comparison.original, **comparison.renditions}
+    pictures = draw_spectrograms([rendition.audio for rendition in shown.values()])
+    divisions = "\n".join(
+        _column(name, rendition, picture, _measured(rendition, evaluation))
+        for (name, rendition), picture in zip(shown.items(), pictures, strict=True)
+    )
+    origin = " · ".join(escape(part) for part in (clip.speaker, clip.source) if part)
+    return (
+        f'<section>\n<h2>{escape(clip.text)}</h2>\n<p class="origin">{origin}</p>\n'
+        f'<div class="columns">\n{divisions}\n</div>\n</section>'
+    )
+
+
+def _measured(rendition: Rendition, evaluation: Evaluation) -> str:
+    parts = []
+    if not rendition.seconds:
+        parts.append(f"read at {rendition.sample_rate / 1000:g} kHz")
+    for measure in evaluation.measures:
+        score = rendition.scores.get(measure.name)
+        if score is not None:
+            why = f' title="{escape(score.reason)}"' if score.reason else ""
+            parts.append(f"{escape(measure.title)} <b{why}>{_number(score.value, measure.digits)}</b>")
+    if rendition.seconds:
+        parts.append(f"<b>{_number(rendition.duration_s / rendition.seconds, 1)}</b>&times; real time")
+    return " · ".join(parts)
+
+
+def _column(name: str, rendition: Rendition, picture: bytes, line: str) -> str:
+    """One rendition; `line` is HTML."""
+    sound = _data_uri("audio/flac", _flac(rendition.audio, rendition.sample_rate))
+    return f"""<div>
+<h3>{escape(name)}</h3>
+<audio controls preload="metadata" aria-label="{escape(name)}" src="{sound}"></audio>
+<div class="picture axis">
+<span>{rendition.sample_rate / 2000:.3g} kHz</span>
+<span class="bottom">0</span>
+<img alt="Spectrogram, {escape(name)}" src="{_data_uri("image/png", picture)}">
+<span class="seconds"><span>0</span><span>{rendition.duration_s:.1f} s</span></span>
+</div>
+<p class="measures">{line}</p>
+</div>"""
+
+
+def _failures(evaluation: Evaluation) -> str:
+    if not evaluation.failures:
+        return ""
+    items = "\n".join(
+        f"<dt>{escape(failure.file)}</dt><dd>{escape(': '.join(filter(None, (failure.system, failure.error))))}</dd>"
+        for failure in evaluation.failures
+    )
+    return f"<section>\n<h2>Failed</h2>\n<dl>\n{items}\n</dl>\n</section>"
+
+
+def _count(n_files: int) -> str:
+    return "the clip" if n_files == 1 else f"mean of {n_files} clips, and the worst"
+
+
+def _flac(audio: NDArray[np.float32], sample_rate: int) -> bytes:
+    """16 bits, lossless: every current browser plays it, and a third smaller than WAV."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.clip(audio, -1, 1), sample_rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    """HTML of a number that may be missing."""
+    return NOTHING if value is None else f"{value:.{digits}f}"

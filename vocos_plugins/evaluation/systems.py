@@ -1,0 +1,80 @@
+"""What is compared: checkpoints, and Griffin-Lim from the same mels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..chunked import decode_chunks
+from ..griffin_lim import griffin_lim
+from ..mel import MelConvention
+from ..model import Vocos
+
+RECORDING = "recording"
+GRIFFIN_LIM = "Griffin-Lim"
+N_ITER = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """One way from mel to waveform.
+
+    Attributes:
+        name: heading of its column.
+        mel: what it takes in.
+        vocode: ``(1, n_mels, T)`` -> ``(N,)``, both on the CPU.
+    """
+
+    name: str
+    mel: MelConvention
+    vocode: Callable[[Tensor], Tensor]
+
+
+def line_up(models: Mapping[str, Vocos]) -> tuple[System, ...]:
+    """Griffin-Lim for each mel convention that the models take, then the models, by name.
+
+    Raises:
+        ValueError: there is no model, one takes EnCodec codes, or has the name of another column.
+    """
+    if not models:
+        raise ValueError("there is no model to compare")
+    conventions: dict[MelConvention, str] = {}
+    for name, vocos in models.items():
+        if vocos.mel is None:
+            raise ValueError(f"{name} takes EnCodec codes; only models that take mels can be compared")
+        if name in (RECORDING, GRIFFIN_LIM):
+            raise ValueError(f"a model can't be called {name} here; for a directory say ./{name}")
+        conventions.setdefault(vocos.mel, name)
+    alone = len(conventions) == 1
+    yardsticks = (
+        _griffin_lim_system(GRIFFIN_LIM if alone else f"{GRIFFIN_LIM}, mel of {name}", mel, models[name])
+        for mel, name in conventions.items()
+    )
+    return (*yardsticks, *(_vocos_system(name, vocos) for name, vocos in models.items()))
+
+
+def describe(mel: MelConvention) -> str:
+    """A mel in a few words."""
+    return f"{mel.n_mels} bands, {mel.sample_rate / 1000:g} kHz, a frame every {mel.hop_length} samples"
+
+
+def _griffin_lim_system(name: str, convention: MelConvention, vocos: Vocos) -> System:
+    device = next(vocos.parameters()).device
+
+    def vocode(mel: Tensor) -> Tensor:
+        return griffin_lim(mel.to(device), convention, n_iter=N_ITER)[0].cpu()
+
+    return System(name=name, mel=convention, vocode=vocode)
+
+
+def _vocos_system(name: str, vocos: Vocos) -> System:
+    device = next(vocos.parameters()).device
+
+    def vocode(mel: Tensor) -> Tensor:
+        return torch.cat(list(decode_chunks(vocos, mel.to(device))), dim=1)[0].float().cpu()
+
+    assert vocos.mel is not None  # noqa: S101
+    return System(name=name, mel=vocos.mel, vocode=vocode)

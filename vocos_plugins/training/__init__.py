@@ -1,0 +1,1 @@
+"""What trains a vocoder: losses, discriminators and the loop around them."""

@@ -1,0 +1,102 @@
+"""What happens around the training steps: checkpoints, a clean end on SIGTERM, sound and pictures to look at."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from .module import VocosTraining
+from .state import LAST, MODEL, save_model, save_state
+
+N_SHOWN = 3  # validation clips whose audio and spectrogram are logged
+
+
+class Checkpoints(lightning.Callback):
+    """Saves the whole state every so many generator steps, at the end, and on SIGTERM, which then ends the run.
+
+    In ``out``: ``last.ckpt`` to resume from, and ``model``, a directory for `Vocos.from_pretrained` with the averaged
+    generator, and the discriminators beside it for fine-tuning.
+
+    Args:
+        out: folder.
+        every: generator steps.
+        keep_every: generator steps between models that stay, as ``model-0010000``; None keeps only the last.
+        optimizers: states to begin with, of a run that is resumed.
+    """
+
+    def __init__(
+        self, out: Path, *, every: int, keep_every: int | None, optimizers: list[dict[str, Any]] | None = None
+    ) -> None:
+        self.out = out
+        self.every = every
+        self.keep_every = keep_every
+        self._optimizers = optimizers
+        self._stop = False
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Restores the optimizers, and listens for SIGTERM, which schedulers send before they kill."""
+        for optimizer, state in zip(trainer.optimizers, self._optimizers or (), strict=False):
+            optimizer.load_state_dict(state)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_sigterm)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Saves when it is time."""
+        step = module.generator_step
+        # Under DDP each process gets the signal, but perhaps between two other steps: they must agree.
+        stop = trainer.strategy.reduce_boolean_decision(self._stop, all=False)
+        if trainer.is_global_zero:
+            if stop or step % self.every == 0 or step == module.config.run.max_steps:
+                self.save(trainer, module)
+            if self.keep_every and step % self.keep_every == 0:
+                save_model(module, self.out / f"{MODEL}-{step:07d}")
+        if stop:
+            trainer.should_stop = True
+
+    def save(self, trainer: lightning.Trainer, module: VocosTraining) -> None:
+        """Writes both now."""
+        save_state(module, trainer.optimizers, self.out / LAST)
+        save_model(module, self.out / MODEL)
+
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        self._stop = True
+
+
+class Examples(lightning.Callback):
+    """Logs sound and spectrogram of the first validation clips to TensorBoard: original and copy."""
+
+    def on_validation_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: Any,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Of the first batch."""
+        board: Any = getattr(trainer.logger, "experiment", None)
+        if batch_idx or not trainer.is_global_zero or not hasattr(board, "add_audio"):
+            return
+        step = module.generator_step
+        for clip in range(min(N_SHOWN, len(outputs))):
+            for name, audio in (("original", batch["audio"][clip]), ("copy", outputs[clip])):
+                board.add_audio(f"{clip}/{name}", audio.float().clamp(-1, 1)[None], step, module.vocos.sample_rate)
+                board.add_image(f"{clip}/{name}", picture(module, audio), step)
+
+
+@torch.no_grad()
+def picture(module: VocosTraining, audio: Tensor) -> Tensor:
+    """Mel of a clip ``(N,)`` as a grey image ``(1, n_mels, T)`` in [0, 1], low frequencies at the bottom."""
+    mel: Tensor = module.vocos.feature_extractor(audio[None].float())[0].flip(0)
+    low, high = mel.min(), mel.max()
+    return ((mel - low) / (high - low).clamp_min(1e-6))[None].cpu()

@@ -1,0 +1,100 @@
+"""A training run as one YAML file: model, data, discriminators, losses, optimization, run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..checkpoint_files import read_yaml
+from ..config import VocosConfig
+from ..config_mapping import ConfigError, check_keys, read_dataclass
+from .data import Data
+from .discriminators import Discriminators
+from .schedule import LossWeights, Optimization
+
+SECTIONS: dict[str, type[Any]] = {
+    "data": Data,
+    "discriminators": Discriminators,
+    "losses": LossWeights,
+    "optimization": Optimization,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How long, on what, and how often something is written.
+
+    Attributes:
+        max_steps: generator steps in all.
+        init_from: name or directory of a checkpoint to start from; discriminators beside it are taken too.
+        seed: of the initial weights.
+        precision: ``bf16-mixed`` runs matrix products in bfloat16.
+        compile: whether generator and discriminators go through ``torch.compile``.
+        accelerator, devices, num_nodes, strategy: as Lightning's Trainer takes them; ``strategy: auto`` is DDP where
+            there are several devices.
+        jitter_guard: whether the mel's guard varies from step to step, so that one model serves its family.
+        jitter_framing: by up to how many hops, at most 0.5, the mel's frames vary.
+        log_every, validate_every, save_every: generator steps.
+        keep_every: generator steps between checkpoints that stay beside the last one; None keeps none.
+    """
+
+    max_steps: int = 1_000_000
+    init_from: str | None = None
+    seed: int = 0
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    compile: bool = False
+    accelerator: str = "auto"
+    devices: int | Literal["auto"] = "auto"
+    num_nodes: int = 1
+    strategy: str = "auto"
+    jitter_guard: bool = False
+    jitter_framing: float = 0.0
+    log_every: int = 100
+    validate_every: int = 5000
+    save_every: int = 1000
+    keep_every: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_steps", "num_nodes", "log_every", "validate_every", "save_every", "keep_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if not 0 <= self.jitter_framing <= 0.5:
+            raise ValueError(f"jitter_framing must be 0 to 0.5 hops, got {self.jitter_framing}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Everything that a training depends on."""
+
+    model: VocosConfig
+    data: Data
+    discriminators: Discriminators = field(default_factory=Discriminators)
+    losses: LossWeights = field(default_factory=LossWeights)
+    optimization: Optimization = field(default_factory=Optimization)
+    run: Run = field(default_factory=Run)
+
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any]) -> TrainingConfig:
+        """From plain values; unknown, missing and mistyped keys are refused by name (`ConfigError`)."""
+        check_keys(mapping, {"model", "run", *SECTIONS}, {"model", "data"}, "the training configuration")
+        sections: dict[str, Any] = {
+            name: read_dataclass(section, mapping[name] or {}, name)
+            for name, section in {**SECTIONS, "run": Run}.items()
+            if name in mapping
+        }
+        try:
+            model = VocosConfig.from_dict(mapping["model"])
+        except ConfigError as error:
+            raise ConfigError(f"model: {error}") from error
+        return cls(model=model, **sections)
+
+    @classmethod
+    def from_file(cls, path: Path) -> TrainingConfig:
+        """From a YAML file; relative paths in its ``data`` section are taken from the working directory."""
+        try:
+            return cls.from_dict(read_yaml(path))
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error

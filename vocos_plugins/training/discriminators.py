@@ -1,0 +1,262 @@
+"""Discriminators of waveforms by period and by resolution (paper, section 3.4), those of the released code.
+
+The multi-period one is HiFi-GAN's (arXiv 2010.05646). The paper describes UnivNet's multi-resolution one; the released
+code, and this module, have the Descript Audio Codec's (arXiv 2306.06546): complex spectra, split into bands. At the
+default sizes all is as in the reference package ``vocos``, and its training checkpoints load, old weight norm included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from ..heads import Window
+from ..spectral import stft
+
+LEAKY_SLOPE = 0.1
+PEAK = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discriminators:
+    """Sizes of both discriminators; the defaults are the reference's.
+
+    Attributes:
+        periods: samples; the signal is folded to rows of that many.
+        period_channels: of the strided layers of each period, the last also of the two layers after them.
+        period_stride: of those layers, along time.
+        n_ffts: samples, one spectrogram each.
+        hop_factor: hop over ``n_fft``.
+        resolution_channels: of every layer of a band.
+        resolution_bands: lower and upper edge as shares of the bins; the upper one is left out.
+        frequency_strides: of a band's layers; the kernel is 3 frames by 9 bins, 3 by 3 in the last.
+        weight_norm: whether weights are split into direction and length, as in the reference.
+    """
+
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    period_channels: tuple[int, ...] = (32, 128, 512, 1024)
+    period_stride: int = 3
+    n_ffts: tuple[int, ...] = (2048, 1024, 512)
+    hop_factor: float = 0.25
+    resolution_channels: int = 32
+    resolution_bands: tuple[tuple[float, float], ...] = ((0.0, 0.1), (0.1, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))
+    frequency_strides: tuple[int, ...] = (1, 2, 2, 2, 1)
+    weight_norm: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("periods", "period_channels", "n_ffts", "resolution_bands", "frequency_strides"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must not be empty")
+        sizes = ("periods", "period_channels", "period_stride", "resolution_channels", "frequency_strides")
+        for name in sizes:
+            value = getattr(self, name)
+            if min(value if isinstance(value, tuple) else (value,)) < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if len(self.frequency_strides) < 2:
+            raise ValueError(f"frequency_strides must have at least 2 values, got {self.frequency_strides}")
+        self._check_spectra()
+
+    def _check_spectra(self) -> None:
+        if any(n_fft < 2 or n_fft % 2 for n_fft in self.n_ffts):
+            raise ValueError(f"every value of n_ffts must be even and at least 2, got {self.n_ffts}")
+        if not 1 / min(self.n_ffts) <= self.hop_factor <= 1:
+            raise ValueError(
+                f"hop_factor must be at most 1 and leave a hop of at least a sample, got {self.hop_factor} "
+                f"for n_ffts={self.n_ffts}"
+            )
+        for band in self.resolution_bands:
+            if len(band) != 2 or not 0 <= band[0] < band[1] <= 1:
+                raise ValueError(f"every band must be (low, high) with 0 <= low < high <= 1, got {band}")
+            for n_fft in self.n_ffts:
+                low, high = _bins(band, n_fft)
+                if low == high:
+                    raise ValueError(f"band {band} holds no bin at n_fft={n_fft}")
+
+
+class Judgement(NamedTuple):
+    """What a discriminator says of a batch.
+
+    Attributes:
+        scores: one of each sub-discriminator: ``(B, n)`` of a period, ``(B, 1, T, n)`` of a resolution.
+        features: layer outputs ``(B, C, T, n)`` of each sub-discriminator, all but the first; the last is its score.
+    """
+
+    scores: list[Tensor]
+    features: list[list[Tensor]]
+
+
+class Layers(nn.ModuleList):
+    """Convolutions in a row, ``(B, C, T, n)`` -> the output of every one."""
+
+    def forward(self, hidden: Tensor) -> list[Tensor]:
+        outputs = []
+        for conv in self:
+            hidden = F.leaky_relu(conv(hidden), LEAKY_SLOPE)
+            outputs.append(hidden)
+        return outputs
+
+
+class SubDiscriminator(nn.Module):
+    """What both kinds share: a last layer, and the projection on a bandwidth's embedding (arXiv 1802.05637)."""
+
+    def __init__(self, channels: int, kernel: tuple[int, int], options: Discriminators, n_embeddings: int | None):
+        super().__init__()
+        self.emb: nn.Embedding | None = None
+        if n_embeddings is not None:
+            self.emb = nn.Embedding(n_embeddings, channels)
+            nn.init.zeros_(self.emb.weight)
+        self.conv_post = _conv(channels, 1, kernel, (1, 1), options)
+
+    def judge(self, hidden: Tensor, bandwidth_id: Tensor | None) -> Tensor:
+        """Shape: hidden ``(B, C, T, n)``, ids ``(B,)`` or ``(1,)`` -> ``(B, 1, T, n)``."""
+        score: Tensor = self.conv_post(hidden)
+        if self.emb is None or bandwidth_id is None:
+            return score
+        embedding: Tensor = self.emb(bandwidth_id)
+        return score + (embedding[:, :, None, None] * hidden).sum(dim=1, keepdim=True)
+
+
+class DiscriminatorP(SubDiscriminator):
+    """Sees a signal folded to rows of one period."""
+
+    def __init__(self, period: int, options: Discriminators, n_embeddings: int | None = None) -> None:
+        widths = (1, *options.period_channels)
+        super().__init__(widths[-1], (3, 1), options, n_embeddings)
+        self.period = period
+        strided = [
+            _conv(before, after, (5, 1), (options.period_stride, 1), options) for before, after in pairwise(widths)
+        ]
+        self.convs = Layers([*strided, _conv(widths[-1], widths[-1], (5, 1), (1, 1), options)])
+
+    @property
+    def least_samples(self) -> int:
+        """The shortest signal whose end can be mirrored to a whole period."""
+        return self.period // 2 + 1
+
+    def forward(self, audio: Tensor, bandwidth_id: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        whole = F.pad(audio[:, None], (0, -audio.shape[1] % self.period), mode="reflect")
+        features: list[Tensor] = self.convs(whole.reshape(len(audio), 1, -1, self.period))
+        score = self.judge(features[-1], bandwidth_id)
+        return score.flatten(1), [*features[1:], score]
+
+
+class DiscriminatorR(SubDiscriminator):
+    """Sees a complex spectrogram of one resolution, each band through layers of its own.
+
+    The mean is removed and the peak set to 0.8 before, so that neither an offset nor the level decides.
+    """
+
+    def __init__(self, n_fft: int, options: Discriminators, n_embeddings: int | None = None) -> None:
+        channels = options.resolution_channels
+        super().__init__(channels, (3, 3), options, n_embeddings)
+        self.n_fft = n_fft
+        self.hop_length = int(n_fft * options.hop_factor)
+        self.bands = [_bins(band, n_fft) for band in options.resolution_bands]
+        self.spec_fn = Window(torch.hann_window(n_fft))
+        last = len(options.frequency_strides) - 1
+        self.band_convs = nn.ModuleList(
+            Layers(
+                _conv(2 if i == 0 else channels, channels, (3, 3 if i == last else 9), (1, stride), options)
+                for i, stride in enumerate(options.frequency_strides)
+            )
+            for _ in self.bands
+        )
+
+    @property
+    def least_samples(self) -> int:
+        """The shortest signal whose ends can be mirrored into a whole frame."""
+        return self.n_fft // 2 + 1
+
+    def spectrum(self, audio: Tensor) -> Tensor:
+        """Real and imaginary part as channels, ``(B, 2, T, n_fft // 2 + 1)``, in float32 or better."""
+        window = self.spec_fn.window
+        with torch.autocast(audio.device.type, enabled=False):
+            centred = audio.to(window.dtype)
+            centred = centred - centred.mean(dim=1, keepdim=True)
+            level = centred.abs().amax(dim=1, keepdim=True) + 1e-9
+            complex_stft = stft(PEAK * centred / level, window, n_fft=self.n_fft, hop_length=self.hop_length)
+        return torch.view_as_real(complex_stft).permute(0, 3, 2, 1)
+
+    def forward(self, audio: Tensor, bandwidth_id: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        spectrum = self.spectrum(audio)
+        stacks: list[list[Tensor]] = [
+            convs(spectrum[..., low:high]) for (low, high), convs in zip(self.bands, self.band_convs, strict=True)
+        ]
+        score = self.judge(torch.cat([stack[-1] for stack in stacks], dim=-1), bandwidth_id)
+        return score, [*(feature for stack in stacks for feature in stack[1:]), score]
+
+
+class Ensemble(nn.Module):
+    """Sub-discriminators that judge the same signal.
+
+    Args of ``forward``:
+        audio: ``(B, N)``, at least `least_samples` long; real or generated, or both stacked along ``B``.
+        bandwidth_id: whole numbers ``(B, 1)``, or ``(1, 1)`` for all rows; None for an unconditioned discriminator.
+
+    Raises:
+        ValueError: the audio has another shape or is too short, or ids are missing, unwanted or of another shape.
+    """
+
+    def __init__(self, discriminators: list[DiscriminatorP] | list[DiscriminatorR]) -> None:
+        super().__init__()
+        self.discriminators = nn.ModuleList(discriminators)
+        self.least_samples = max(discriminator.least_samples for discriminator in discriminators)
+        self.is_conditioned = discriminators[0].emb is not None
+
+    def forward(self, audio: Tensor, bandwidth_id: Tensor | None = None) -> Judgement:
+        if audio.dim() != 2:
+            raise ValueError(f"audio must be (B, N), got shape {tuple(audio.shape)}")
+        if audio.shape[1] < self.least_samples:
+            raise ValueError(f"audio has {audio.shape[1]} samples, this discriminator needs {self.least_samples}")
+        ids = self._ids(bandwidth_id, len(audio))
+        judged = [discriminator(audio, ids) for discriminator in self.discriminators]
+        return Judgement([score for score, _ in judged], [features for _, features in judged])
+
+    def _ids(self, bandwidth_id: Tensor | None, batch: int) -> Tensor | None:
+        if (bandwidth_id is not None) != self.is_conditioned:
+            wanted = "needs a" if self.is_conditioned else "is not conditioned on a"
+            raise ValueError(f"this discriminator {wanted} bandwidth_id, got {bandwidth_id}")
+        if bandwidth_id is None:
+            return None
+        if bandwidth_id.shape not in ((batch, 1), (1, 1), (batch,), (1,)):
+            raise ValueError(f"bandwidth_id must be ({batch}, 1) or (1, 1), got shape {tuple(bandwidth_id.shape)}")
+        return bandwidth_id.flatten()
+
+
+class MultiPeriodDiscriminator(Ensemble):
+    """Judges a signal by its samples at several periods; see `Ensemble` for its call."""
+
+    def __init__(self, options: Discriminators, num_embeddings: int | None = None) -> None:
+        super().__init__([DiscriminatorP(period, options, num_embeddings) for period in options.periods])
+
+
+class MultiResolutionDiscriminator(Ensemble):
+    """Judges a signal by its complex spectra at several resolutions; see `Ensemble` for its call."""
+
+    def __init__(self, options: Discriminators, num_embeddings: int | None = None) -> None:
+        super().__init__([DiscriminatorR(n_fft, options, num_embeddings) for n_fft in options.n_ffts])
+
+
+def build_discriminators(
+    options: Discriminators, num_embeddings: int | None = None
+) -> tuple[MultiPeriodDiscriminator, MultiResolutionDiscriminator]:
+    """Both discriminators; ``num_embeddings`` conditions them on that many bandwidths."""
+    return MultiPeriodDiscriminator(options, num_embeddings), MultiResolutionDiscriminator(options, num_embeddings)
+
+
+def _bins(band: tuple[float, float], n_fft: int) -> tuple[int, int]:
+    n_bins = n_fft // 2 + 1
+    return int(band[0] * n_bins), int(band[1] * n_bins)
+
+
+def _conv(
+    before: int, after: int, kernel: tuple[int, int], stride: tuple[int, int], options: Discriminators
+) -> nn.Module:
+    conv = nn.Conv2d(before, after, kernel, stride, padding=(kernel[0] // 2, kernel[1] // 2))
+    return weight_norm(conv) if options.weight_norm else conv

@@ -1,0 +1,77 @@
+"""Runs a training from its configuration: new, resumed, or from another checkpoint's weights."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from .callbacks import Checkpoints, Examples
+from .config import TrainingConfig
+from .data_module import VocosData
+from .module import VocosTraining
+from .state import LAST, load_state
+from .warm_start import warm_start
+
+
+def train(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTraining:
+    """Trains up to ``config.run.max_steps`` generator steps, carrying on from ``out/last.ckpt`` if there is one.
+
+    Args:
+        config: of the run.
+        out: folder for checkpoints and TensorBoard's log.
+        resume: whether to carry on; if not, ``out`` must hold no run yet.
+
+    Raises:
+        ValueError: ``out`` holds a run and ``resume`` is False, or data or checkpoint can't be used.
+    """
+    last = out / LAST
+    if last.exists() and not resume:
+        raise ValueError(f"{out} holds a run; choose another folder, or carry it on")
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.run.seed)
+    module = VocosTraining(config)
+    optimizers = load_state(module, last) if last.exists() else None
+    if config.run.init_from is not None and optimizers is None:
+        for line in warm_start(module, config.run.init_from):
+            warnings.warn(line, stacklevel=2)
+    if config.run.compile:
+        module.vocos.backbone.compile()
+        for part in module.discriminators:
+            part.compile()
+    saving = Checkpoints(out, every=config.run.save_every, keep_every=config.run.keep_every, optimizers=optimizers)
+    if module.generator_step < config.run.max_steps:
+        build_trainer(config, out, saving).fit(module, VocosData(config))
+    return module
+
+
+def build_trainer(config: TrainingConfig, out: Path, saving: Checkpoints) -> lightning.Trainer:
+    """The Trainer of a run: one epoch as long as the run, so that its progress bar tells when it will be done."""
+    run = config.run
+    several = run.devices not in (1, "auto") or run.num_nodes > 1
+    strategy = "ddp_find_unused_parameters_true" if run.strategy == "auto" and several else run.strategy
+    return lightning.Trainer(
+        accelerator=run.accelerator,
+        devices=run.devices,
+        num_nodes=run.num_nodes,
+        strategy=strategy,
+        precision=run.precision,
+        max_epochs=1,
+        log_every_n_steps=run.log_every,
+        val_check_interval=run.validate_every,
+        check_val_every_n_epoch=None,  # the interval may be longer than what is left of a resumed run
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        logger=TensorBoardLogger(out, name="", version="log"),
+        callbacks=[
+            saving,
+            Examples(),
+            TQDMProgressBar(refresh_rate=10),
+        ],
+    )

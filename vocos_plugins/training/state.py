@@ -1,0 +1,62 @@
+"""The whole state of a run in one file, so that a resumed run goes on exactly where it stopped.
+
+It is ours rather than Lightning's, as theirs also holds the place in an epoch, which differs between its versions; a
+run's only place is its generator step, from which data and learning rate follow.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from ..checkpoint_directory import save_pretrained
+from ..checkpoint_files import read_pickle, write_files
+from .module import VocosTraining
+
+LAST = "last.ckpt"
+MODEL = "model"
+DISCRIMINATORS_FILE = "discriminators.safetensors"
+
+
+def save_state(module: VocosTraining, optimizers: list[Any], path: Path) -> None:
+    """Writes weights, averages, optimizers and the step; under another name first, then renamed."""
+    temporary = path.with_name(f".{path.name}.part")
+    state = {
+        "generator_step": module.generator_step,
+        "state_dict": module.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+    }
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def load_state(module: VocosTraining, path: Path) -> list[dict[str, Any]]:
+    """Reads what `save_state` wrote into a module; gives the optimizers' states.
+
+    Raises:
+        CheckpointError: the file is damaged or unsafe.
+        ValueError: it is of a run with another model or other discriminators.
+    """
+    state = read_pickle(path)
+    try:
+        module.load_state_dict(state["state_dict"])
+        module.generator_step = state["generator_step"]
+        optimizers: list[dict[str, Any]] = state["optimizers"]
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is of a run with another model or other discriminators: {error}") from error
+    return optimizers
+
+
+def save_model(module: VocosTraining, directory: Path) -> None:
+    """The averaged generator as a checkpoint directory, with the discriminators beside it for fine-tuning."""
+    module.average.provenance = {**module.vocos.provenance, "steps": module.generator_step}
+    save_pretrained(module.average, directory)
+    tensors = {
+        f"{name}.{key}": value.detach().cpu().contiguous()
+        for name, part in (("multi_period", module.multi_period), ("multi_resolution", module.multi_resolution))
+        for key, value in part.state_dict().items()
+    }
+    write_files(directory, {DISCRIMINATORS_FILE: save(tensors)})
