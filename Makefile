@@ -45,6 +45,6 @@ $(VENV)/core.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt scripts/mend_torchaudio.py | $(VENV)/bin/python
 	@echo "Installing everything that the tests need ..."
-	$(PIP) --editable '.[eval,train,dev]'
+	$(PIP) --editable '.[eval,encodec,train,dev]'
 	$(BIN)/python scripts/mend_torchaudio.py
 	touch $@ $(VENV)/core.stamp

@@ -76,6 +76,13 @@ def test_two_processes_train_as_one_with_both_batches(run_training, make_mapping
     assert largest_difference(tmp_path / "two", tmp_path / "one") < TWO_PROCESSES
 
 
+def test_bfloat16_trains(run_training, make_mapping, tmp_path) -> None:
+    """Matrix products in bfloat16; weights, losses and the inverse FFT stay float32."""
+    run_training(make_mapping(run__max_steps=3, run__precision="bf16-mixed", losses__phase=1.0), tmp_path)
+    weights = read_pickle(tmp_path / "last.ckpt")["state_dict"]
+    assert all(value.dtype == torch.float32 and bool(torch.isfinite(value).all()) for value in weights.values())
+
+
 def test_a_run_that_is_done_does_nothing(run_training, make_mapping, tmp_path) -> None:
     """The same command again ends at once and changes nothing."""
     run_training(make_mapping(run__max_steps=2), tmp_path)

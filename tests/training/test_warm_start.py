@@ -54,15 +54,3 @@ def test_another_architecture_is_refused(make_mapping, donor, tmp_path) -> None:
     module = VocosTraining(TrainingConfig.from_dict(make_mapping(model__backbone__dim=16)))
     with pytest.raises(ValueError, match="another architecture"):
         warm_start(module, str(tmp_path / "donor"))
-
-
-def test_an_encodec_model_is_refused(make_mapping) -> None:
-    """Rather than failing at its first step."""
-    mapping = make_mapping()
-    mapping["model"] = {
-        "features": {"kind": "encodec"},
-        "backbone": {"kind": "convnext", "dim": 16, "intermediate_dim": 32, "num_layers": 1},
-        "head": {"kind": "istft", "n_fft": 1280, "hop_length": 320, "framing": "same"},
-    }
-    with pytest.raises(ValueError, match="EnCodec codes"):
-        VocosTraining(TrainingConfig.from_dict(mapping))

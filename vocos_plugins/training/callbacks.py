@@ -12,9 +12,11 @@ import lightning
 import torch
 from torch import Tensor
 
+from ..spectral import stft
 from .module import VocosTraining
 from .state import LAST, MODEL, save_model, save_state
 
+PICTURE_N_FFT = 512  # samples
 N_SHOWN = 3  # validation clips whose audio and spectrogram are logged
 
 
@@ -91,12 +93,12 @@ class Examples(lightning.Callback):
         for clip in range(min(N_SHOWN, len(outputs))):
             for name, audio in (("original", batch["audio"][clip]), ("copy", outputs[clip])):
                 board.add_audio(f"{clip}/{name}", audio.float().clamp(-1, 1)[None], step, module.vocos.sample_rate)
-                board.add_image(f"{clip}/{name}", picture(module, audio), step)
+                board.add_image(f"{clip}/{name}", picture(audio), step)
 
 
-@torch.no_grad()
-def picture(module: VocosTraining, audio: Tensor) -> Tensor:
-    """Mel of a clip ``(N,)`` as a grey image ``(1, n_mels, T)`` in [0, 1], low frequencies at the bottom."""
-    mel: Tensor = module.vocos.feature_extractor(audio[None].float())[0].flip(0)
-    low, high = mel.min(), mel.max()
-    return ((mel - low) / (high - low).clamp_min(1e-6))[None].cpu()
+def picture(audio: Tensor) -> Tensor:
+    """Log spectrogram of a clip ``(N,)`` as a grey image ``(1, F, T)`` in [0, 1] of 80 dB, 0 Hz at the bottom."""
+    window = torch.hann_window(PICTURE_N_FFT, device=audio.device)
+    spectrum = stft(audio[None].float(), window, n_fft=PICTURE_N_FFT, hop_length=PICTURE_N_FFT // 4)
+    decibels = 20 * spectrum[0].abs().clamp_min(1e-7).log10().flip(0)
+    return ((decibels - decibels.max()) / 80 + 1).clamp(0, 1)[None].cpu()

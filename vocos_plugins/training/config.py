@@ -29,6 +29,7 @@ class Run:
     Attributes:
         max_steps: generator steps in all.
         init_from: name or directory of a checkpoint to start from; discriminators beside it are taken too.
+        encodec: directory or hub repository of EnCodec's weights, as transformers saves them; to train on its codes.
         seed: of the initial weights.
         precision: ``bf16-mixed`` runs matrix products in bfloat16.
         compile: whether generator and discriminators go through ``torch.compile``.
@@ -42,6 +43,7 @@ class Run:
 
     max_steps: int = 1_000_000
     init_from: str | None = None
+    encodec: str | None = None
     seed: int = 0
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     compile: bool = False

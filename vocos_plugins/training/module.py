@@ -5,23 +5,28 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..config_mapping import ConfigError
-from ..mel import MelSpectrogram
 from ..model import Vocos
 from .config import TrainingConfig
 from .data import Clip
 from .discriminators import Judgement, build_discriminators
+from .inputs import build_inputs
 from .losses import MelLoss, PhaseLoss, discriminator_loss, feature_matching_loss, generator_loss, low_pass
-from .mel_jitter import jitter_mel
 
 Logged = dict[str, Tensor]
+
+
+class Signals(NamedTuple):
+    """Real and generated audio ``(B, N)``, band-limited alike, and what the discriminators are conditioned on."""
+
+    real: Tensor
+    fake: Tensor
+    bandwidth_id: Tensor | None
 
 
 class VocosTraining(lightning.LightningModule):
@@ -34,7 +39,7 @@ class VocosTraining(lightning.LightningModule):
         config: of the run.
 
     Raises:
-        ConfigError: the model takes EnCodec codes, which this doesn't compute from audio.
+        ConfigError: the model takes EnCodec codes, and EnCodec's weights are not named or can't be loaded.
     """
 
     def __init__(self, config: TrainingConfig) -> None:
@@ -43,11 +48,11 @@ class VocosTraining(lightning.LightningModule):
         self.config = config
         self.generator_step = 0
         self.vocos = Vocos(config.model)
-        if self.vocos.mel is None:
-            raise ConfigError("model.features: only mel models can be trained so far, this one takes EnCodec codes")
-        self.mel = self.vocos.mel
+        self.inputs = build_inputs(config, self.vocos)
         self.average = copy.deepcopy(self.vocos).requires_grad_(False).eval()
-        self.multi_period, self.multi_resolution = build_discriminators(config.discriminators)
+        self.multi_period, self.multi_resolution = build_discriminators(
+            config.discriminators, config.model.n_bandwidths
+        )
         losses, sample_rate = config.losses, self.vocos.sample_rate
         self.mel_loss = MelLoss(
             sample_rate,
@@ -88,14 +93,16 @@ class VocosTraining(lightning.LightningModule):
             for group in optimizer.param_groups:
                 group["lr"] = rate
         bandwidth_hz = batch["bandwidth_hz"]
-        features, real = self._features(batch["audio"])
-        fake = self.vocos.synthesize(features)
+        given = self.inputs.train(self.vocos, batch["audio"], self.generator_step)
+        fake = self.vocos.synthesize(given.features, given.bandwidth_id)
+        n_samples = min(fake.shape[1], given.audio.shape[1])
         # What lies above a source's own band trains nothing.
-        real, fake = (low_pass(x[:, : fake.shape[1]], bandwidth_hz, self.vocos.sample_rate) for x in (real, fake))
+        real, fake = (low_pass(x[:, :n_samples], bandwidth_hz, self.vocos.sample_rate) for x in (given.audio, fake))
+        signals = Signals(real, fake, given.bandwidth_id)
         logged: Logged = {}
         if self.adversarial:
-            logged |= self._step_discriminators(optimizers[1], real, fake.detach())
-        logged |= self._step_generator(optimizers[0], real, fake, bandwidth_hz)
+            logged |= self._step_discriminators(optimizers[1], signals)
+        logged |= self._step_generator(optimizers[0], signals, bandwidth_hz)
         self._update_average()
         self.generator_step += 1
         self.log_dict(
@@ -107,52 +114,45 @@ class VocosTraining(lightning.LightningModule):
     def validation_step(self, batch: Clip, batch_idx: int) -> Tensor:
         """Mel distance of the averaged generator; gives its audio ``(B, N)``."""
         real = batch["audio"]
-        fake: Tensor = self.average(real, length=real.shape[1])
-        loss = self.mel_loss(fake, real, batch["bandwidth_hz"])
+        given = self.inputs.validate(self.average, real)
+        with torch.no_grad():
+            fake = self.average.synthesize(given.features, given.bandwidth_id)[:, : real.shape[1]]
+        loss = self.mel_loss(fake, real[:, : fake.shape[1]], batch["bandwidth_hz"])
         self.log("validation/mel", loss, prog_bar=True, sync_dist=True, batch_size=real.shape[0])
         self.log("step", float(self.generator_step))
         return fake
 
-    def _features(self, audio: Tensor) -> tuple[Tensor, Tensor]:
-        """A step's mel, in the convention or in a variant of it, and the audio that it stands for."""
-        run = self.config.run
-        if not run.jitter_guard and not run.jitter_framing:
-            features: Tensor = self.vocos.feature_extractor(audio)
-            return features, audio
-        random = np.random.default_rng((run.seed, self.generator_step))
-        variant, shift = jitter_mel(self.mel, random, max_shift=run.jitter_framing)
-        convention = variant if run.jitter_guard else self.mel
-        front_end = MelSpectrogram(convention).to(audio.device)
-        return front_end(audio[:, shift:]), audio[:, : audio.shape[1] - shift]
-
-    def _step_discriminators(self, optimizer: Any, real: Tensor, fake: Tensor) -> Logged:
-        period, resolution = (discriminator_loss(part(real).scores, part(fake).scores) for part in self.discriminators)
+    def _step_discriminators(self, optimizer: Any, signals: Signals) -> Logged:
+        real, fake, ids = signals.real, signals.fake.detach(), signals.bandwidth_id
+        period, resolution = (
+            discriminator_loss(part(real, ids).scores, part(fake, ids).scores) for part in self.discriminators
+        )
         self._descend(optimizer, period + self.resolution_weight * resolution)
         return {"discriminator/period": period.detach(), "discriminator/resolution": resolution.detach()}
 
-    def _step_generator(self, optimizer: Any, real: Tensor, fake: Tensor, bandwidth_hz: Tensor) -> Logged:
+    def _step_generator(self, optimizer: Any, signals: Signals, bandwidth_hz: Tensor) -> Logged:
         weights = self.config.losses
-        mel = self.mel_loss(fake, real, bandwidth_hz)
+        mel = self.mel_loss(signals.fake, signals.real, bandwidth_hz)
         total, logged = weights.mel * mel, {"generator/mel": mel.detach()}
         if weights.phase:
-            phase = self.phase_loss(fake, real, bandwidth_hz)
+            phase = self.phase_loss(signals.fake, signals.real, bandwidth_hz)
             total, logged["generator/phase"] = total + weights.phase * phase, phase.detach()
         if self.adversarial:
-            adversarial, terms = self._judge(real, fake)
+            adversarial, terms = self._judge(signals)
             total, logged = total + adversarial, logged | terms
         self._descend(optimizer, total)
         return logged | {"generator/total": total.detach()}
 
-    def _judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Logged]:
+    def _judge(self, signals: Signals) -> tuple[Tensor, Logged]:
         """What the discriminators tell the generator: adversarial and feature matching losses."""
-        total = torch.zeros((), device=real.device)
+        total = torch.zeros((), device=signals.real.device)
         logged: Logged = {}
         names = ("period", "resolution")
         for name, part, weight in zip(names, self.discriminators, (1.0, self.resolution_weight), strict=True):
             part.requires_grad_(False)  # their own gradients aren't wanted here, and cost as much as the generator's
             with torch.no_grad():
-                wanted: Judgement = part(real)
-            judged: Judgement = part(fake)
+                wanted: Judgement = part(signals.real, signals.bandwidth_id)
+            judged: Judgement = part(signals.fake, signals.bandwidth_id)
             part.requires_grad_(True)
             fooled = generator_loss(judged.scores)
             matching = feature_matching_loss(wanted.features, judged.features)

@@ -1,0 +1,131 @@
+"""What the generator gets in a step: the mel of a crop, or its EnCodec features at some bandwidth."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..config import EncodecCodes
+from ..config_mapping import ConfigError
+from ..encodec import EncodecFeatures
+from ..mel import MelConvention, MelSpectrogram
+from ..model import Vocos
+from .config import Run, TrainingConfig
+from .mel_jitter import jitter_mel
+
+
+class StepInput(NamedTuple):
+    """A step's features ``(B, C, T)``, the audio ``(B, N)`` that they stand for, and a bandwidth ``(1, 1)`` or None."""
+
+    features: Tensor
+    audio: Tensor
+    bandwidth_id: Tensor | None
+
+
+class Inputs(Protocol):
+    """Makes a generator's input from audio."""
+
+    def train(self, vocos: Vocos, audio: Tensor, step: int) -> StepInput:
+        """Of a training step; a function of audio and step alone."""
+
+    def validate(self, vocos: Vocos, audio: Tensor) -> StepInput:
+        """Of a validation clip."""
+
+
+class MelInputs:
+    """Mels in the model's convention, or in training in variants of it, so that one model serves a family."""
+
+    def __init__(self, mel: MelConvention, run: Run) -> None:
+        self.mel = mel
+        self.run = run
+
+    def train(self, vocos: Vocos, audio: Tensor, step: int) -> StepInput:
+        run = self.run
+        if not run.jitter_guard and not run.jitter_framing:
+            return self.validate(vocos, audio)
+        variant, shift = jitter_mel(self.mel, _random(run, step), max_shift=run.jitter_framing)
+        front_end = MelSpectrogram(variant if run.jitter_guard else self.mel).to(audio.device)
+        return StepInput(front_end(audio[:, shift:]), audio[:, : audio.shape[1] - shift], None)
+
+    def validate(self, vocos: Vocos, audio: Tensor) -> StepInput:
+        features: Tensor = vocos.feature_extractor(audio)
+        return StepInput(features, audio, None)
+
+
+class EncodecInputs:
+    """Codes of a frozen EnCodec model, at a bandwidth chosen anew for each training step, as in the reference.
+
+    EnCodec itself is no part of the module: it is neither trained nor saved.
+
+    Args:
+        codes: what the generator takes.
+        run: names EnCodec's weights.
+
+    Raises:
+        ConfigError: ``run.encodec`` is not set, can't be loaded, or is of another kind.
+    """
+
+    def __init__(self, codes: EncodecCodes, run: Run) -> None:
+        if run.encodec is None:
+            raise ConfigError("run.encodec: a model of EnCodec codes needs EnCodec's weights to be trained: name them")
+        self.codes = codes
+        self.run = run
+        self.codec = _load_encodec(run.encodec)
+
+    def codebooks(self) -> Tensor:
+        """The vectors of all codes, ``(n_codebooks * codebook_size, codebook_dim)``."""
+        layers = self.codec.quantizer.layers[: self.codes.n_codebooks]
+        table: Tensor = torch.cat([layer.codebook.embed for layer in layers])
+        expected = (self.codes.n_codebooks * self.codes.codebook_size, self.codes.codebook_dim)
+        if table.shape != expected:
+            raise ConfigError(
+                f"run.encodec: {self.run.encodec} has codebooks {tuple(table.shape)}, expected {expected}"
+            )
+        return table
+
+    def train(self, vocos: Vocos, audio: Tensor, step: int) -> StepInput:
+        return self._encode(vocos, audio, int(_random(self.run, step).integers(len(self.codes.bandwidths))))
+
+    def validate(self, vocos: Vocos, audio: Tensor) -> StepInput:
+        return self._encode(vocos, audio, len(self.codes.bandwidths) - 1)
+
+    @torch.no_grad()
+    def _encode(self, vocos: Vocos, audio: Tensor, bandwidth: int) -> StepInput:
+        codec = self.codec.to(audio.device)
+        with torch.autocast(audio.device.type, enabled=False):
+            codes = codec.quantizer.encode(codec.encoder(audio[:, None].float()), self.codes.bandwidths[bandwidth])
+        features = vocos.feature_extractor(codes, bandwidth)
+        conditioned = vocos.config.n_bandwidths is not None
+        return StepInput(features, audio, torch.tensor([[bandwidth]], device=audio.device) if conditioned else None)
+
+
+def build_inputs(config: TrainingConfig, vocos: Vocos) -> Inputs:
+    """What a model's features need; an EnCodec model gets EnCodec's codebooks."""
+    features = config.model.features
+    if isinstance(features, MelConvention):
+        return MelInputs(features, config.run)
+    inputs = EncodecInputs(features, config.run)
+    if isinstance(vocos.feature_extractor, EncodecFeatures):
+        vocos.feature_extractor.codebook_weights.data.copy_(inputs.codebooks())
+    return inputs
+
+
+def _random(run: Run, step: int) -> np.random.Generator:
+    return np.random.default_rng((run.seed, step))
+
+
+def _load_encodec(source: str) -> Any:
+    try:
+        from transformers import EncodecModel
+    except ImportError as error:
+        raise ConfigError(
+            "training on EnCodec codes needs transformers: pip install 'vocos-plugins[encodec]'"
+        ) from error
+    try:
+        codec: Any = EncodecModel.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"run.encodec: {source} can't be loaded: {error}") from error
+    return codec.eval().requires_grad_(False)
