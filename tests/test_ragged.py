@@ -1,12 +1,14 @@
 """Ragged batches: a row decodes as if it were alone, whatever stands in its padding."""
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vocos_plugins import model as model_module
 from vocos_plugins.spectral import istft, output_length
 
 # Batched and single matrix products round differently, relative to the row's peak. In a ResNet no norm holds the
@@ -17,6 +19,15 @@ EXACT = 1e-12  # the same in float64
 SINGLE = 2e-6
 # Float64 rounding: what a frame outside the receptive field may move.
 NOTHING = 1e-12
+
+
+@pytest.fixture(autouse=True, scope="module", params=[(), ("cpu",)], ids=["masked", "row-by-row"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both ways to decode a ragged batch: with masks as on a GPU, and row by row as on a CPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_module, "ROW_BY_ROW", request.param)
+        yield
+
 
 LENGTHS = [23, 9, 1, 0, 14]
 N_FRAMES = 26  # more than the longest row: the whole batch has padding
@@ -184,3 +195,17 @@ def test_receptive_field_is_the_measured_one(backbone, make_model, noise):
     changed[:, :, 40] += 3.0
     moved = (model.backbone(changed) - model.backbone(features)).abs().amax(dim=(0, 2)) > NOTHING
     assert moved.nonzero().flatten().tolist() == list(range(40 - reach, 40 + reach + 1))
+
+
+def test_rows_on_a_cpu_are_exact(noise, monkeypatch):
+    """The bundled model's rows, decoded as a CPU does, equal their own single decode bit for bit."""
+    from vocos_plugins import Vocos
+
+    monkeypatch.setattr(model_module, "ROW_BY_ROW", ("cpu",))
+    vocos = Vocos.from_pretrained("vocos-mel-22khz-small")
+    mel, lengths = noise(3, 80, 60) - 4, torch.tensor([60, 41, 7])
+    found = vocos.decode(mel, lengths=lengths)
+    for row, n_frames in enumerate(lengths.tolist()):
+        alone = vocos.decode(mel[row, None, :, :n_frames])[0]
+        assert torch.equal(found[row, : len(alone)], alone)
+        assert not found[row, len(alone) :].any()
