@@ -102,7 +102,8 @@ def _in_words(value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{key}: {_in_words(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(_in_words(item) for item in value)
+        between = "\n" if any(isinstance(item, Mapping) for item in value) else ", "
+        return between.join(_in_words(item) for item in value)
     return str(value)
 
 
