@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Mapping
 from html import escape
@@ -14,6 +13,7 @@ import torch
 
 from ..mel import MelConvention
 from ..model import Vocos
+from ..whole_files import whole_file
 from .evaluate import PAGE_CLIPS, Evaluation
 from .page import render
 from .systems import N_ITER, describe
@@ -75,12 +75,8 @@ def note_on_top_band(mel: MelConvention) -> str:
 def write_whole(path: Path, text: str) -> Path:
     """Writes a file that appears whole or not at all; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import save
 
 from ..checkpoint_directory import save_pretrained
 from ..checkpoint_files import read_pickle, write_files
+from ..whole_files import whole_file
 from .module import VocosTraining
 
 LAST = "last.ckpt"
@@ -22,15 +23,14 @@ DISCRIMINATORS_FILE = "discriminators.safetensors"
 
 
 def save_state(module: VocosTraining, optimizers: list[Any], path: Path) -> None:
-    """Writes weights, averages, optimizers and the step; under another name first, then renamed."""
-    temporary = path.with_name(f".{path.name}.part")
+    """Writes weights, averages, optimizers and the step, whole or not at all."""
     state = {
         "generator_step": module.generator_step,
         "state_dict": module.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
     }
-    torch.save(state, temporary)
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        torch.save(state, temporary)
 
 
 def load_state(module: VocosTraining, path: Path) -> list[dict[str, Any]]:
