@@ -1,8 +1,9 @@
-"""Vocos as a drop-in vocoder: the model, mel conventions, loading and saving."""
+"""Vocos as a drop-in vocoder: the model, mel conventions and their alignment, loading and saving."""
 
-from .mel import MelConvention, MelSpectrogram
+from .mel import MelConvention, MelMismatch, MelSpectrogram, align
 from .model import Vocos
+from .plugins import adapt
 
 __version__ = "0.1.0"
 
-__all__ = ["MelConvention", "MelSpectrogram", "Vocos", "__version__"]
+__all__ = ["MelConvention", "MelMismatch", "MelSpectrogram", "Vocos", "__version__", "adapt", "align"]

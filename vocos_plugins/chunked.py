@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .checks import check_finite, check_shape
 from .config import ISTFT
+from .mel import MelConvention, align
 from .model import Vocos
 
 CHUNK_FRAMES = 1024
@@ -22,12 +23,20 @@ def context_frames(vocos: Vocos) -> int:
     return vocos.backbone.receptive_field + overlap
 
 
-def decode_chunks(vocos: Vocos, features: Tensor, *, chunk_frames: int = CHUNK_FRAMES) -> Iterator[Tensor]:
+def decode_chunks(
+    vocos: Vocos,
+    features: Tensor,
+    *,
+    source: MelConvention | None = None,
+    strict: bool = False,
+    chunk_frames: int = CHUNK_FRAMES,
+) -> Iterator[Tensor]:
     """Decodes features piece by piece; the pieces make up what `Vocos.decode` gives, within rounding.
 
     Args:
         vocos: an unconditioned model.
         features: ``(B, C, T)``, of any length.
+        source, strict: as for `Vocos.decode`.
         chunk_frames: frames a piece; more of them cost memory, fewer cost time for their context.
 
     Yields:
@@ -36,6 +45,11 @@ def decode_chunks(vocos: Vocos, features: Tensor, *, chunk_frames: int = CHUNK_F
     Raises:
         TypeError, ValueError: as `Vocos.decode`.
     """
+    if source is not None and source != vocos.mel:
+        alignment = align(source, vocos.mel, strict=strict)
+        pieces = decode_chunks(vocos, alignment(features), chunk_frames=chunk_frames)
+        yield from _cut(pieces, alignment.first_sample, alignment.n_samples(features.shape[2]))
+        return
     check_shape(features, vocos.config.n_features)
     check_finite(features, torch.float32)
     context, hop_length, n_frames = context_frames(vocos), vocos.hop_length, features.shape[2]
@@ -75,6 +89,16 @@ def resynthesize_chunks(
             held, before = held[:, drop:], before + chunk - drop
     if held is not None and before is not None and held.shape[1] > before:
         yield vocos(held, length=held.shape[1])[:, before:]
+
+
+def _cut(pieces: Iterable[Tensor], first: int, n_samples: int) -> Iterator[Tensor]:
+    """The samples from ``first`` on, ``n_samples`` of them, of what the pieces make up."""
+    position = 0
+    for piece in pieces:
+        start, end = max(0, first - position), first + n_samples - position
+        position += piece.shape[1]
+        if (kept := piece[:, start : max(start, end)]).shape[1]:
+            yield kept
 
 
 def _n_fft(vocos: Vocos) -> int:

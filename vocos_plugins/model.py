@@ -15,6 +15,7 @@ from .checks import bandwidth_ids, check_finite, check_shape, frame_mask
 from .config import VocosConfig
 from .encodec import EncodecFeatures
 from .heads import build_head
+from .mel.alignment import Alignment, align
 from .mel.convention import MelConvention
 from .mel.spectrogram import MelSpectrogram
 
@@ -93,23 +94,31 @@ class Vocos(nn.Module):
         *,
         lengths: Tensor | None = None,
         bandwidth_id: int | Tensor | None = None,
+        source: MelConvention | None = None,
+        strict: bool = False,
     ) -> Tensor:
         """Mel (or EnCodec features) to waveform.
 
         Args:
-            features: ``(B, n_mels, T)`` in the convention `mel`, or what `codes_to_features` gives.
+            features: ``(B, n_mels, T)`` in the convention `source`, or what `codes_to_features` gives.
             lengths: frames of each row of a ragged batch, ``(B,)``. A row then equals its own single decode and is 0
                 past its end, whatever its padding holds.
             bandwidth_id: which of an EnCodec model's bandwidths; one for all, ``()`` or ``(1,)``, or one a row,
                 ``(B,)``.
+            source: the mels' convention, if it is not the model's own: they are aligned first (`mel.align`).
+            strict: refuse to align what can only be aligned with a loss.
 
         Shape: ``(B, N)``, float32 (float64 if the model is); ``N = (T - 1) * hop_length`` for ``center`` framing and
-        ``T * hop_length`` for ``same``.
+        ``T * hop_length`` for ``same``: the framing of `source`, whose time 0 is sample 0. Mels of another rate or
+        hop make ``N`` as long in seconds.
 
         Raises:
+            MelMismatch: mels of `source` can't be aligned.
             TypeError: features are not floating point.
             ValueError: their shape is off, they are not finite, or lengths or bandwidths can't be.
         """
+        if source is not None and source != self.mel:
+            return self._decode_aligned(features, align(source, self.mel, strict=strict), lengths)
         check_shape(features, self.config.n_features)
         batch, _, n_frames = features.shape
         weight = next(self.backbone.parameters())
@@ -212,6 +221,25 @@ class Vocos(nn.Module):
         from .pretrained import push_to_hub
 
         return push_to_hub(self, repo_id, private=private, token=token)
+
+    def _decode_aligned(self, mel: Tensor, alignment: Alignment, lengths: Tensor | None) -> Tensor:
+        check_shape(mel, alignment.source.n_mels)
+        mask = None if lengths is None else frame_mask(lengths, len(mel), mel.shape[-1], mel.device)
+        check_finite(mel, mel.dtype, mask)
+        if mask is None:
+            return alignment.trim(self.decode(alignment(mel)), mel.shape[-1])
+        counts = mask.sum(dim=1).tolist()
+        # Each row by itself: a frame that is added or interpolated must not see the padding.
+        rows = [alignment(row[None, :, :count])[0] for row, count in zip(mel, counts, strict=True)]
+        aligned = torch.tensor([row.shape[-1] for row in rows])
+        longest = max(aligned.tolist(), default=0)
+        padded = [F.pad(row, (0, longest - row.shape[-1])) for row in rows]
+        batch = torch.stack(padded) if rows else mel.new_zeros(0, self.config.n_features, longest)
+        decoded = self.decode(batch, lengths=aligned)
+        audio = decoded.new_zeros(len(rows), alignment.n_samples(mel.shape[-1]))
+        for row, (heard, count) in enumerate(zip(decoded, counts, strict=True)):
+            audio[row, : alignment.n_samples(count)] = alignment.trim(heard, count)
+        return audio
 
     def _decode_rows(self, features: Tensor, bandwidths: Tensor | None, lengths: list[int]) -> Tensor:
         audio = features.new_zeros(len(features), self.config.n_samples(features.shape[2]))

@@ -1,6 +1,17 @@
-"""Mel spectrograms: conventions as typed values, and the front end that computes them."""
+"""Mel spectrograms: conventions as typed values, the front end that computes them, and the way from one to another."""
 
-from .convention import LevelNormalization, MeanStdNormalization, MelConvention
+from .alignment import Alignment, MelMismatch, MelMismatchWarning, align
+from .convention import ConventionError, LevelNormalization, MeanStdNormalization, MelConvention
 from .spectrogram import MelSpectrogram
 
-__all__ = ["LevelNormalization", "MeanStdNormalization", "MelConvention", "MelSpectrogram"]
+__all__ = [
+    "Alignment",
+    "ConventionError",
+    "LevelNormalization",
+    "MeanStdNormalization",
+    "MelConvention",
+    "MelMismatch",
+    "MelMismatchWarning",
+    "MelSpectrogram",
+    "align",
+]

@@ -17,6 +17,10 @@ Log = Literal["natural", "log10"]
 Guard = Literal["clamp", "add"]
 
 
+class ConventionError(ValueError):
+    """A configuration from which a mel convention can't be read: names the field, and what is missing or wrong."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LevelNormalization:
     """Maps ``[ref_level + min_level, ref_level]`` to ``[0, max_norm]``, or to ``[-max_norm, max_norm]`` if symmetric.

@@ -11,6 +11,12 @@ from .compression import compress
 from .convention import MelConvention
 
 
+def make_window(convention: MelConvention) -> Tensor:
+    """A convention's window, ``(win_length,)``, float32."""
+    shape = torch.hann_window if convention.window == "hann" else torch.hamming_window
+    return shape(convention.win_length, periodic=convention.periodic)
+
+
 class Spectrogram(Float32Buffers):
     """Magnitude (or power) spectrogram of a convention: ``(B, N)`` -> ``(B, n_fft // 2 + 1, T)``."""
 
@@ -19,8 +25,7 @@ class Spectrogram(Float32Buffers):
     def __init__(self, convention: MelConvention) -> None:
         super().__init__()
         self.convention = convention
-        make_window = torch.hann_window if convention.window == "hann" else torch.hamming_window
-        self.register_buffer("window", make_window(convention.win_length, periodic=convention.periodic))
+        self.register_buffer("window", make_window(convention))
 
     def forward(self, audio: Tensor) -> Tensor:
         c = self.convention

@@ -1,0 +1,134 @@
+"""Which conventions a mel of unknown origin could be of, told from its numbers alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .compression import compress, expand
+from .convention import LevelNormalization, MeanStdNormalization, MelConvention
+from .spectrogram import make_window
+
+# A text-to-speech model's mels leave the range that recordings keep to by about this much.
+SLACK = 1.0  # nepers
+# Share of cells with exactly the lowest value from which it counts as a floor; a recording's own minimum is one cell.
+FLOOR_SHARE = 0.002
+FLOOR_TOLERANCE = 1e-3  # nepers: float16 rounds -11.5 by more, and such a file then has no known floor
+# Between the quietest tenth and the loudest hundredth of recorded speech lie 6 nepers and more; 4 are 35 dB.
+LEAST_RANGE = 4.0
+# Of a bin's magnitude: the quietest tenth of recorded speech is at most at 0.025.
+LOUDEST_QUIET = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """Whether a mel could be of a convention.
+
+    Attributes:
+        convention: in question.
+        possible: whether nothing speaks against it.
+        reasons: what speaks for it, or what speaks against it.
+    """
+
+    convention: MelConvention
+    possible: bool
+    reasons: tuple[str, ...]
+
+
+def guess(mel: Tensor, candidates: Iterable[MelConvention]) -> list[Guess]:
+    """Judges candidates by number of bands, range, floor and loudness; possible ones first, matching floors before.
+
+    Args:
+        mel: ``(n_mels, T)`` or ``(B, n_mels, T)``, of speech.
+        candidates: conventions.
+
+    Raises:
+        ValueError: the mel is empty or not finite.
+    """
+    mel = (mel if mel.dim() == 3 else mel[None]).double()
+    if mel.numel() == 0 or not bool(torch.isfinite(mel).all()):
+        raise ValueError(f"a mel must hold finite values to be told apart, got shape {tuple(mel.shape)}")
+    guesses = [_judge(mel, candidate) for candidate in candidates]
+    return sorted(guesses, key=lambda found: (not found.possible, -len(found.reasons)))
+
+
+def _judge(mel: Tensor, convention: MelConvention) -> Guess:
+    if mel.shape[1] != convention.n_mels:
+        bands = f"has {mel.shape[1]} bands, not {convention.n_mels}"
+        return Guess(convention=convention, possible=False, reasons=(bands,))
+    against: tuple[str, ...] = (*_out_of_range(mel, convention), *_implausible(mel, convention))
+    floor, floor_matches = _floor(mel, convention)
+    if floor_matches is False:
+        against += (f"its floor is {floor:.4g}, not {_lowest(convention):.4g}",)
+    if against:
+        return Guess(convention=convention, possible=False, reasons=against)
+    supports: tuple[str, ...] = ("bands and range fit",)
+    if floor_matches:
+        supports += (f"its floor is {floor:.4g}",)
+    return Guess(convention=convention, possible=True, reasons=supports)
+
+
+def _out_of_range(mel: Tensor, convention: MelConvention) -> tuple[str, ...]:
+    slack = SLACK * _unit(convention)
+    found = []
+    if float(mel.min()) < _lowest(convention) - slack:
+        found.append(f"goes down to {float(mel.min()):.4g}, below {_lowest(convention):.4g}")
+    if float(mel.max()) > _highest(convention) + slack:
+        found.append(f"goes up to {float(mel.max()):.4g}, above {_highest(convention):.4g}")
+    return tuple(found)
+
+
+def _implausible(mel: Tensor, convention: MelConvention) -> tuple[str, ...]:
+    """What no speech does: never being quiet, or being even."""
+    linear = expand(mel, convention) / convention.filterbank().double().sum(0).mean()
+    ordered = linear.pow(1 / convention.power).clamp_min(1e-9).flatten().sort().values
+    quiet, loud = float(ordered[len(ordered) // 10]), float(ordered[int(0.99 * (len(ordered) - 1))])
+    if quiet > LOUDEST_QUIET:
+        return (f"would have no quiet moment: nine tenths of it above a magnitude of {quiet:.2g}",)
+    if math.log(loud / quiet) < LEAST_RANGE:
+        return (f"would have hardly any dynamics: {20 * math.log10(loud / quiet):.0f} dB",)
+    return ()
+
+
+def _floor(mel: Tensor, convention: MelConvention) -> tuple[float, bool | None]:
+    """The mel's lowest value, and whether it is the convention's floor; None where it has none that can be told."""
+    lowest = float(mel.min())
+    share = float((mel == lowest).double().mean())
+    clips = isinstance(convention.normalization, LevelNormalization) and convention.normalization.clip
+    if share < FLOOR_SHARE:
+        return lowest, None
+    matches = abs(lowest - _lowest(convention)) <= FLOOR_TOLERANCE * _unit(convention)
+    if convention.guard == "add" and convention.log is not None and not clips and not matches:
+        return lowest, None  # digital silence alone reaches such a floor
+    return lowest, matches
+
+
+def _lowest(convention: MelConvention) -> float:
+    """Of digital silence."""
+    below_root = math.sqrt(convention.magnitude_eps) ** convention.power
+    silence = convention.filterbank().double().sum(0)[None, :, None] * below_root
+    return float(compress(silence, convention).min())
+
+
+def _highest(convention: MelConvention) -> float:
+    """What a full-scale square wave at a band's centre can reach: window sum times the filter's highest weights."""
+    loudest = float(make_window(convention).sum()) * convention.filterbank().max(0).values.double()
+    linear = (loudest**convention.power)[None, :, None]
+    return float(compress(linear, convention).max())
+
+
+def _unit(convention: MelConvention) -> float:
+    """One neper in the convention's own units."""
+    if convention.log is None:
+        return 0.1
+    unit = convention.log_gain * (1.0 if convention.log == "natural" else 1 / math.log(10))
+    match convention.normalization:
+        case LevelNormalization() as level:
+            return unit / -level.min_level * level.max_norm * (2 if level.symmetric else 1)
+        case MeanStdNormalization() as statistics:
+            return unit / (min(statistics.std) if isinstance(statistics.std, tuple) else statistics.std)
+    return unit
