@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# Two workers of one thread each: more would only wait for each other on two cores.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+# Two workers of one thread each: more would only wait for each other on two cores. A toolkit's tests stay in one of
+# them, as NeMo alone takes half a minute to import.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: help demo install test check format clean
 .DEFAULT_GOAL := help
@@ -45,6 +46,6 @@ $(VENV)/core.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt scripts/mend_torchaudio.py | $(VENV)/bin/python
 	@echo "Installing everything that the tests need ..."
-	$(PIP) --editable '.[eval,encodec,train,dev]'
+	$(PIP) --editable '.[all,dev]'
 	$(BIN)/python scripts/mend_torchaudio.py
 	touch $@ $(VENV)/core.stamp

@@ -4,32 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .conventions import LANGTECH_22KHZ, VOCOS_24KHZ
 from .mel.convention import MelConvention
-
-# langtech-bsc/vocos@matcha: HiFi-GAN's mel, but for the 1e-9 that HiFi-GAN adds under the root.
-LANGTECH_22KHZ = MelConvention(
-    name="langtech-22khz",
-    sample_rate=22050,
-    n_fft=1024,
-    win_length=1024,
-    hop_length=256,
-    n_mels=80,
-    f_min=0.0,
-    f_max=8000.0,
-    mel_scale="slaney",
-    mel_norm="slaney",
-    framing="same",
-    guard_value=1e-5,
-)
-VOCOS_24KHZ = MelConvention(
-    name="vocos-24khz",
-    sample_rate=24000,
-    n_fft=1024,
-    win_length=1024,
-    hop_length=256,
-    n_mels=100,
-    guard_value=1e-7,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,5 +97,7 @@ CARDS = (
 
 
 def find_card(name: str) -> CheckpointCard | None:
-    """The card of a repository, None if there is none."""
-    return next((card for card in CARDS if card.name.lower() == name.lower()), None)
+    """The card of a repository, ours or a plugin's; None if there is none. The hub doesn't tell case apart."""
+    from .plugins import checkpoint_cards
+
+    return next((card for card in checkpoint_cards().values() if card.name.lower() == name.lower()), None)

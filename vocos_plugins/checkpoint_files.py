@@ -16,6 +16,8 @@ import torch
 import yaml
 from torch import Tensor
 
+from .bounded_yaml import BoundedLoader
+
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
 LEGACY_WEIGHTS_FILE = "pytorch_model.bin"
@@ -39,7 +41,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
         CheckpointError: there is no such file, or it holds no mapping.
     """
     try:
-        content = yaml.safe_load(path.read_bytes())
+        content = yaml.load(path.read_bytes(), BoundedLoader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise CheckpointError(f"{path} can't be read: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

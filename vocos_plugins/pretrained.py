@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from .cards import CARDS, CheckpointCard, find_card
+from .cards import CheckpointCard, find_card
 from .checkpoint_directory import build, load_directory, read_config, save_pretrained
 from .checkpoint_files import CONFIG_FILE, WEIGHTS_FILE, CheckpointError, read_weights
 from .convert import convert_checkpoint
@@ -95,8 +95,10 @@ def _provenance(repo_id: str, options: HubOptions, card: CheckpointCard | None) 
 
 
 def _unknown(name: str) -> str:
+    from .plugins import checkpoint_cards
+
     bundled = bundled_names()
-    known = [*bundled, *(card.name for card in CARDS if card.refusal is None)]
+    known = [*bundled, *(card.name for card in checkpoint_cards().values() if card.refusal is None)]
     by_last_part = {other.rsplit("/", 1)[-1].lower(): other for other in known}
     close = difflib.get_close_matches(name.rsplit("/", 1)[-1].lower(), by_last_part, n=4, cutoff=0.5)
     hint = f" Did you mean {' or '.join(repr(by_last_part[match]) for match in close)}?" if close else ""

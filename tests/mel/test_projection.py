@@ -1,6 +1,8 @@
 """The approximation between conventions of other bands, frames and rates."""
 
 import dataclasses
+import importlib.util
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,15 +33,14 @@ def other(request, base):
     return dataclasses.replace(base, **request.param)
 
 
-def pseudo_inverse(source, target, mel, n_frames):
-    """What is usual: the filterbank's clamped pseudo-inverse, bins and frames taken by straight lines."""
-    linear = expand(mel.double(), source)
-    bins = torch.matmul(torch.linalg.pinv(source.filterbank().double().T), linear).clamp_min(0)
-    frequency = torch.arange(target.n_fft // 2 + 1).double() * target.sample_rate / target.n_fft
-    position = frequency * source.n_fft / source.sample_rate
-    mapping = (1 - (position[:, None] - torch.arange(source.n_fft // 2 + 1)).abs()).clamp_min(0)
-    mel = torch.matmul(target.filterbank().double().T, torch.matmul(mapping, bins) ** target.power)
-    return torch.nn.functional.interpolate(mel, n_frames, mode="linear", align_corners=False)
+@pytest.fixture(scope="module")
+def pseudo_inverse():
+    """The usual way, from the benchmark that compares with it."""
+    path = Path(__file__).parents[2] / "benchmarks" / "alignment.py"
+    spec = importlib.util.spec_from_file_location("benchmark_alignment", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.pseudo_inverse
 
 
 def test_estimate_is_near_what_is_measured_on_other_speech(base, other, speech):
@@ -56,11 +57,11 @@ def test_estimate_is_near_what_is_measured_on_other_speech(base, other, speech):
         assert measured / FACTOR < estimate_error(source, target).mean < measured * FACTOR
 
 
-def test_better_than_the_pseudo_inverse(base, other, speech):
+def test_better_than_the_pseudo_inverse(base, other, speech, pseudo_inverse):
     """Mean error in nepers over the bands that are known, above the floor."""
     mel, own = MelSpectrogram(base)(speech(base.sample_rate)), MelSpectrogram(other)(speech(other.sample_rate))
     ours = expand(MelProjection(base, other)(mel), other)
-    usual = pseudo_inverse(base, other, mel, ours.shape[-1])
+    usual = expand(pseudo_inverse(base, other, mel, ours.shape[-1]), other)
     n_frames = min(ours.shape[-1], own.shape[-1])
     own = expand(own.double(), other)[..., :n_frames]
     counts = (own > 1e-3) & known_bands(base, other)[:, None]

@@ -151,6 +151,15 @@ def test_yaml_aliases_do_not_multiply(anchors, directory) -> None:
         load_pretrained(directory)
 
 
+def test_yaml_merge_keys_do_not_multiply(directory) -> None:
+    """Nested merge keys stand for 10^9 keys in half a kilobyte; they are refused while they are spelled out."""
+    levels = [f"a{level}: &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * 10)}]}}" for level in range(1, 10)]
+    pairs = ", ".join(f"k{key}: 0" for key in range(10))
+    (directory / "config.yaml").write_text("\n".join([f"a0: &a0 {{{pairs}}}", *levels]))
+    with pytest.raises(CheckpointError, match=r"more than 10000 keys"):
+        load_pretrained(directory)
+
+
 def test_deeply_nested_yaml(directory) -> None:
     """A parser that runs out of stack is an error like any other."""
     (directory / "config.yaml").write_text("features: " + "[" * 100_000)

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .conventions import conventions
 from .convert import convert
 from .decode import decode
 from .demo import demo
 from .evaluate import evaluate
+from .plugins import plugins
 from .resynth import resynth
 from .train import train
 
@@ -20,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, resynth, decode, convert, train):
+for command in (demo, resynth, decode, convert, train, conventions, plugins):
     app.command()(command)
 app.command("eval")(evaluate)
 

@@ -1,0 +1,20 @@
+"""What the plugin offers, as data. Importing it imports no toolkit."""
+
+from __future__ import annotations
+
+from vocos_plugins.config import EncodecCodes
+from vocos_plugins.plugins import LazyAdapter, hookimpl
+
+ADAPTER = LazyAdapter(
+    name="bark",
+    toolkit_module="transformers",
+    distribution="transformers",
+    features=EncodecCodes(),
+    vocoder="vocos_bark.vocoder",
+)
+
+
+@hookimpl
+def vocos_toolkit_adapter() -> LazyAdapter:
+    """Vocos as a decoder of Bark's codes; Bark has no mel."""
+    return ADAPTER

@@ -1,0 +1,245 @@
+"""Mel conventions of Coqui TTS (0.28) as data, and from its configurations.
+
+All but VITS's are computed by ``TTS/utils/audio/processor.py`` as an ``audio`` block (``BaseAudioConfig``) says: a
+centred STFT, magnitudes, Slaney's filterbank and ``spec_gain * log(max(1e-8, mel))``, then normalized.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vocos_plugins.mel import ConventionError, LevelNormalization, MeanStdNormalization, MelConvention
+
+from .config_files import find_config, parse_config
+from .statistics import load_statistics
+
+# TTS/config/shared_configs.py, BaseAudioConfig: the fields that decide about a mel, with its defaults.
+DEFAULTS: dict[str, Any] = {
+    "fft_size": 1024,
+    "win_length": 1024,
+    "hop_length": 256,
+    "frame_shift_ms": None,
+    "frame_length_ms": None,
+    "stft_pad_mode": "reflect",
+    "sample_rate": 22050,
+    "preemphasis": 0.0,
+    "log_func": "np.log10",
+    "num_mels": 80,
+    "mel_fmin": 0.0,
+    "mel_fmax": None,
+    "spec_gain": 20,
+    "do_amp_to_db_mel": True,
+    "signal_norm": True,
+    "ref_level_db": 20,
+    "min_level_db": -100,
+    "symmetric_norm": True,
+    "max_norm": 4.0,
+    "clip_norm": True,
+    "stats_path": None,
+}
+LOGS = {"np.log": "natural", "np.log10": "log10"}
+# TTS/utils/audio/numpy_transforms.py, amp_to_db.
+GUARD = 1e-8
+
+# BaseAudioConfig() as it stands; of the recipes: glow_tts, univnet, multiband_melgan, wavegrad, hifigan.
+COQUI_DEFAULT = MelConvention(
+    name="coqui-default",
+    sample_rate=22050,
+    n_fft=1024,
+    win_length=1024,
+    hop_length=256,
+    n_mels=80,
+    mel_scale="slaney",
+    mel_norm="slaney",
+    log="log10",
+    log_gain=20.0,
+    guard_value=GUARD,
+    normalization=LevelNormalization(ref_level=20.0, min_level=-100.0, max_norm=4.0, symmetric=True, clip=True),
+)
+# recipes/ljspeech/{tacotron2-DDC,tacotron2-DCA,fast_pitch,fast_speech,fastspeech2,speedy_speech,overflow,
+# neuralhmm_tts}, vctk/{fast_pitch,fast_speech,speedy_speech,tacotron2*}, thorsten_DE/{tacotron2-DDC,speedy_speech}.
+COQUI_LJSPEECH = dataclasses.replace(
+    COQUI_DEFAULT, name="coqui-ljspeech", f_max=8000.0, log="natural", log_gain=1.0, normalization=None
+)
+# recipes/blizzard2013/tacotron2-Capacitron/train_capacitron_t2.py.
+COQUI_CAPACITRON = dataclasses.replace(
+    COQUI_DEFAULT, name="coqui-capacitron", sample_rate=24000, f_min=80.0, f_max=12000.0, log_gain=25.0
+)
+# TTS/utils/audio/torch_transforms.py, wav_to_mel: VITS's loss at the audio block of recipes/ljspeech/vits_tts.
+COQUI_VITS = dataclasses.replace(
+    COQUI_LJSPEECH, name="coqui-vits", f_max=None, framing="same", magnitude_eps=1e-6, guard_value=1e-5
+)
+
+CONVENTIONS: tuple[MelConvention, ...] = (COQUI_DEFAULT, COQUI_LJSPEECH, COQUI_CAPACITRON, COQUI_VITS)
+DEFAULT = COQUI_LJSPEECH
+
+# Models of TTS/{tts,vc,encoder} that have no mel to give to a vocoder, and what they give.
+WITHOUT_MEL = {
+    "vits": "a waveform, from a linear spectrogram",
+    "delightful_tts": "a waveform, from its own vocoder",
+    "xtts": "a waveform, from GPT latents",
+    "tortoise": "a waveform, from its own vocoder",
+    "bark": "a waveform, from EnCodec codes; vocos_bark decodes these",
+    "tacotron": "a linear spectrogram",
+    "freevc": "a waveform, from a linear spectrogram",
+    "openvoice": "a waveform, from a linear spectrogram",
+    "knnvc": "WavLM features",
+    "speaker_encoder": "an embedding",
+    "emotion_encoder": "an embedding",
+}
+# What tells Coqui TTS's `audio` block from other programs'; each file that it writes has them all.
+MARKS = {"log_func", "spec_gain", "signal_norm", "symmetric_norm", "do_amp_to_db_mel", "stft_pad_mode", "stats_path"}
+
+
+def read_convention(path: Path) -> MelConvention | None:
+    """Reads the convention of a Coqui TTS model or vocoder.
+
+    Args:
+        path: its ``config.json`` (comments are allowed, as in Coqui TTS), .yml or .yaml, or the directory with it.
+            Statistics are looked for where ``stats_path`` says, seen from there, and under its name beside the file.
+
+    Returns:
+        None where this is no configuration of Coqui TTS, or can't be parsed.
+
+    Raises:
+        ConventionError: it is one, but of a model without a mel, or as `from_coqui` and `load_statistics`.
+    """
+    file = find_config(path)
+    config = None if file is None else parse_config(file)
+    if file is None or config is None:
+        return None
+    audio = config.get("audio")
+    if not isinstance(audio, dict) or not (MARKS & audio.keys() or _model_name(config) in WITHOUT_MEL):
+        return None
+    try:
+        _check_model(config)
+        return from_coqui(audio, _statistics_of(audio, file.parent))
+    except ConventionError as error:
+        raise ConventionError(f"{file}: {error}") from error
+
+
+def from_coqui(audio_config: Any, statistics: MeanStdNormalization | None = None) -> MelConvention:
+    """The convention that Coqui TTS's ``AudioProcessor`` follows.
+
+    Args:
+        audio_config: a ``BaseAudioConfig``, a dictionary of its fields (those missing take its defaults), or a whole
+            configuration with such an ``audio``.
+        statistics: take the place of the file that ``stats_path`` names. Without ``signal_norm`` neither counts.
+
+    Raises:
+        ConventionError: a field has no meaning here, naming it, or the model has no mel.
+    """
+    values = _values(audio_config)
+    if values["stft_pad_mode"] not in ("reflect", "constant"):
+        raise ConventionError(f"stft_pad_mode must be 'reflect' or 'constant', got {values['stft_pad_mode']!r}")
+    if values["log_func"] not in LOGS:
+        raise ConventionError(f"log_func must be one of {', '.join(LOGS)}, got {values['log_func']!r}")
+    win_length, hop_length = _frame(values)
+    in_decibels = _flag(values, "do_amp_to_db_mel")
+    try:
+        convention = MelConvention(
+            name="coqui",
+            sample_rate=_whole(values, "sample_rate"),
+            n_fft=_whole(values, "fft_size"),
+            win_length=win_length,
+            hop_length=hop_length,
+            n_mels=_whole(values, "num_mels"),
+            f_min=_number(values, "mel_fmin"),
+            f_max=None if values["mel_fmax"] is None else _number(values, "mel_fmax"),
+            mel_scale="slaney",
+            mel_norm="slaney",
+            pad_mode=values["stft_pad_mode"],
+            log=LOGS[values["log_func"]] if in_decibels else None,  # type: ignore[arg-type]
+            log_gain=_number(values, "spec_gain") if in_decibels else 1.0,
+            guard_value=GUARD,
+            pre_emphasis=_number(values, "preemphasis"),
+            normalization=_normalization(values, statistics),
+        )
+    except ConventionError:
+        raise
+    except ValueError as error:
+        raise ConventionError(f"audio block: {error}") from error
+    return next((known for known in CONVENTIONS if known == convention), convention)
+
+
+def _values(config: Any) -> dict[str, Any]:
+    audio = config.get("audio", config) if isinstance(config, Mapping) else getattr(config, "audio", config)
+    if audio is not config:
+        _check_model(config)
+    if isinstance(audio, dict):
+        return {name: audio.get(name, default) for name, default in DEFAULTS.items()}
+    # The audio configuration of another kind of model: to fill it up with defaults would invent a mel.
+    if missing := [name for name in DEFAULTS if not hasattr(audio, name)]:
+        raise ConventionError(f"{type(audio).__name__} is no BaseAudioConfig of Coqui TTS: it lacks {missing[0]}")
+    return {name: getattr(audio, name) for name in DEFAULTS}
+
+
+def _check_model(config: Any) -> None:
+    name = _model_name(config)
+    if name in WITHOUT_MEL:
+        raise ConventionError(f"Coqui TTS's {name} has no mel for a vocoder: it gives {WITHOUT_MEL[name]}")
+
+
+def _model_name(config: Any) -> str:
+    return str(config.get("model") if isinstance(config, Mapping) else getattr(config, "model", None)).lower()
+
+
+def _frame(values: Mapping[str, Any]) -> tuple[int, int]:
+    """Window and hop in samples; as ``AudioProcessor``, milliseconds count where ``hop_length`` is None."""
+    if values["hop_length"] is not None:
+        return _whole(values, "win_length"), _whole(values, "hop_length")
+    length, shift = _number(values, "frame_length_ms"), _number(values, "frame_shift_ms")
+    if shift <= 0 or not (length / shift).is_integer():
+        raise ConventionError(f"frame_shift_ms must divide frame_length_ms, got {shift:g} and {length:g}")
+    win_length = int(length / 1000.0 * _whole(values, "sample_rate"))
+    return win_length, int(win_length / (length / shift))
+
+
+def _normalization(
+    values: Mapping[str, Any], statistics: MeanStdNormalization | None
+) -> LevelNormalization | MeanStdNormalization | None:
+    if not _flag(values, "signal_norm"):
+        return None
+    if statistics is not None:
+        return statistics
+    if stats_path := values["stats_path"]:
+        if not isinstance(stats_path, (str, Path)):
+            raise ConventionError(f"stats_path must be a path, got {stats_path!r}")
+        return load_statistics(stats_path)
+    return LevelNormalization(
+        ref_level=_number(values, "ref_level_db"),
+        min_level=_number(values, "min_level_db"),
+        max_norm=_number(values, "max_norm"),
+        symmetric=_flag(values, "symmetric_norm"),
+        clip=_flag(values, "clip_norm"),
+    )
+
+
+def _statistics_of(audio: Mapping[str, Any], folder: Path) -> MeanStdNormalization | None:
+    """Those of ``stats_path``; a released model's is the path on its trainer's machine, the file lies beside it."""
+    stats_path = audio.get("stats_path")
+    if not (stats_path and isinstance(stats_path, str) and audio.get("signal_norm", DEFAULTS["signal_norm"])):
+        return None
+    named, beside = folder / stats_path, folder / Path(stats_path).name
+    return load_statistics(beside if beside.is_file() and not named.is_file() else named)
+
+
+def _whole(values: Mapping[str, Any], name: str) -> int:
+    return int(_checked(values, name, (int,), "a whole number"))
+
+
+def _number(values: Mapping[str, Any], name: str) -> float:
+    return float(_checked(values, name, (int, float), "a number"))
+
+
+def _flag(values: Mapping[str, Any], name: str) -> bool:
+    return bool(_checked(values, name, (bool,), "true or false"))
+
+
+def _checked(values: Mapping[str, Any], name: str, types: tuple[type, ...], expected: str) -> Any:
+    if type(values[name]) not in types:
+        raise ConventionError(f"{name} must be {expected}, got {values[name]!r}")
+    return values[name]

@@ -1,0 +1,31 @@
+"""What the plugin offers, as data. Importing it imports no toolkit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vocos_plugins.mel import MelConvention
+from vocos_plugins.plugins import LazyAdapter, hookimpl
+
+from .mel import CONVENTIONS, DEFAULT, read_convention
+
+ADAPTER = LazyAdapter(
+    name="coqui",
+    toolkit_module="TTS",
+    distribution="coqui-tts",
+    features=DEFAULT,
+    vocoder="vocos_coqui.vocoder",
+    reader=read_convention,
+)
+
+
+@hookimpl
+def vocos_mel_conventions() -> Iterable[MelConvention]:
+    """Those of Coqui TTS's models and recipes."""
+    return CONVENTIONS
+
+
+@hookimpl
+def vocos_toolkit_adapter() -> LazyAdapter:
+    """Vocos as a vocoder of Coqui TTS."""
+    return ADAPTER

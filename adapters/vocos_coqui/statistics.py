@@ -1,0 +1,163 @@
+"""Coqui TTS's mean and deviation of each mel band, read without running what the file says.
+
+``TTS/bin/compute_statistics.py`` writes them as a pickled dictionary in an .npy file, and Coqui TTS unpickles it. Here
+the few numpy objects that such a pickle holds become stand-ins that only carry numbers; any other name is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vocos_plugins.mel import ConventionError, MeanStdNormalization
+
+NPY_MAGIC = b"\x93NUMPY"
+ZIP_MAGIC = b"PK"
+KEYS = ("mel_mean", "mel_std")
+
+
+def load_statistics(path: str | Path) -> MeanStdNormalization:
+    """Reads ``mel_mean`` and ``mel_std``, one number a band.
+
+    Args:
+        path: Coqui TTS's ``scale_stats.npy``, or an .npz with two arrays of these names.
+
+    Raises:
+        ConventionError: the file is missing, damaged, holds something else, or would run code if unpickled.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ConventionError(
+            f"statistics {path} can't be read ({error.strerror}): put the model's scale_stats.npy there"
+        ) from error
+    try:
+        arrays = _read_npz(content) if content.startswith(ZIP_MAGIC) else _read_npy(content)
+        mean, std = (_as_tuple(arrays[key], key) for key in KEYS)
+        if len(mean) != len(std):
+            raise ValueError(f"mel_mean has {len(mean)} values, mel_std {len(std)}")
+        return MeanStdNormalization(mean=mean, std=std)
+    except ValueError as error:
+        raise ConventionError(f"statistics {path}: {error}") from error
+    except Exception as error:  # a damaged archive or pickle raises nearly anything
+        raise ConventionError(f"statistics {path}: damaged: {type(error).__name__}: {error}") from error
+
+
+def _read_npz(content: bytes) -> dict[str, Any]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {key: archive[key] for key in _present(archive.files)}
+
+
+def _read_npy(content: bytes) -> dict[str, Any]:
+    if not content.startswith(NPY_MAGIC):
+        raise ValueError("neither an .npy file of Coqui TTS nor an .npz file")
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        raise ValueError(f"an .npy file of format {version}, Coqui TTS writes (1, 0)")
+    _, _, dtype = np.lib.format.read_array_header_1_0(file)
+    if not dtype.hasobject:
+        raise ValueError(f"a plain array of {dtype}, expected a dictionary with {', '.join(KEYS)}")
+    holder = _Unpickler(file).load()
+    objects = holder.value if isinstance(holder, _Array) and isinstance(holder.value, list) else []
+    found = objects[0] if len(objects) == 1 else None
+    if not isinstance(found, dict):
+        raise ValueError(f"holds no dictionary with {', '.join(KEYS)}")
+    return {key: getattr(found[key], "value", found[key]) for key in _present(found)}
+
+
+def _present(keys: Any) -> tuple[str, ...]:
+    if missing := [key for key in KEYS if key not in keys]:
+        raise ValueError(f"missing {', '.join(missing)}; found {', '.join(map(str, keys)) or 'nothing'}")
+    return KEYS
+
+
+def _as_tuple(array: Any, key: str) -> tuple[float, ...]:
+    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "fiu":
+        described = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise ValueError(f"{key} must hold one number a band, got {described}")
+    values = tuple(float(value) for value in array)
+    if not values or not all(map(math.isfinite, values)):
+        raise ValueError(f"{key} must hold finite numbers, got {values!r:.60}")
+    return values
+
+
+# Each stand-in defines __setstate__, so that no pickle can set attributes on the class itself.
+class _Dtype:
+    """Stands in for ``numpy.dtype``: ``code`` is what numpy takes, such as ``<f4``."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        self.code = code
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        order = state[1]
+        if self.code != "O8" and not (re.fullmatch(r"[fiub][1248]", self.code) and order in ("<", ">", "|", "=")):
+            raise ValueError(f"arrays of {order}{self.code}, expected numbers")
+        self.code = f"{order}{self.code}"
+
+
+class _Array:
+    """Stands in for ``numpy.ndarray``: ``value`` is an array of numbers (C order), or a list of objects."""
+
+    value: NDArray[Any] | list[Any]
+
+    def __init__(self, *_: object) -> None:
+        self.value = []
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, dtype, _, data = state
+        if isinstance(data, bytes):
+            self.value = np.frombuffer(data, dtype.code).reshape(shape)
+        else:
+            self.value = data
+
+
+class _Scalar:
+    """Stands in for a numpy scalar, which no statistic of ours is."""
+
+    def __init__(self, *_: object) -> None:
+        """Takes anything and keeps nothing."""
+
+    def __setstate__(self, state: object) -> None:
+        raise ValueError("a numpy scalar has no state")
+
+
+class _Bytes(bytes):
+    """Stands in for ``_codecs.encode``, by which the second protocol writes bytes as text."""
+
+    def __new__(cls, text: str, encoding: str) -> _Bytes:
+        if encoding != "latin1":
+            raise ValueError(f"bytes written as {encoding}, expected latin1")
+        return super().__new__(cls, text.encode("latin1"))
+
+    def __setstate__(self, state: object) -> None:
+        raise ValueError("bytes have no state")
+
+
+STAND_INS: dict[tuple[str, str], type] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _Bytes,
+    # numpy 2 renamed numpy.core; a file has the name of the numpy that wrote it.
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _Scalar for core in ("core", "_core")},
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Builds plain containers and the stand-ins above, and refuses every other name."""
+
+    def find_class(self, module: str, name: str) -> type:
+        try:
+            return STAND_INS[module, name]
+        except KeyError:
+            raise ValueError(
+                f"its pickle names {module}.{name}, which may run code; statistics hold numbers only"
+            ) from None

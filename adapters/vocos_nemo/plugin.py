@@ -1,0 +1,31 @@
+"""What the plugin offers, as data. Importing it imports no toolkit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vocos_plugins.mel import MelConvention
+from vocos_plugins.plugins import LazyAdapter, hookimpl
+
+from .mel import CONVENTIONS, DEFAULT, read_convention
+
+ADAPTER = LazyAdapter(
+    name="nemo",
+    toolkit_module="nemo",
+    distribution="nemo_toolkit",
+    features=DEFAULT,
+    vocoder="vocos_nemo.vocoder",
+    reader=read_convention,
+)
+
+
+@hookimpl
+def vocos_mel_conventions() -> Iterable[MelConvention]:
+    """Those of NeMo's models and recipes."""
+    return CONVENTIONS
+
+
+@hookimpl
+def vocos_toolkit_adapter() -> LazyAdapter:
+    """Vocos as a vocoder of NeMo."""
+    return ADAPTER

@@ -1,0 +1,179 @@
+"""Reads SpeechBrain's hyperparameter files (HyperPyYAML) without running what stands in them.
+
+Loaded the usual way such a file may call anything: ``!new:``, ``!name:``, ``!apply:`` and ``!module:`` take any
+import path. Here every tag becomes an inert value, and only ``!ref`` is followed.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vocos_plugins.bounded_yaml import BoundedLoader
+from vocos_plugins.mel import ConventionError
+
+FILE_NAME = "hyperparams.yaml"
+SUFFIXES = (".yaml", ".yml")
+MAX_BYTES = 1 << 20
+# A mapping may grow through merge keys (`<<`) of merge keys: a short file could fill the memory.
+TAGS = re.compile(rb"[\s\[{,]!(?:(?:new|name|apply|applyref|module|include):|(?:ref|copy|PLACEHOLDER)\b)")
+REFERENCE = re.compile(r"<([^<>]*)>")
+OPERATORS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+# No sample rate or length is larger, and no formula for one longer; products of products would never end.
+MAX_NUMBER = 1e12
+MAX_FORMULA = 200
+MALFORMED = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Undetermined:
+    """A value that only running the file would give, and what stands in its place there."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Partial:
+    """What ``!name:package.function`` with arguments stands for; ``keywords`` as of a `functools.partial`."""
+
+    tag: str
+    keywords: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Reference:
+    text: str
+
+
+def read_hyperparams(path: Path) -> dict[str, Any] | None:
+    """The top level of a SpeechBrain file, references resolved, the rest as it stands.
+
+    Args:
+        path: a HyperPyYAML file, or a directory that holds ``hyperparams.yaml``.
+
+    Returns:
+        Values by name, those that only running the file would give as `Undetermined`; None if the path is not
+        SpeechBrain's: no YAML file, or one of another name in which none of HyperPyYAML's tags stands.
+
+    Raises:
+        ConventionError: it is SpeechBrain's, but damaged, too large or no mapping; or it can't be read.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    if file.suffix not in SUFFIXES or not file.is_file():
+        return None
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConventionError(f"{file} can't be read: {error.strerror}") from error
+    if file.name != FILE_NAME and not TAGS.search(content):
+        return None
+    if len(content) > MAX_BYTES:
+        raise ConventionError(f"{file} has more than {MAX_BYTES} bytes: no hyperparameters are that long")
+    try:
+        return _parse(content)
+    except MALFORMED as error:
+        raise ConventionError(f"{file} can't be read as hyperparameters: {error}") from error
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    tree = yaml.load(content, _Loader)  # noqa: S506 - a SafeLoader
+    if not isinstance(tree, dict):
+        raise ValueError(f"expected a mapping, got {tree!r:.60}")
+    resolver = _Resolver(tree)
+    return {key: resolver.top_level(value) for key, value in tree.items()}
+
+
+class _Loader(BoundedLoader):
+    """Plain YAML, with every other tag as an inert value."""
+
+    def inert(self, node: yaml.Node) -> Undetermined | Partial | _Reference:
+        tag = str(node.tag)
+        if tag in {"!ref", "!copy"} and isinstance(node, yaml.ScalarNode):
+            return _Reference(node.value)
+        if tag.startswith("!name:") and isinstance(node, yaml.MappingNode):
+            return Partial(tag, {str(key): value for key, value in self.construct_mapping(node, deep=True).items()})
+        return Undetermined(f"{tag} {node.value}".strip() if isinstance(node, yaml.ScalarNode) else tag)
+
+
+_Loader.add_constructor(None, _Loader.inert)
+# YAML 1.1 takes 8e3 for text, HyperPyYAML's parser for a number.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+class _Resolver:
+    """Follows references through a tree; each is followed once."""
+
+    def __init__(self, tree: Mapping[str, Any]) -> None:
+        self.tree = tree
+        self.known: dict[str, Any] = {}
+
+    def top_level(self, value: Any) -> Any:
+        if isinstance(value, Partial):
+            return Partial(value.tag, {key: self.resolve(argument) for key, argument in value.keywords.items()})
+        return self.resolve(value)
+
+    def resolve(self, value: Any) -> Any:
+        if not isinstance(value, _Reference):
+            return value
+        text = value.text.strip()
+        if text not in self.known:
+            self.known[text] = Undetermined(f"!ref {text}")  # what it stays if it refers to itself
+            self.known[text] = self._follow(text)
+        return self.known[text]
+
+    def _follow(self, text: str) -> Any:
+        whole = REFERENCE.fullmatch(text)
+        if whole:
+            return self._look_up(whole[1])
+        values = [self._look_up(name) for name in REFERENCE.findall(text)]
+        if len(text) > MAX_FORMULA or not all(type(value) in (int, float) for value in values):
+            return Undetermined(f"!ref {text}")
+        remaining = iter(values)
+        try:
+            return _calculate(ast.parse(REFERENCE.sub(lambda _: repr(next(remaining)), text), mode="eval").body)
+        except (SyntaxError, ValueError, ArithmeticError):
+            return Undetermined(f"!ref {text}")
+
+    def _look_up(self, name: str) -> Any:
+        """``a`` or ``a[b]``; ``a.b`` is an attribute of an object, which is never built here."""
+        branch: Any = self.tree
+        for key in (part.rstrip("]") for part in name.split("[")):
+            if not isinstance(branch, Mapping) or key not in branch:
+                return Undetermined(f"!ref <{name}>")
+            branch = branch[key]
+        return self.resolve(branch)
+
+
+def _calculate(node: ast.expr) -> int | float:
+    """Sums, products, quotients and remainders of numbers.
+
+    Raises:
+        ValueError: it is something else, or its value is absurdly large.
+    """
+    value: int | float
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+        value = node.value
+    elif isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        value = OPERATORS[type(node.op)](_calculate(node.left), _calculate(node.right))
+    else:
+        raise ValueError(f"no arithmetic: {ast.dump(node):.60}")
+    if not abs(value) <= MAX_NUMBER:
+        raise ValueError(f"absurdly large: {value}")
+    return value

@@ -1,0 +1,182 @@
+"""SpeechBrain's mel conventions, and how to read them from its hyperparameters.
+
+All of its mel vocoders and acoustic models share one function, ``mel_spectrogram`` (``mel_spectogram`` up to 1.1.0),
+in ``speechbrain/lobes/models/HifiGAN.py``, ``Tacotron2.py`` and ``FastSpeech2.py``: torchaudio's mel with a periodic
+Hann window, centred frames and reflected ends, then ``log(clamp(mel, min=1e-5))``. It has no default but those.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from vocos_plugins.mel import ConventionError, MelConvention
+
+from .hyperparams import MAX_NUMBER, Undetermined, read_hyperparams
+
+LJSPEECH = MelConvention(
+    # recipes/LJSpeech/TTS: vocoder/hifigan, vocoder/diffwave and tacotron2, hparams/train.yaml. Both recipes of
+    # fastspeech2 have `win_length: null`, which is n_fft, and `min_max_energy_norm`, which scales the energy that the
+    # function returns beside the mel: their mel is this one.
+    name="speechbrain-ljspeech",
+    sample_rate=22050,
+    n_fft=1024,
+    win_length=1024,
+    hop_length=256,
+    n_mels=80,
+    f_min=0.0,
+    f_max=8000.0,
+    mel_scale="slaney",
+    mel_norm="slaney",
+    power=1.0,
+    window="hann",
+    periodic=True,
+    framing="center",
+    pad_mode="reflect",
+    log="natural",
+    guard="clamp",
+    guard_value=1e-5,
+)
+CONVENTIONS: tuple[MelConvention, ...] = (
+    LJSPEECH,
+    # recipes/LibriTTS: vocoder/hifigan and TTS/mstacotron2, hparams/train.yaml.
+    dataclasses.replace(LJSPEECH, name="speechbrain-libritts-16khz", sample_rate=16000),
+)
+DEFAULT = LJSPEECH
+
+# What the recipes call the arguments of mel_spectrogram.
+ARGUMENTS = {
+    "sample_rate": "sample_rate",
+    "hop_length": "hop_length",
+    "win_length": "win_length",
+    "n_fft": "n_fft",
+    "n_mel_channels": "n_mels",
+    "mel_fmin": "f_min",
+    "mel_fmax": "f_max",
+    "power": "power",
+    "mel_normalized": "normalized",
+    "norm": "norm",
+    "mel_scale": "mel_scale",
+    "dynamic_range_compression": "compression",
+}
+# Under these names the recipes keep the function with its arguments, which are what counts.
+MEL_FUNCTIONS = ("mel_spectogram", "mel_spectrogram")
+
+
+def read_convention(path: Path) -> MelConvention | None:
+    """The convention of a SpeechBrain model or recipe on disk; nothing in its files is run.
+
+    Args:
+        path: ``hyperparams.yaml``, a recipe's ``train.yaml``, or a directory that holds the former.
+
+    Returns:
+        None if the path is not SpeechBrain's.
+
+    Raises:
+        ConventionError: it is, but a field is missing, not plain enough to be read, or has no equivalent.
+    """
+    hparams = read_hyperparams(path)
+    if hparams is None:
+        return None
+    try:
+        return from_speechbrain(hparams)
+    except ConventionError as error:
+        raise ConventionError(f"{path}: {error}") from error
+
+
+def from_speechbrain(hparams: Mapping[str, Any] | SimpleNamespace, **overrides: Any) -> MelConvention:
+    """The convention of loaded hyperparameters.
+
+    Args:
+        hparams: what ``load_hyperpyyaml`` returns, or ``model.hparams`` of an inference object.
+        overrides: fields by the recipes' names, such as ``mel_fmax=8000``, before those of `hparams`. Hyperparameters
+            for inference alone often lack some.
+
+    Raises:
+        ConventionError: a field is missing, of the wrong type, unknown, or has no equivalent in a mel convention.
+    """
+    values = {**_values(hparams), **overrides}
+    _check_names(values, overrides)
+    if values["mel_normalized"]:
+        raise ConventionError(
+            f"mel_normalized is {values['mel_normalized']!r}: torchaudio then divides the spectrum by the window's "
+            "norm, which a mel convention doesn't express; train with mel_normalized: False"
+        )
+    n_fft = _integer(values, "n_fft")
+    try:
+        found = MelConvention(
+            sample_rate=_integer(values, "sample_rate"),
+            n_fft=n_fft,
+            win_length=n_fft if values["win_length"] is None else _integer(values, "win_length"),
+            hop_length=_integer(values, "hop_length"),
+            n_mels=_integer(values, "n_mel_channels"),
+            f_min=_number(values, "mel_fmin"),
+            f_max=None if values["mel_fmax"] is None else _number(values, "mel_fmax"),
+            mel_scale=values["mel_scale"],
+            mel_norm=values["norm"],
+            power=_number(values, "power"),
+            log="natural" if _boolean(values, "dynamic_range_compression") else None,
+        )
+    except ConventionError:
+        raise
+    except ValueError as error:
+        raise ConventionError(f"no mel that we know: {error}") from error
+    return next((known for known in CONVENTIONS if known == found), found)
+
+
+def _values(hparams: object) -> dict[str, Any]:
+    values = vars(hparams) if isinstance(hparams, SimpleNamespace) else hparams
+    if not isinstance(values, Mapping):
+        raise ConventionError(
+            f"expected SpeechBrain's hyperparameters, a mapping or a namespace, got a {type(hparams).__name__}; "
+            "of an inference object they are its .hparams"
+        )
+    found = {key: values[key] for key in ARGUMENTS if key in values}
+    for name in MEL_FUNCTIONS:
+        keywords = getattr(values.get(name), "keywords", {})
+        found |= {key: keywords[argument] for key, argument in ARGUMENTS.items() if argument in keywords}
+    return found
+
+
+def _check_names(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
+    for name in overrides:
+        if name not in ARGUMENTS:
+            close = difflib.get_close_matches(name, ARGUMENTS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(ARGUMENTS)}"
+            raise ConventionError(f"{name} is no field of a mel; {hint}")
+    if missing := [key for key in ARGUMENTS if key not in values]:
+        raise ConventionError(
+            f"missing {', '.join(missing)}; pass what is missing, from_speechbrain(hparams, {missing[0]}=...), or take "
+            f"the convention {DEFAULT.name} if the model was trained with that recipe"
+        )
+    for key in ARGUMENTS:
+        if isinstance(values[key], Undetermined):
+            raise ConventionError(
+                f"{key} is {values[key].text!r}, which only running the file would tell; load it yourself and pass "
+                f"the result to from_speechbrain, or {key} alone: from_speechbrain(hparams, {key}=...)"
+            )
+
+
+def _integer(values: Mapping[str, Any], key: str) -> int:
+    number = _number(values, key)
+    if not number.is_integer():
+        raise ConventionError(f"{key}: expected a whole number, got {values[key]!r}")
+    return int(number)
+
+
+def _number(values: Mapping[str, Any], key: str) -> float:
+    value = values[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > MAX_NUMBER:
+        raise ConventionError(f"{key}: expected a number, got {value!r:.60}")
+    return float(value)
+
+
+def _boolean(values: Mapping[str, Any], key: str) -> bool:
+    value = values[key]
+    if not isinstance(value, bool):
+        raise ConventionError(f"{key}: expected True or False, got {value!r}")
+    return value

@@ -1,0 +1,81 @@
+"""What Coqui TTS's configurations may hold, and no mel convention can."""
+
+import pytest
+from vocos_coqui.mel import WITHOUT_MEL, from_coqui, read_convention
+
+from vocos_plugins.mel import ConventionError
+
+pytestmark = pytest.mark.xdist_group("coqui")
+
+MODELS_WITHOUT_MEL = {
+    "vits": "TTS.tts.configs.vits_config.VitsConfig",
+    "delightful_tts": "TTS.tts.configs.delightful_tts_config.DelightfulTTSConfig",
+    "xtts": "TTS.tts.configs.xtts_config.XttsConfig",
+    "tortoise": "TTS.tts.configs.tortoise_config.TortoiseConfig",
+    "bark": "TTS.tts.configs.bark_config.BarkConfig",
+    "tacotron": "TTS.tts.configs.tacotron_config.TacotronConfig",
+    "freevc": "TTS.vc.configs.freevc_config.FreeVCConfig",
+    "openvoice": "TTS.vc.configs.openvoice_config.OpenVoiceConfig",
+    "knnvc": "TTS.vc.configs.knnvc_config.KNNVCConfig",
+    "speaker_encoder": "TTS.encoder.configs.speaker_encoder_config.SpeakerEncoderConfig",
+    "emotion_encoder": "TTS.encoder.configs.emotion_encoder_config.EmotionEncoderConfig",
+}
+
+
+def test_models_without_mel_are_covered():
+    """The list above has them all."""
+    assert set(MODELS_WITHOUT_MEL) == set(WITHOUT_MEL)
+
+
+@pytest.mark.parametrize("name", MODELS_WITHOUT_MEL)
+def test_models_without_mel(name, make_config, tmp_path):
+    """The model, what it gives and the file are named; the object is refused too."""
+    config = make_config(MODELS_WITHOUT_MEL[name])
+    config.save_json(tmp_path / "config.json")
+    with pytest.raises(ConventionError, match=rf"config\.json: .*Coqui TTS's {name} has no mel.*{WITHOUT_MEL[name]}"):
+        read_convention(tmp_path)
+    with pytest.raises(ConventionError, match=f"{name} has no mel"):
+        from_coqui(config)
+
+
+@pytest.mark.parametrize("name", ["xtts", "bark", "openvoice"])
+def test_audio_block_of_another_kind(name, make_config):
+    """An audio configuration that lacks the mel's fields isn't filled up with defaults."""
+    with pytest.raises(ConventionError, match="AudioConfig is no BaseAudioConfig of Coqui TTS: it lacks"):
+        from_coqui(make_config(MODELS_WITHOUT_MEL[name]).audio)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"stft_pad_mode": "edge"}, "stft_pad_mode must be 'reflect' or 'constant', got 'edge'"),
+        ({"log_func": "np.log2"}, "log_func must be one of np.log, np.log10, got 'np.log2'"),
+        ({"spec_gain": None}, "spec_gain must be a number, got None"),
+        ({"spec_gain": -20}, "audio block: log_gain must be positive, got -20.0"),
+        ({"preemphasis": "0.97"}, "preemphasis must be a number, got '0.97'"),
+        ({"sample_rate": 22050.5}, "sample_rate must be a whole number, got 22050.5"),
+        ({"num_mels": True}, "num_mels must be a whole number, got True"),
+        ({"num_mels": 0}, "audio block: n_mels must be at least 1, got 0"),
+        ({"mel_fmin": None}, "mel_fmin must be a number, got None"),
+        ({"mel_fmax": 12000}, "audio block: expected 0 <= f_min < f_max <= 11025"),
+        ({"win_length": None}, "win_length must be a whole number, got None"),
+        ({"win_length": 2048}, "audio block: expected hop_length <= win_length <= n_fft"),
+        ({"hop_length": None}, "frame_length_ms must be a number, got None"),
+        ({"hop_length": None, "frame_length_ms": 50}, "frame_shift_ms must be a number, got None"),
+        ({"hop_length": None, "frame_length_ms": 50, "frame_shift_ms": 12}, "frame_shift_ms must divide.*12 and 50"),
+        ({"hop_length": None, "frame_length_ms": 50, "frame_shift_ms": 0}, "frame_shift_ms must divide.*0 and 50"),
+        ({"signal_norm": "yes"}, "signal_norm must be true or false, got 'yes'"),
+        ({"symmetric_norm": None}, "symmetric_norm must be true or false, got None"),
+        ({"clip_norm": 1}, "clip_norm must be true or false, got 1"),
+        ({"do_amp_to_db_mel": None}, "do_amp_to_db_mel must be true or false, got None"),
+        ({"min_level_db": 0}, "audio block: min_level must be negative, got 0"),
+        ({"max_norm": 0}, "audio block: max_norm must be positive, got 0"),
+        ({"stats_path": 5}, "stats_path must be a path, got 5"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_refused_fields(write, fields, message):
+    """Each error names the file, the field, the value and what was expected."""
+    path = write({"model": "tacotron2", "audio": {"stats_path": None, **fields}})
+    with pytest.raises(ConventionError, match=rf"config\.json: {message}"):
+        read_convention(path)

@@ -1,0 +1,100 @@
+"""Our own adapters: each is a plugin, declared, cheap and alike."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+from pathlib import Path
+
+import pytest
+
+from vocos_plugins import MelConvention
+from vocos_plugins.config import EncodecCodes
+from vocos_plugins.plugins import mel_conventions, plugin_states, problems, toolkit_adapters
+
+ROOT = Path(__file__).parents[2]
+ADAPTERS = sorted(path.name.removeprefix("vocos_") for path in (ROOT / "adapters").glob("vocos_*"))
+TOOLKITS = ("speechbrain", "nemo", "TTS", "bark", "transformers", "torchaudio", "encodec", "lightning", "librosa")
+MAX_LINES = 60  # a plugin.py is data
+
+
+def test_entry_points_are_the_adapters_directory() -> None:
+    """As pyproject.toml says, and as this environment has it; none is forgotten."""
+    expected = {name: f"vocos_{name}.plugin" for name in ADAPTERS}
+    declared = (ROOT / "pyproject.toml").read_text().split("[project.entry-points.vocos_plugins]")[1].split("\n[")[0]
+    assert dict(re.findall(r'^(\w+) = "(.*)"$', declared, flags=re.MULTILINE)) == expected
+    installed = importlib.metadata.distribution("vocos-plugins").entry_points
+    assert {each.name: each.value for each in installed if each.group == "vocos_plugins"} == expected
+    assert len(ADAPTERS) == 4
+
+
+def test_all_of_them_load() -> None:
+    """Nothing is wrong in this environment."""
+    assert problems() == []
+    states = {state.name: state for state in plugin_states()}
+    assert {"core", *ADAPTERS} <= set(states)
+    assert all(states[name].hooks for name in ADAPTERS)
+
+
+def test_loading_plugins_imports_no_toolkit(run_python) -> None:
+    """Nor does asking them all that they can be asked without one."""
+    found = run_python(
+        f"""
+import sys
+from vocos_plugins import plugins
+plugins.mel_conventions(), plugins.checkpoint_cards(), plugins.plugin_states()
+features = [adapter.features for adapter in plugins.toolkit_adapters().values()]
+result = [name for name in {TOOLKITS!r} if name in sys.modules]
+"""
+    )
+    assert found == {"result": [], "warnings": []}
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_the_adapter_is_called_like_its_package_and_extra(name) -> None:
+    """One name for the package, the entry point, the adapter and the extra."""
+    adapter = toolkit_adapters()[name]
+    assert adapter.name == name
+    extras = importlib.metadata.metadata("vocos-plugins").get_all("Provides-Extra")
+    assert name in extras
+    toolkit = adapter.distribution.replace("_", "-")
+    brought = [each for each in importlib.metadata.requires("vocos-plugins") if re.search(rf"extra == .{name}.", each)]
+    assert toolkit in {re.match(r"[\w-]+", each)[0].replace("_", "-") for each in brought}
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_the_toolkit_is_installed_here(name) -> None:
+    """The module and the distribution that the adapter names are real, so that versions can be told."""
+    state = next(state for state in plugin_states() if state.name == name)
+    assert state.install is None
+    assert state.toolkit_version == importlib.metadata.version(state.toolkit)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_what_the_toolkit_gives_by_default(name) -> None:
+    """One of the plugin's own conventions; Bark gives codes."""
+    features = toolkit_adapters()[name].features
+    if name == "bark":
+        assert features == EncodecCodes()
+    else:
+        assert isinstance(features, MelConvention)
+        assert mel_conventions()[features.name] == features
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_another_s_file_is_nobody_s(name, tmp_path) -> None:
+    """A text file is of none of the toolkits."""
+    (tmp_path / "notes.txt").write_text("Lorem ipsum.")
+    assert toolkit_adapters()[name].read_convention(tmp_path / "notes.txt") is None
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_plugin_modules_are_data(name) -> None:
+    """Hooks that return what stands in the module: no branch, no loop, few lines."""
+    source = (ROOT / "adapters" / f"vocos_{name}" / "plugin.py").read_text()
+    assert source.count("\n") < MAX_LINES
+    for node in ast.walk(ast.parse(source)):
+        assert not isinstance(node, (ast.If, ast.For, ast.While, ast.Try, ast.Lambda))
+        if isinstance(node, ast.FunctionDef):
+            assert [type(part) for part in node.body] == [ast.Expr, ast.Return]

@@ -1,0 +1,33 @@
+"""Plugins: what other packages add to the core by entry points of the group ``vocos_plugins``."""
+
+from .adapter import LazyAdapter, ToolkitAdapter
+from .catalogue import (
+    PluginState,
+    adapt,
+    checkpoint_cards,
+    convention_plugins,
+    mel_conventions,
+    plugin_states,
+    problems,
+    toolkit_adapters,
+)
+from .hookspecs import hookimpl
+from .manager import PluginError, PluginWarning, reset, unknown
+
+__all__ = [
+    "LazyAdapter",
+    "PluginError",
+    "PluginState",
+    "PluginWarning",
+    "ToolkitAdapter",
+    "adapt",
+    "checkpoint_cards",
+    "convention_plugins",
+    "hookimpl",
+    "mel_conventions",
+    "plugin_states",
+    "problems",
+    "reset",
+    "toolkit_adapters",
+    "unknown",
+]

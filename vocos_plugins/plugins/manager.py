@@ -1,0 +1,158 @@
+"""Finds plugins by their entry points and survives those that are broken."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib.metadata
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pluggy
+
+from .hookspecs import GROUP, Hooks
+from .results import READERS
+
+DISABLE = "VOCOS_PLUGINS_DISABLE"  # environment variable: names of plugins to leave out, with commas between them
+OURS = "vocos-plugins"
+CORE = "core"
+BUILTIN = f"{__package__}.builtin"
+
+State = Literal["loaded", "disabled", "broken"]
+
+
+class PluginError(ValueError):
+    """Plugins contradict each other, or what was asked of them isn't there: says which plugin, and what to do."""
+
+
+class PluginWarning(UserWarning):
+    """A plugin was left out."""
+
+
+@dataclass(eq=False)
+class Plugin:
+    """A plugin that was found.
+
+    Attributes:
+        name: its entry point's.
+        entry_point: the module that the entry point names.
+        distribution: what it comes in, by its name for pip.
+        state: whether it takes part.
+        reason: why it is broken.
+        hooks: those that it implements.
+    """
+
+    name: str
+    entry_point: str
+    distribution: str
+    state: State = "loaded"
+    reason: str | None = None
+    hooks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name!r} ({self.entry_point} of {self.distribution})"
+
+
+class Registry:
+    """All plugins that are installed, each loaded by itself: what is wrong with one doesn't touch the others.
+
+    Attributes:
+        plugins: in the order in which they were loaded, the core first.
+        problems: what was warned about.
+    """
+
+    def __init__(self, entry_points: Iterable[importlib.metadata.EntryPoint], disabled: frozenset[str]) -> None:
+        self.plugins: list[Plugin] = []
+        self.problems: list[str] = []
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(Hooks)
+        for entry_point in entry_points:
+            self._add(entry_point, disabled)
+        names = {plugin.name for plugin in self.plugins}
+        for name in sorted(disabled - names):
+            self._warn(f"{DISABLE}: {unknown('plugin', name, names)}")
+
+    def offers(self, hook: str) -> list[tuple[Plugin, Any]]:
+        """Everything that plugins offer by a hook; a plugin that fails at it is left out from then on."""
+        found: list[tuple[Plugin, Any]] = []
+        for plugin in self.plugins:
+            for function in self._implementations(plugin, hook):
+                try:
+                    result = function()
+                    found += [(plugin, item) for item in ([] if result is None else READERS[hook](result))]
+                except Exception as error:
+                    self._reject(plugin, f"{hook}: {_describe(error)}")
+        return [(plugin, item) for plugin, item in found if plugin.state == "loaded"]
+
+    def _add(self, entry_point: importlib.metadata.EntryPoint, disabled: frozenset[str]) -> None:
+        distribution = entry_point.dist.name if entry_point.dist is not None else OURS
+        plugin = Plugin(entry_point.name, entry_point.value, distribution)
+        namesake = next((other for other in self.plugins if other.name == plugin.name), None)
+        self.plugins.append(plugin)
+        if plugin.name in disabled:
+            plugin.state = "disabled"
+        elif namesake is not None:
+            self._reject(plugin, f"its name is taken by {namesake}")
+        else:
+            self._load(plugin, entry_point)
+
+    def _load(self, plugin: Plugin, entry_point: importlib.metadata.EntryPoint) -> None:
+        try:
+            self._manager.register(entry_point.load(), plugin.name)
+            self._check_hooks()
+            plugin.hooks = tuple(hook for hook in READERS if self._implementations(plugin, hook))
+            if not plugin.hooks:
+                raise PluginError(f"it implements none of {', '.join(READERS)}; mark its functions with @hookimpl")
+        except (Exception, SystemExit) as error:
+            if self._manager.has_plugin(plugin.name):
+                self._manager.unregister(name=plugin.name)
+            self._reject(plugin, _describe(error))
+
+    def _check_hooks(self) -> None:
+        try:
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"{error}; the hooks are {', '.join(READERS)}") from error
+
+    def _implementations(self, plugin: Plugin, hook: str) -> list[Callable[[], Any]]:
+        if plugin.state != "loaded":
+            return []
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        return [each.function for each in implementations if each.plugin_name == plugin.name]
+
+    def _reject(self, plugin: Plugin, reason: str) -> None:
+        plugin.state, plugin.reason, plugin.hooks = "broken", reason, ()
+        self._warn(f"plugin {plugin} is left out: {reason}")
+
+    def _warn(self, message: str) -> None:
+        self.problems.append(message)
+        warnings.warn(message, PluginWarning, stacklevel=2)
+
+
+@functools.cache
+def registry() -> Registry:
+    """The plugins of this process, loaded when they are first asked for."""
+    core = importlib.metadata.EntryPoint(CORE, BUILTIN, GROUP)
+    found = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry_point: entry_point.name)
+    disabled = frozenset(name.strip() for name in os.environ.get(DISABLE, "").split(",") if name.strip())
+    return Registry([core, *found], disabled)
+
+
+def reset() -> None:
+    """Forgets all plugins, so that they are looked for again: for tests, and after an installation."""
+    registry.cache_clear()
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """Says that a name isn't known, which is nearest and which there are."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"no {what} is called {name!r}.{hint} Known are {', '.join(names) or 'none'}"
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
