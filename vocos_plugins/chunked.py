@@ -45,13 +45,13 @@ def decode_chunks(
     Raises:
         TypeError, ValueError: as `Vocos.decode`.
     """
+    check_shape(features, vocos.config.n_features if source is None else source.n_mels)
+    check_finite(features, torch.float32)
     if source is not None and source != vocos.mel:
         alignment = align(source, vocos.mel, strict=strict)
         pieces = decode_chunks(vocos, alignment(features), chunk_frames=chunk_frames)
         yield from _cut(pieces, alignment.first_sample, alignment.n_samples(features.shape[2]))
         return
-    check_shape(features, vocos.config.n_features)
-    check_finite(features, torch.float32)
     context, hop_length, n_frames = context_frames(vocos), vocos.hop_length, features.shape[2]
     n_samples = vocos.config.n_samples(n_frames)
     for start in range(0, n_frames, chunk_frames):

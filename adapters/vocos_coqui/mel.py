@@ -135,7 +135,7 @@ def from_coqui(audio_config: Any, statistics: MeanStdNormalization | None = None
     values = _values(audio_config)
     if values["stft_pad_mode"] not in ("reflect", "constant"):
         raise ConventionError(f"stft_pad_mode must be 'reflect' or 'constant', got {values['stft_pad_mode']!r}")
-    if values["log_func"] not in LOGS:
+    if str(values["log_func"]) not in LOGS:
         raise ConventionError(f"log_func must be one of {', '.join(LOGS)}, got {values['log_func']!r}")
     win_length, hop_length = _frame(values)
     in_decibels = _flag(values, "do_amp_to_db_mel")
@@ -160,7 +160,7 @@ def from_coqui(audio_config: Any, statistics: MeanStdNormalization | None = None
         )
     except ConventionError:
         raise
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ConventionError(f"audio block: {error}") from error
     return next((known for known in CONVENTIONS if known == convention), convention)
 

@@ -13,7 +13,7 @@ def test_version(run) -> None:
     assert vocos_plugins.__version__ in run("--version").output
 
 
-@pytest.mark.parametrize("command", ["demo", "resynth", "decode", "convert", "eval"])
+@pytest.mark.parametrize("command", ["demo", "resynth", "decode", "convert", "eval", "train", "conventions", "plugins"])
 def test_every_command_has_help(run, command) -> None:
     """And is listed in the overview."""
     assert command in run("--help").output

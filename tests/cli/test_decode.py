@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import safetensors.torch
 import soundfile
+import soxr
 import torch
 
-from vocos_plugins import Vocos
+from vocos_plugins import MelSpectrogram, Vocos
+from vocos_plugins.demo.clips import CLIPS
+from vocos_plugins.plugins import mel_conventions
 
 
 @pytest.fixture
@@ -70,3 +73,53 @@ def test_an_unsafe_pickle_is_refused_in_a_fresh_process(run_process, model, tmp_
     done = run_process("decode", "a.pt", "out", "--model", model, code=1, cwd=tmp_path)
     assert "refused" in done.stderr
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.fixture
+def speech_mel(tmp_path) -> dict[str, np.ndarray]:
+    """A second of shipped speech as the bundled model's mel, and as Coqui TTS's recipes store it."""
+    audio, rate = soundfile.read(CLIPS[0].path, dtype="float64")
+    audio = torch.from_numpy(soxr.resample(audio[:rate], rate, 22050)).float()[None]
+    names = ("vocos-22khz", "coqui-ljspeech")
+    return {name: MelSpectrogram(mel_conventions()[name])(audio)[0].numpy() for name in names}
+
+
+def test_another_convention_is_aligned_by_its_name(run, speech_mel, tmp_path) -> None:
+    """What comes out is what the model's own mel gives."""
+    for name, mel in speech_mel.items():
+        np.save(tmp_path / f"{name}.npy", mel)
+    run("decode", tmp_path / "vocos-22khz.npy", tmp_path / "own.wav")
+    run("decode", tmp_path / "coqui-ljspeech.npy", tmp_path / "other.wav", "--source", "coqui-ljspeech", "--strict")
+    own, other = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("own", "other"))
+    assert np.abs(own - other).max() < 2e-3  # a floor of 1e-8 instead of 1e-5 reaches the model only through rounding
+
+
+def test_a_configuration_stands_for_its_mel(run, model, mel, tmp_path) -> None:
+    """A checkpoint directory of the same mel changes nothing."""
+    np.save(tmp_path / "a.npy", mel.numpy())
+    for out, options in (("plain", ()), ("named", ("--source", model))):
+        run("decode", tmp_path / "a.npy", tmp_path / f"{out}.wav", "--model", model, *options)
+    assert (tmp_path / "plain.wav").read_bytes() == (tmp_path / "named.wav").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--source", "coqui-ljspech"), "coqui-ljspeech"),
+        (("--source", "vocos-24khz", "--strict"), "n_mels: 100 against 80"),
+        (("--source", "charactr/vocos-encodec-24khz"), "isn't known without its files"),
+    ],
+    ids=["unknown", "lossy and strict", "not there"],
+)
+def test_a_source_that_cannot_be_is_wrong_usage(run, tmp_path, options, expected) -> None:
+    """Nothing is decoded."""
+    np.save(tmp_path / "a.npy", np.zeros((80, 10), np.float32))
+    assert expected in run("decode", tmp_path / "a.npy", tmp_path / "a.wav", *options, code=2).output
+    assert not (tmp_path / "a.wav").exists()
+
+
+def test_a_mel_of_another_shape_than_its_source_is_listed(run, tmp_path) -> None:
+    """The source's bands count, not the model's."""
+    np.save(tmp_path / "a.npy", np.zeros((100, 10), np.float32))
+    result = run("decode", tmp_path / "a.npy", tmp_path / "a.wav", "--source", "hifigan-22khz", code=1)
+    assert "takes 80 bands, got 100" in result.output

@@ -11,6 +11,7 @@ from .conventions import conventions
 from .convert import convert
 from .decode import decode
 from .demo import demo
+from .doctor import doctor
 from .evaluate import evaluate
 from .plugins import plugins
 from .resynth import resynth
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, resynth, decode, convert, train, conventions, plugins):
+for command in (demo, resynth, decode, convert, train, doctor, conventions, plugins):
     app.command()(command)
 app.command("eval")(evaluate)
 

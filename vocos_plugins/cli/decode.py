@@ -15,6 +15,9 @@ from .paths import plan
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..mel import MelConvention
+    from ..model import Vocos
+
 
 def decode(
     inputs: Annotated[
@@ -24,11 +27,19 @@ def decode(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, or a .wav, .flac or .ogg for one input.")],
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="What the mels are of: a text-to-speech model's configuration or directory, or a convention's name, "
+            "as `vocos doctor` takes it. They are aligned. The model's own convention by default."
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse mels that can only be aligned with a loss.")] = False,
     as_json: Json = False,
 ) -> None:
     """Turn mel spectrograms into audio.
 
-    A file holds one mel, (bands, frames) or (1, bands, frames), in the model's own convention.
+    A file holds one mel, (bands, frames) or (1, bands, frames).
     """
     from ..audio_files import OUTPUT_FORMATS
     from ..chunked import decode_chunks
@@ -40,8 +51,24 @@ def decode(
         fail(str(error))
     vocos = load_mel_model(model, device)
     place = next(vocos.parameters()).device
+    convention = None if source is None else _alignable(source, vocos, strict)
 
     def vocode(path: Path) -> Iterator[Tensor]:
-        return decode_chunks(vocos, read_mel(path).to(place))
+        return decode_chunks(vocos, read_mel(path).to(place), source=convention, strict=strict)
 
     run_batch(jobs, audio_job(vocode, vocos.sample_rate), as_json=as_json)
+
+
+def _alignable(source: str, vocos: Vocos, strict: bool) -> MelConvention:
+    """The convention that a name or file stands for; ends the command if it can't be aligned to the model's."""
+    from ..doctor import resolve_side
+    from ..mel import align
+
+    try:
+        convention = resolve_side(source).convention
+        align(convention, vocos.mel, strict=strict)
+    except ValueError as error:
+        fail(str(error))
+    if convention is None:
+        fail(f"{source} has no mel; EnCodec codes are no mels")
+    return convention

@@ -2,6 +2,7 @@
 
 from .alignment import Alignment, MelMismatch, MelMismatchWarning, align
 from .convention import ConventionError, LevelNormalization, MeanStdNormalization, MelConvention
+from .feature_extractors import from_transformers
 from .spectrogram import MelSpectrogram
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "MelMismatchWarning",
     "MelSpectrogram",
     "align",
+    "from_transformers",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .compression import expand
+from .compression import compress, expand
 from .convention import MelConvention
 from .projection import MelProjection, known_bands
 from .spectrogram import MelSpectrogram
@@ -22,6 +22,9 @@ SECONDS = 2.0  # of each clip
 IMAGE_LEVEL = 0.2  # -14 dB: how much weaker speech is above 8 kHz than its mirror image below
 # Below both floors nothing is known of either mel, and nothing is heard.
 MARGIN = 2.0
+# What is added to a mel before the logarithm hides what is this much smaller.
+HIDDEN = 0.01
+LEAST = 1e-8  # of a linear mel, which has no floor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +63,16 @@ def measure_error(
     """
     project = MelProjection(source, target)
     known = known_bands(source, target)
+    lowest = (expand(mel, target)[0, :, 4:5] for mel in (project(_floor(source)), _floor(target)))
+    floor = MARGIN * torch.maximum(*lowest).clamp_min(LEAST)
     total, count = torch.zeros(target.n_mels).double(), torch.zeros(target.n_mels).double()
     for heard, wanted in zip(at_source, at_target, strict=True):
         aligned = expand(project(MelSpectrogram(source)(heard)), target)[0]
         own = expand(MelSpectrogram(target)(wanted).double(), target)[0]
         n_frames = min(aligned.shape[1], own.shape[1])
         aligned, own = aligned[:, :n_frames], own[:, :n_frames]
-        floor = MARGIN * max(_floor(source), _floor(target))
         counts = own > floor
-        distance = (aligned.clamp_min(floor).log() - own.clamp_min(floor).log()).abs() * counts
+        distance = (aligned.maximum(floor).log() - own.maximum(floor).log()).abs() * counts
         total += distance.sum(1)
         count += counts.sum(1)
     per_band = torch.where(known, total / count.clamp_min(1), torch.nan)
@@ -93,11 +97,12 @@ def describe_bands(bands: tuple[int, ...]) -> str:
     return f"band {text}" if len(bands) == 1 else f"bands {text}"
 
 
-def _floor(convention: MelConvention) -> float:
-    """The smallest linear mel that a convention tells from silence."""
-    silence = torch.full((1, convention.n_mels, 1), -1e9, dtype=torch.float64)
-    lowest = float(expand(silence, convention).max())
-    return max(lowest, convention.guard_value if convention.log is not None else 0.0)
+def _floor(convention: MelConvention) -> Tensor:
+    """A mel, ``(1, n_mels, 33)``, of the smallest amplitudes that a convention tells from silence."""
+    silence = torch.zeros(1, convention.n_mels, 33, dtype=torch.float64)
+    if convention.log is not None and convention.guard == "add":
+        silence += HIDDEN * convention.guard_value
+    return compress(silence, convention)
 
 
 @functools.lru_cache(maxsize=8)

@@ -22,6 +22,7 @@ from .spectrogram import make_window
 
 ITERATIONS = 10  # no better after them on speech
 TINY = 1e-12
+FRAMES_AT_ONCE = 4096  # bins take six times the room of bands
 # Frames are averaged, not interpolated, where the other window is longer by a spread of this many frames.
 LEAST_SPREAD = 0.35
 SPREADS = 3  # how far a Gaussian average reaches
@@ -40,6 +41,11 @@ class MelProjection:
         self.spread = _spread_in_frames(source, target)
 
     def __call__(self, mel: Tensor) -> Tensor:
+        bands = torch.cat([self._project(piece) for piece in mel.split(FRAMES_AT_ONCE, dim=-1)], dim=-1)
+        return compress(self._resample(bands), self.target)
+
+    def _project(self, mel: Tensor) -> Tensor:
+        """The target's linear bands of the source's frames."""
         linear = expand(mel.double(), self.source)
         bins = spread_over_bins(linear, self.weights.to(mel.device))
         if self.source.power == 2:
@@ -47,8 +53,7 @@ class MelProjection:
         bins = torch.matmul(self.to_target.to(mel.device), bins)
         if self.target.power == 2:
             bins = bins.square()
-        projected = torch.matmul(self.target.filterbank().to(bins).T, bins)
-        return compress(self._resample(projected), self.target)
+        return torch.matmul(self.target.filterbank().to(bins).T, bins)
 
     def n_samples(self, n_frames: int) -> int:
         """Samples at the target's rate that ``n_frames`` of the source's frames stand for."""

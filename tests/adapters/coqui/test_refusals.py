@@ -38,6 +38,12 @@ def test_models_without_mel(name, make_config, tmp_path):
         from_coqui(config)
 
 
+def test_model_names_in_any_case(write):
+    """Names of models are compared as Coqui compares them, whatever the audio block holds."""
+    with pytest.raises(ConventionError, match="vits has no mel"):
+        read_convention(write({"model": "VITS", "audio": {}}))
+
+
 @pytest.mark.parametrize("name", ["xtts", "bark", "openvoice"])
 def test_audio_block_of_another_kind(name, make_config):
     """An audio configuration that lacks the mel's fields isn't filled up with defaults."""
@@ -50,6 +56,8 @@ def test_audio_block_of_another_kind(name, make_config):
     [
         ({"stft_pad_mode": "edge"}, "stft_pad_mode must be 'reflect' or 'constant', got 'edge'"),
         ({"log_func": "np.log2"}, "log_func must be one of np.log, np.log10, got 'np.log2'"),
+        ({"log_func": ["np.log"]}, r"log_func must be one of np.log, np.log10, got \['np.log'\]"),
+        ({"mel_fmax": 10**400}, "audio block: int too large"),
         ({"spec_gain": None}, "spec_gain must be a number, got None"),
         ({"spec_gain": -20}, "audio block: log_gain must be positive, got -20.0"),
         ({"preemphasis": "0.97"}, "preemphasis must be a number, got '0.97'"),

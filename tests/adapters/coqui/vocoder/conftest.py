@@ -1,0 +1,205 @@
+"""Small text-to-speech models of Coqui TTS, small Vocos for their mels, and environments of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from vocos_coqui.mel import COQUI_DEFAULT
+
+from vocos_plugins import MelConvention, Vocos
+from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
+
+SENTENCE = "Hello there, how are you today?"
+TIMEOUT_S = 300  # of a process: ten seconds on an idle machine
+FEW_FRAMES = 30
+NEVER_STOP = -10.0  # logit of Tacotron2's stop token
+
+
+@pytest.fixture(scope="session")
+def make_vocos(randomize) -> Callable[..., Vocos]:
+    """A small model with random weights for the natural logarithm of a convention, or some other fields of it."""
+
+    def make(convention: MelConvention = COQUI_DEFAULT, seed: int = 0, **fields: Any) -> Vocos:
+        natural = {"log": "natural", "log_gain": 1.0, "guard_value": 1e-5, "normalization": None, "name": ""}
+        mel = dataclasses.replace(convention, **{**natural, **fields})
+        backbone = ConvNeXt(dim=16, intermediate_dim=32, num_layers=2)
+        head = ISTFT(n_fft=mel.n_fft, hop_length=mel.hop_length, framing=mel.framing)
+        return randomize(Vocos(VocosConfig(features=mel, backbone=backbone, head=head)), seed)
+
+    return make
+
+
+def glow_tts() -> Any:
+    """A configuration of a few thousand parameters."""
+    from TTS.tts.configs.glow_tts_config import GlowTTSConfig
+
+    layers = {"kernel_size": 3, "dropout_p": 0.1, "num_layers": 1, "num_heads": 2, "hidden_channels_ffn": 16}
+    return GlowTTSConfig(
+        hidden_channels_enc=16,
+        hidden_channels_dec=16,
+        hidden_channels_dp=16,
+        num_flow_blocks_dec=2,
+        num_block_layers=1,
+        encoder_params=layers,
+    )
+
+
+def fast_pitch() -> Any:
+    """A configuration of half a million parameters."""
+    from TTS.tts.configs.fast_pitch_config import FastPitchConfig
+
+    config = FastPitchConfig()
+    config.model_args.hidden_channels = 16
+    for layers in (config.model_args.encoder_params, config.model_args.decoder_params):
+        layers.update(hidden_channels_ffn=16, num_heads=1, num_layers=1)
+    return config
+
+
+def tacotron2() -> Any:
+    """Its sizes can't be chosen: 28 million parameters, but few steps."""
+    from TTS.tts.configs.tacotron2_config import Tacotron2Config
+
+    return Tacotron2Config(r=1, max_decoder_steps=FEW_FRAMES)
+
+
+TTS_MODELS = {"glow_tts": glow_tts, "fast_pitch": fast_pitch, "tacotron2": tacotron2}
+
+
+@pytest.fixture(scope="session")
+def make_tts(tmp_path_factory) -> Callable[..., Path]:
+    """A folder with the ``config.json`` and ``model.pth`` of a TTS with random weights, by name and audio fields."""
+
+    @functools.cache
+    def write(name: str, fields: frozenset[tuple[str, Any]]) -> Path:
+        from TTS.tts.models import setup_model
+
+        config = TTS_MODELS[name]()
+        config.audio.update({"do_trim_silence": False, **dict(fields)})
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = setup_model(config)
+        if name == "tacotron2":
+            torch.nn.init.constant_(model.decoder.stopnet[1].linear_layer.bias, NEVER_STOP)
+        folder = tmp_path_factory.mktemp(name)
+        config.save_json(folder / "config.json")
+        torch.save({"model": model.state_dict()}, folder / "model.pth")
+        return folder
+
+    return lambda name="glow_tts", **fields: write(name, frozenset(fields.items()))
+
+
+@pytest.fixture(scope="session")
+def make_synthesizer() -> Callable[..., Any]:
+    """Coqui TTS's ``Synthesizer`` from a folder of `make_tts` and one that `export` has written."""
+
+    def make(tts: Path, vocoder: Path | None = None) -> Any:
+        from TTS.utils.synthesizer import Synthesizer
+
+        files = {}
+        if vocoder is not None:
+            files = {"vocoder_checkpoint": vocoder / "model.safetensors", "vocoder_config": vocoder / "config.json"}
+        return Synthesizer(tts_checkpoint=tts / "model.pth", tts_config_path=tts / "config.json", **files)
+
+    return make
+
+
+@pytest.fixture
+def heard(monkeypatch) -> Callable[[Any], list[tuple[Tensor, Tensor]]]:
+    """Lists what a synthesizer gives its vocoder, as the TTS's own mel ``(1, n_mels, T)``, and what it gets back."""
+
+    def listen(synthesizer: Any) -> list[tuple[Tensor, Tensor]]:
+        calls: list[tuple[Tensor, Tensor]] = []
+        original = synthesizer._run_vocoder
+
+        def run(mel: Tensor, device: Any) -> Tensor:
+            audio = original(mel, device)
+            calls.append((mel.T[None], audio))
+            return audio
+
+        monkeypatch.setattr(synthesizer, "_run_vocoder", run, raising=False)
+        return calls
+
+    return listen
+
+
+@dataclasses.dataclass
+class Environment:
+    """A virtual environment that sees this one's packages, but runs none of its ``.pth`` files.
+
+    Attributes:
+        python: its interpreter.
+        site_packages: its own.
+        parent: the file that shows it this one's packages.
+        home: where its processes put their files.
+    """
+
+    python: Path
+    site_packages: Path
+    parent: Path
+    home: Path
+
+    def variables(self, **variables: str) -> dict[str, str]:
+        """Of a process: one thread, nothing of the user's."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("VOCOS_")}
+        return {**kept, "OMP_NUM_THREADS": "1", "HOME": str(self.home), "TTS_HOME": str(self.home), **variables}
+
+    def run(self, *arguments: str | Path, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs Python with arguments and environment variables."""
+        done = subprocess.run(
+            [self.python, *map(str, arguments)],
+            env=self.variables(**variables),
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+
+@pytest.fixture(scope="session")
+def make_environment(tmp_path_factory) -> Callable[[], Environment]:
+    """Makes an `Environment`."""
+
+    def make() -> Environment:
+        folder = tmp_path_factory.mktemp("environment")
+        venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
+        base = {"base": str(folder), "platbase": str(folder)}
+        site_packages = Path(sysconfig.get_path("purelib", "venv", base))
+        parent = site_packages / "_parent.pth"
+        standard = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+        shown = [each for each in sys.path if Path(each).is_absolute() and Path(each).is_dir()]
+        shown = [each for each in shown if not any(Path(each).is_relative_to(s) for s in standard) or "site-" in each]
+        parent.write_text("\n".join(shown))
+        home = folder / "home"
+        home.mkdir()
+        return Environment(folder / "bin" / "python", site_packages, parent, home)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def enabled(make_environment) -> Environment:
+    """An environment in which `enable` was called by its own Python."""
+    environment = make_environment()
+    environment.run("-c", "from vocos_coqui.activation import enable; enable()")
+    return environment
+
+
+@pytest.fixture(scope="session")
+def tts_script() -> Callable[[str], Path]:
+    """A console script of Coqui TTS: ``tts`` or ``tts-server``."""
+    return lambda name: Path(sysconfig.get_path("scripts")) / name

@@ -1,0 +1,208 @@
+"""What a comparison comes to, and whether what is advised does it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+
+import pytest
+
+from vocos_plugins import Vocos, align
+from vocos_plugins.config import EncodecCodes
+from vocos_plugins.doctor import compare, remedies, resolve_side, verdict
+from vocos_plugins.doctor.known import MARGIN, best_checkpoint, known_checkpoints
+from vocos_plugins.mel import MelSpectrogram
+from vocos_plugins.plugins import mel_conventions
+
+BUNDLED = "vocos-mel-22khz-small"
+
+
+def pair(tts, vocoder):
+    return compare(resolve_side(tts), resolve_side(vocoder))
+
+
+def what(comparison):
+    return [remedy.what for remedy in remedies(comparison)]
+
+
+def commands(comparison):
+    return [remedy.command for remedy in remedies(comparison)]
+
+
+@pytest.mark.parametrize(
+    ("tts", "vocoder", "sentence"),
+    [
+        ("speechbrain-ljspeech", BUNDLED, "They fit as they are."),
+        ("hifigan-22khz", "langtech-22khz", "They fit as they are: what differs isn't heard."),
+        ("f5-tts-vocos", "vocos-24khz", "They fit exactly, once converted: guard_value."),
+        ("coqui-default", "univnet", "They fit with a loss: mean error "),
+        ("hifigan-22khz", BUNDLED, "They fit exactly, once the audio is moved by half a hop."),
+        (
+            "nemo-hifigan-dataset-22khz",
+            "nemo-fastpitch-22khz-full-band",
+            "They fit exactly, once the audio is moved by half a hop, and mel_norm and guard_value converted.",
+        ),
+    ],
+)
+def test_the_sentence(tts, vocoder, sentence):
+    """One for each kind; what is converted is named."""
+    assert verdict(pair(tts, vocoder)).startswith(sentence)
+
+
+def test_clipping_is_owned_up_to(coqui_config):
+    """A normalization that clips has lost something before anybody converts."""
+    clipped = pair(str(coqui_config(signal_norm=True, log_func="np.log10", spec_gain=20)), BUNDLED)
+    assert "guard_value and normalization (but for what the TTS's own normalization has clipped)" in verdict(clipped)
+    unclipped = pair(str(coqui_config(signal_norm=True, clip_norm=False)), BUNDLED)
+    assert "clipped" not in verdict(unclipped)
+
+
+def test_a_loss_is_measured_and_unknown_bands_named():
+    """As the alignment itself says."""
+    comparison = pair("coqui-ljspeech", "vocos-24khz")
+    error = comparison.alignment.error
+    assert f"{error.mean:.2f} nepers" in verdict(comparison)
+    assert "nothing is known of bands 87 to 99" in verdict(comparison)
+    assert error.unknown == tuple(range(87, 100))
+
+
+def test_nothing_to_mend():
+    """Where nothing is done to the mel."""
+    assert remedies(pair("speechbrain-ljspeech", BUNDLED)) == ()
+
+
+def test_an_exact_pair_is_mended_by_naming_the_source(coqui_config, tmp_path):
+    """On files, and in the toolkit; a path with a space survives the shell."""
+    folder = tmp_path / "my models"
+    folder.mkdir()
+    path = str(coqui_config().rename(folder / "config.json"))
+    shell, python = commands(pair(path, BUNDLED))
+    assert shlex.split(shell) == ["vocos", "decode", "MELS", "OUT", "--model", BUNDLED, "--source", path]
+    assert f'adapt(vocos, "coqui", source=resolve_side("{path}").convention)' in python
+
+
+def test_the_python_advice_runs(noise):
+    """As printed, it decodes a mel of the convention."""
+    python = commands(pair("coqui-ljspeech", BUNDLED))[-1]
+    scope = {"mel": noise(1, 80, 20) - 5}
+    exec(python, scope)  # noqa: S102 - our own advice
+    source = mel_conventions()["coqui-ljspeech"]
+    assert scope["audio"].equal(Vocos.from_pretrained(BUNDLED).decode(scope["mel"], source=source))
+
+
+def test_the_advice_for_another_program_s_vocoder_runs(coqui_config, noise):
+    """It takes the mel that was converted for it; where frames lie half a hop apart, its audio is trimmed."""
+    path = str(coqui_config())
+    advice = commands(pair("speechbrain-ljspeech", path))[-1]
+    scope = {"mel": noise(1, 80, 20) - 5}
+    exec(advice, scope)  # noqa: S102 - our own advice
+    alignment = align(mel_conventions()["speechbrain-ljspeech"], resolve_side(path).convention)
+    assert scope["mel"].equal(alignment(noise(1, 80, 20) - 5))
+    advice = commands(pair("hifigan-22khz", path))[-1]
+    scope = {"mel": noise(1, 80, 20) - 5, "vocoder": lambda mel: mel[:, 0].repeat_interleave(256, dim=1)}
+    exec(advice, scope)  # noqa: S102 - our own advice
+    assert scope["audio"].shape == (1, 20 * 256)
+
+
+def test_a_convention_is_decoded_by_a_checkpoint_of_it():
+    """If one is known."""
+    assert f"--model {BUNDLED} --source coqui-ljspeech" in commands(pair("coqui-ljspeech", "vocos-22khz"))[0]
+
+
+def test_a_checkpoint_that_fits_exactly_comes_before_a_loss():
+    """And nobody is told to train."""
+    comparison = pair("coqui-ljspeech", "charactr/vocos-mel-24khz")
+    assert what(comparison)[0] == f"Take {BUNDLED}, which fits exactly"
+    assert commands(comparison)[0].endswith(f"--model {BUNDLED} --source coqui-ljspeech")
+    assert not any("vocos train" in command for command in commands(comparison))
+    assert what(comparison)[1].startswith("Or take the loss")
+
+
+def test_fine_tuning_where_no_checkpoint_fits_better():
+    """From the vocoder that there is, with the recipe of the TTS's rate."""
+    comparison = pair("coqui-default", BUNDLED)
+    assert commands(comparison)[0].startswith("vocos train ")
+    assert "recipes/lightning/vocos-mel-22khz.yaml" in what(comparison)[0]
+    assert f"run.init_from to {BUNDLED}" in what(comparison)[0]
+
+
+def test_the_recipes_that_are_advised_are_there():
+    """Each of them is a file of the repository, at the rate that it is advised for."""
+    from pathlib import Path
+
+    from vocos_plugins.doctor.verdict import RECIPES
+
+    folder = Path(__file__).parents[2] / "recipes" / "lightning"
+    for rate, name in RECIPES.items():
+        assert resolve_side(str(folder / f"{name}.yaml")).features.sample_rate == rate
+
+
+@pytest.mark.parametrize(("sample_rate", "ways"), [(8000, ["decode", "train"]), (4000, ["train"])])
+def test_a_refused_mel_is_shown_its_ways_out(coqui_config, sample_rate, ways):
+    """Another checkpoint if one takes it at all, and training; never the vocoder that can't."""
+    sizes = {"fft_size": 512, "win_length": 512, "hop_length": 128}
+    narrow = str(coqui_config(sample_rate=sample_rate, mel_fmax=None, **sizes))
+    comparison = pair(narrow, "charactr/vocos-mel-24khz")
+    assert "They don't fit: the TTS's mel knows nothing of bands" in verdict(comparison)
+    assert [command.split()[1] for command in commands(comparison)] == ways
+    assert not any("--model charactr/vocos-mel-24khz" in command for command in commands(comparison))
+    assert "vocos-mel-16khz.yaml" in what(comparison)[-1]
+
+
+def test_a_mel_for_a_vocoder_of_codes(make_side):
+    """A checkpoint of mels is named instead."""
+    comparison = compare(resolve_side("vocos-24khz"), make_side(EncodecCodes()))
+    assert verdict(comparison) == "They don't fit: the TTS gives a mel, the vocoder takes EnCodec codes."
+    assert commands(comparison) == ["vocos decode MELS OUT --model charactr/vocos-mel-24khz"]
+
+
+def test_codes_for_a_vocoder_of_mels(make_side):
+    """The checkpoint of codes is named; of other codes, training."""
+    comparison = compare(make_side(EncodecCodes()), resolve_side(BUNDLED))
+    assert verdict(comparison) == "They don't fit: the TTS gives EnCodec codes, the vocoder takes a mel."
+    assert "charactr/vocos-encodec-24khz" in commands(comparison)[0]
+    others = compare(make_side(EncodecCodes(sample_rate=48000, bandwidths=(3.0,))), make_side(EncodecCodes()))
+    assert verdict(others) == "They don't fit: the codes differ."
+    assert commands(others) == ["vocos train recipes/lightning/vocos-encodec.yaml --out runs/mine"]
+
+
+def test_the_best_checkpoint_is_the_one_of_least_loss():
+    """None that is known does better, by the alignments' own measure."""
+    source = mel_conventions()["speecht5"]
+    with pytest.warns():
+        alignments = {known.name: align(source, known.mel) for known in known_checkpoints()}
+    checkpoint, alignment = best_checkpoint(source)
+    share = {name: len(each.error.unknown) / each.target.n_mels for name, each in alignments.items()}
+    assert share[checkpoint.name] == min(share.values())
+    rivals = [each.error.mean for name, each in alignments.items() if share[name] == share[checkpoint.name]]
+    assert min(rivals) >= MARGIN * alignment.error.mean
+    assert best_checkpoint(source, alignment) is None
+
+
+def test_a_checkpoint_that_is_hardly_better_is_not_advised():
+    """The bundled model's mel and its namesake's with the other framing differ by a hundredth of the error."""
+    known = {checkpoint.name: checkpoint.mel for checkpoint in known_checkpoints()}
+    source = dataclasses.replace(mel_conventions()["vocos-22khz"], sample_rate=48000, n_fft=2048, win_length=2048)
+    with pytest.warns():
+        bundled, other = (align(source, known[name]) for name in (BUNDLED, "BSC-LT/vocos-mel-22khz"))
+    assert bundled.error.mean != other.error.mean
+    for alignment in (bundled, other):
+        assert best_checkpoint(source, alignment) is None
+
+
+def test_known_checkpoints_can_be_loaded():
+    """Neither one that is refused, nor one of which nothing is known, is advised; the bundled one is."""
+    names = [known.name for known in known_checkpoints()]
+    assert names[0] == BUNDLED
+    assert not {"wetdog/vocos-mel-24khz-onnx", "charactr/vocos-encodec-24khz"} & set(names)
+    assert "charactr/vocos-mel-24khz" in names
+
+
+def test_an_exact_verdict_holds(noise):
+    """What is called exact gives the vocoder's own mel of the same sound, to float32's rounding through logarithms."""
+    tts, vocoder = (mel_conventions()[name] for name in ("f5-tts-vocos", "vocos-24khz"))
+    comparison = pair("f5-tts-vocos", "vocos-24khz")
+    audio = noise(1, 8000)  # as loud as no guard matters
+    found = comparison.alignment(MelSpectrogram(tts)(audio))
+    assert (found - MelSpectrogram(vocoder)(audio)).abs().max() < 1e-4
+    assert dataclasses.astuple(comparison.fields[0])[1:3] == (24000, 24000)
