@@ -83,7 +83,7 @@ def check_toolkit(state: PluginState) -> Iterator[Check]:
 
 def version_tuple(version: str) -> tuple[int, ...]:
     """The leading numbers of a version, without zeros at the end."""
-    numbers = re.split(r"[^\d.]", version)[0]
+    numbers = re.split(r"[^\d.]", version)[0].rstrip(".")
     return tuple(int(number) for number in re.sub(r"(\.0+)+$", "", numbers).split(".") if number)
 
 

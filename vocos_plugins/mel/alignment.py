@@ -27,11 +27,9 @@ from .projection import MelProjection, first_frame, known_bands
 Kind = Literal["identity", "pointwise", "framing", "lossy"]
 LEAST_KNOWN = 2 / 3  # of the bands of the target must be known to the source, or nothing sensible comes out
 
-WAYS_OUT = (
-    "Ways out: a vocoder checkpoint of the source's mel (`vocos conventions` and `vocos doctor` find it)",
-    "strict=False for an approximation",
-    "a vocoder fine-tuned on the source's mels (recipes/lightning/README.md)",
-)
+CHECKPOINT = "a vocoder checkpoint of the source's mel (`vocos conventions` and `vocos doctor` find it)"
+APPROXIMATE = "strict=False for an approximation"
+FINE_TUNE = "a vocoder fine-tuned on the source's mels (recipes/lightning/README.md)"
 
 
 class MelMismatch(ValueError):  # noqa: N818 - it is no mistake of the program's
@@ -155,10 +153,11 @@ def _align_lossy(source: MelConvention, target: MelConvention, strict: bool) -> 
     known = known_bands(source, target)
     if float(known.double().mean()) < LEAST_KNOWN:
         unknown = tuple(int(band) for band in torch.nonzero(~known)[:, 0])
-        raise MelMismatch(_explain(source, target, found, f"it knows nothing of {describe_bands(unknown)}"), found)
+        reason = f"it knows nothing of {describe_bands(unknown)}"
+        raise MelMismatch(_explain(source, target, found, reason, (CHECKPOINT, FINE_TUNE)), found)
     if strict:
-        error = estimate_error(source, target)
-        raise MelMismatch(_explain(source, target, found, f"strict=True, and the error would be {error}"), found)
+        reason = f"strict=True, and the error would be {estimate_error(source, target)}"
+        raise MelMismatch(_explain(source, target, found, reason, (CHECKPOINT, APPROXIMATE, FINE_TUNE)), found)
     return _approximate(source, target)
 
 
@@ -170,10 +169,16 @@ def _approximate(source: MelConvention, target: MelConvention) -> Alignment:
     return Alignment(source=source, target=target, kind="lossy", differences=differences(source, target), error=error)
 
 
-def _explain(source: MelConvention, target: MelConvention, found: tuple[Difference, ...], reason: str) -> str:
+def _explain(
+    source: MelConvention,
+    target: MelConvention,
+    found: tuple[Difference, ...],
+    reason: str,
+    ways_out: tuple[str, ...],
+) -> str:
     names = f"{source.name or 'the source'} are no mels for {target.name or 'the target'}"
     fields = "\n".join(f"  {difference}" for difference in found if difference.severity != "negligible")
-    return f"Mels of {names}: {reason}.\n{fields}\n{'; '.join(WAYS_OUT)}."
+    return f"Mels of {names}: {reason}.\n{fields}\nWays out: {'; '.join(ways_out)}."
 
 
 def _band_gain(source: MelConvention, target: MelConvention) -> Tensor:

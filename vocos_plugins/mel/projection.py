@@ -41,7 +41,7 @@ class MelProjection:
         self.spread = _spread_in_frames(source, target)
 
     def __call__(self, mel: Tensor) -> Tensor:
-        bands = torch.cat([self._project(piece) for piece in mel.split(FRAMES_AT_ONCE, dim=-1)], dim=-1)
+        bands = torch.cat([self._project(piece) for piece in torch.split(mel, FRAMES_AT_ONCE, dim=-1)], dim=-1)
         return compress(self._resample(bands), self.target)
 
     def _project(self, mel: Tensor) -> Tensor:
