@@ -16,6 +16,7 @@ ADAPTER = LazyAdapter(
     features=DEFAULT,
     vocoder="vocos_nemo.vocoder",
     reader=read_convention,
+    exporter="vocos_nemo.export",
 )
 
 

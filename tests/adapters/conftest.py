@@ -8,6 +8,5 @@ import pytest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "adapters" in item.path.parts:
-            # Marks are applied from the last to the first, and what is applied last is asked first.
-            item.add_marker(pytest.mark.filterwarnings("error:::vocos_"), append=False)
-            item.add_marker(pytest.mark.filterwarnings("default"))
+            # What is applied last is asked first. A warning counts as the module's that its stacklevel points to.
+            item.add_marker(pytest.mark.filterwarnings("default", "error:::vocos_"))

@@ -1,0 +1,54 @@
+"""Writes a Vocos model as a ``.nemo`` file."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from vocos_plugins import Vocos
+from vocos_plugins.mel import ConventionError, MelConvention, align
+from vocos_plugins.whole_files import whole_file
+
+from .archive import ARCHIVE_SUFFIX, read_configuration
+from .interpolation import find_preprocessor, resolved_options
+from .mel import DEFAULT, from_nemo, read_convention
+from .preprocessor_block import preprocessor_block
+
+
+def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False) -> None:
+    """Writes a ``.nemo`` file that NeMo restores once `vocos_nemo.vocoder` is imported; whole, or not at all.
+
+    Args:
+        vocos: a mel model.
+        target: the file; its folder is made if it isn't there, and a file of that name is replaced.
+        tts: where the mels will come from: a ``.nemo`` file or a YAML configuration of NeMo's, whose preprocessor is
+            kept as it is, or a convention; `vocos_nemo.mel.DEFAULT`, English FastPitch's, if None.
+        strict: refuse a mel that can be brought into the model's own only at a loss.
+
+    Raises:
+        ConventionError: there is no mel to be read from ``tts``.
+        MelMismatch: the mel can't be brought into the model's own, or NeMo can't compute it.
+        ValueError: ``target`` isn't called ``.nemo``.
+        OSError: it can't be written.
+    """
+    target = Path(target).expanduser()
+    if target.suffix != ARCHIVE_SUFFIX:
+        raise ValueError(f"NeMo knows its models by the suffix {ARCHIVE_SUFFIX}, got {target}")
+    mel = tts or DEFAULT
+    block = preprocessor_block(mel) if isinstance(mel, MelConvention) else _read_block(Path(mel).expanduser())
+    align(from_nemo(block), vocos.mel, strict=strict)
+    vocoder: Any = importlib.import_module(".vocoder", __package__)
+    model = vocoder.build(vocos, block)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(target) as temporary:
+        model.save_to(str(temporary))
+
+
+def _read_block(tts: Path) -> dict[str, Any]:
+    """A configuration's preprocessor, its interpolations resolved."""
+    config = read_configuration(tts) if read_convention(tts) is not None else None
+    place = None if config is None else find_preprocessor(config)
+    if config is None or place is None:
+        raise ConventionError(f"no model or configuration of NeMo's at {tts}: expected a .nemo file, or a YAML file")
+    return resolved_options(config, place)

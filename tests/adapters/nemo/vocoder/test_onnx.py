@@ -1,0 +1,110 @@
+"""NeMo's `export` of the vocoder, run by onnxruntime."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from vocos_plugins.mel import MelMismatchWarning
+
+pytestmark = pytest.mark.xdist_group("nemo")
+
+# Absolute, of audio within [-1, 1]: float32 sums in another order.
+SAME = 1e-5
+# In a few frames of speech the bundled model magnifies rounding: torch itself is 3e-5 away from float64 there, and a
+# runtime with other kernels 6e-5. The root of the mean square stays at `SAME`.
+WORST = 1e-4
+SHAPES = [(1, 1), (1, 37), (3, 100), (2, 256)]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Exports a model and runs the file on mels."""
+    import onnxruntime
+
+    def start(model, **options):
+        path = tmp_path / "vocos.onnx"
+        model.export(str(path), **options)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        assert [value.name for value in session.get_inputs()] == ["spec"]
+        assert [value.name for value in session.get_outputs()] == ["audio"]
+        return lambda mel: torch.from_numpy(session.run(None, {"spec": mel.numpy()})[0])
+
+    return start
+
+
+@pytest.mark.parametrize("name", ["nemo-fastpitch-22khz", "nemo-hifigan-22khz"])
+def test_the_bundled_model(name, vocoder, bundled, nemo_mel, make_signal, make_mel, conventions_by_name, run):
+    """Any batch size and length give the model's own audio, for mels of speech and others, aligned as in the model."""
+    model = vocoder.wrap(bundled, source=conventions_by_name[name])
+    exported = run(model)
+    audio = make_signal("arctic-1", 22050)
+    speech, _ = nemo_mel(name, audio, audio.shape[1] + 256)
+    for mel in (make_mel(*shape) for shape in SHAPES):
+        expected = model.convert_spectrogram_to_audio(spec=mel)
+        found = exported(mel)
+        assert found.shape == (len(mel), 1, mel.shape[-1] * 256)
+        np.testing.assert_allclose(found[:, 0], expected, atol=SAME, rtol=0)
+    difference = exported(speech)[:, 0] - model.convert_spectrogram_to_audio(spec=speech)
+    assert difference.square().mean().sqrt() <= SAME
+    assert difference.abs().max() <= WORST
+
+
+@pytest.mark.parametrize(
+    ("head", "backbone", "framing"),
+    [
+        ("istft", "resnet", "same"),
+        ("prior", "convnext", "center"),
+        ("imdct-symexp", "convnext", "center"),
+        ("imdct-cos", "convnext", "same"),
+        ("wavenext", "convnext", "same"),
+    ],
+)
+def test_every_architecture(head, backbone, framing, vocoder, make_vocos, make_mel, run):
+    """Relative to the peak: random weights are loud."""
+    model = vocoder.wrap(make_vocos(head, backbone, framing))
+    exported = run(model)
+    for shape in SHAPES:
+        mel = make_mel(*shape)
+        expected = model.convert_spectrogram_to_audio(spec=mel)
+        np.testing.assert_allclose(exported(mel)[:, 0], expected, atol=SAME * float(expected.abs().max()), rtol=0)
+
+
+def test_the_model_stays_as_it_is(vocoder, make_vocos, make_mel, run):
+    """Also its mode, and which of its parameters are trained, unlike with NeMo's own vocoders; then it goes on."""
+    model = vocoder.wrap(make_vocos()).train()
+    model.generator.vocos.backbone.embed.requires_grad_(False)
+    trained = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+    keys, mel = list(model.state_dict()), make_mel()
+    expected = model.convert_spectrogram_to_audio(spec=mel)
+    run(model)
+    assert model.training
+    assert {name: parameter.requires_grad for name, parameter in model.named_parameters()} == trained
+    assert list(model.state_dict()) == keys
+    assert torch.equal(model.convert_spectrogram_to_audio(spec=mel), expected)
+    model(spec=mel).sum().backward()
+    with pytest.raises(TypeError, match="kwargs"):  # NeMo's checks are on again
+        model(mel)
+
+
+def test_torchscript(vocoder, make_vocos, make_mel, tmp_path):
+    """NeMo's other format: the same audio for other shapes than it was traced with."""
+    model = vocoder.wrap(make_vocos())
+    model.export(str(tmp_path / "vocos.ts"))
+    traced = torch.jit.load(str(tmp_path / "vocos.ts"))
+    for shape in SHAPES:
+        mel = make_mel(*shape)
+        expected = model.convert_spectrogram_to_audio(spec=mel)
+        np.testing.assert_allclose(traced(mel)[:, 0], expected, atol=SAME * float(expected.abs().max()), rtol=0)
+
+
+def test_what_can_not_be_exported(vocoder, make_vocos, conventions_by_name, tmp_path):
+    """Says so before it writes anything."""
+    with pytest.warns(MelMismatchWarning):
+        lossy = vocoder.wrap(make_vocos(f_max=7700.0))
+    with pytest.raises(ValueError, match="conversion of mels with a loss"):
+        lossy.export(str(tmp_path / "vocos.onnx"))
+    with pytest.raises(ValueError, match="use_dynamo=True"):
+        vocoder.wrap(make_vocos()).export(str(tmp_path / "vocos.onnx"), use_dynamo=True)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,74 @@
+"""Frames that NeMo fills with ``pad_value`` are silence, not the loud sound that their values would be."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from vocos_nemo.generator import filled_lengths
+
+pytestmark = pytest.mark.xdist_group("nemo")
+
+# Before the end, the vocoder doesn't know the last frame; what it makes of the rest may be that much louder.
+LOUDER = 1.5
+CLICK = 3.0  # the peak where FastPitch's pad_value is taken for a frame of speech
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("pad_value", [0.0, -11.52, -11.512925148010254])
+def test_lengths(pad_value, dtype, noise):
+    """Only whole frames at the end count, only if all bands hold the value, in any precision."""
+    mel = noise(6, 3, 5).to(dtype)
+    mel[1, :, 4:] = pad_value
+    mel[2, :, 2:] = pad_value
+    mel[3] = pad_value
+    mel[4, :2, 3:] = pad_value
+    mel[5, :, 1:3] = pad_value
+    assert filled_lengths(mel, pad_value).tolist() == [5, 4, 2, 0, 5, 5]
+    assert filled_lengths(mel[[0, 4, 5]], pad_value) is None
+    assert filled_lengths(mel, None) is None
+    assert filled_lengths(mel[..., :0], pad_value) is None
+
+
+def test_values_that_are_no_numbers_are_no_padding():
+    """They go on to where they are refused."""
+    assert filled_lengths(torch.full((1, 2, 3), float("nan")), 0.0) is None
+
+
+@pytest.mark.parametrize("n_samples", [30000, 20000], ids=["in a pause", "in a vowel"])
+@pytest.mark.parametrize("name", ["nemo-fastpitch-22khz", "nemo-hifigan-22khz"])
+def test_no_click_at_the_end(name, n_samples, vocoder, bundled, nemo_mel, make_signal, conventions_by_name):
+    """Of speech through NeMo's preprocessor, which overwrites the last frame, against that with the true last frame."""
+    model = vocoder.wrap(bundled, source=conventions_by_name[name])
+    audio = make_signal("arctic-1", 22050)[:, :n_samples]
+    masked, reported = nemo_mel(name, audio, n_samples)
+    true, _ = nemo_mel(name, audio, n_samples + 256)
+    expected = model.convert_spectrogram_to_audio(spec=true)
+    found = model.convert_spectrogram_to_audio(spec=masked)
+    assert found.shape == expected.shape
+    assert found[:, -256:].abs().max() <= expected[:, -256:].abs().max()
+    assert found[:, -2048:].abs().max() <= LOUDER * expected[:, -2048:].abs().max()
+    n_known = int(reported)
+    known = model.convert_spectrogram_to_audio(spec=masked[..., :n_known])
+    assert torch.equal(found[:, : n_known * 256], known)
+    assert torch.equal(model(spec=masked)[:, 0].detach(), found)
+    assert torch.equal(model.convert_spectrogram_to_audio(spec=masked, lengths=reported), found)
+    if name == "nemo-fastpitch-22khz":
+        assert model.generator(x=masked).abs().max() > CLICK
+
+
+@pytest.mark.parametrize("name", ["nemo-fastpitch-22khz", "nemo-hifigan-22khz"])
+def test_shorter_items_of_a_batch(name, vocoder, make_vocos, nemo_mel, make_signal, conventions_by_name):
+    """What NeMo's preprocessor makes of a batch needs no lengths: each item sounds as it does alone, then nothing."""
+    model = vocoder.wrap(make_vocos(), source=conventions_by_name[name])
+    lengths = (30000, 12345, 5000)
+    audio = make_signal("arctic-1", 22050)[:, :30000].repeat(3, 1)
+    for row, length in enumerate(lengths):
+        audio[row, length:] = 0
+    mel, reported = nemo_mel(name, audio, *lengths)
+    found = model.convert_spectrogram_to_audio(spec=mel)
+    assert torch.equal(found, model.convert_spectrogram_to_audio(spec=mel, lengths=reported))
+    for row, n_frames in enumerate(reported.tolist()):
+        alone, _ = nemo_mel(name, audio[row, None, : lengths[row]], lengths[row])
+        expected = model.convert_spectrogram_to_audio(spec=alone)[:, : n_frames * 256]
+        assert torch.equal(found[row, None, : n_frames * 256], expected)
+        assert (found[row, n_frames * 256 :] == 0).all()
