@@ -8,12 +8,17 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+import soundfile
+import soxr
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, IMDCTCos, IMDCTSymExp, ResNet, VocosConfig, WaveNeXt
+from vocos_plugins.demo.clips import CLIP_FOLDER
 
 # Tensors here are small: waiting for a second thread on a busy machine takes ten times as long as the work.
 torch.set_num_threads(1)
@@ -89,6 +94,27 @@ def chirp() -> Callable[..., Tensor]:
     return lambda n_samples, peak=0.5: (
         peak * torch.sin(torch.pi / 2 * torch.arange(n_samples, dtype=torch.float64) ** 2 / n_samples)[None].float()
     )
+
+
+@pytest.fixture(scope="session")
+def make_signal() -> Callable[[str, int], NDArray[np.float64]]:
+    """A shipped clip, clipped speech, silence or an impulse at a sample rate: two seconds at most, ``(N,)``."""
+
+    @functools.cache
+    def speech(clip: str, sample_rate: int) -> NDArray[np.float64]:
+        samples, original_rate = soundfile.read(CLIP_FOLDER / f"{clip}.flac")
+        return soxr.resample(samples, original_rate, sample_rate)[: 2 * sample_rate]
+
+    def make(name: str, sample_rate: int) -> NDArray[np.float64]:
+        if name == "silence":
+            return np.zeros(sample_rate // 2)
+        if name == "impulse":
+            return np.eye(1, sample_rate // 2, sample_rate // 4)[0]
+        if name == "clipped":
+            return np.clip(10 * speech("arctic-1", sample_rate), -1, 1)
+        return speech(name, sample_rate)
+
+    return make
 
 
 @pytest.fixture(scope="session")

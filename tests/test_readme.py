@@ -10,7 +10,9 @@ import pytest
 import soundfile
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+ADAPTERS = Path(__file__).parents[1] / "adapters"
+TOOLKITS = README[README.index("## In your toolkit") : README.index("## Mels of other programs")]
+PYTHON = re.findall(r"```python\n(.*?)```", README.replace(TOOLKITS, ""), flags=re.DOTALL)
 
 
 def test_there_are_examples() -> None:
@@ -45,3 +47,12 @@ def test_commands_exist() -> None:
     assert named <= known
     targets = set(re.findall(r"^([a-z]+):", (Path(__file__).parents[1] / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z]+)", README)) <= targets
+
+
+@pytest.mark.parametrize("toolkit", ["speechbrain", "nemo", "coqui"])
+def test_toolkits_examples_are_the_adapters_own(toolkit: str) -> None:
+    """Each stands in that adapter's README, whose examples tests/adapters run with the toolkit."""
+    adapter = (ADAPTERS / f"vocos_{toolkit}" / "README.md").read_text()
+    examples = re.findall(r"```(?:python|sh)\n(.*?)```", TOOLKITS, flags=re.DOTALL)
+    assert len(examples) == 3
+    assert sum(example in adapter for example in examples) == 1

@@ -1,1 +1,23 @@
-"""Vocos as a vocoder in Coqui TTS. Importing this package imports no toolkit."""
+"""Vocos as a vocoder in Coqui TTS. Importing this package makes ``model: vocos`` known there, and imports no toolkit.
+
+Attributes:
+    attach, detach: a vocoder for a text-to-speech model that is loaded already (`attachment`).
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from .finder import install
+
+if TYPE_CHECKING:
+    from .attachment import attach, detach
+
+__all__ = ["attach", "detach"]
+
+install()
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(".attachment", __name__), name)

@@ -16,6 +16,8 @@ ADAPTER = LazyAdapter(
     features=DEFAULT,
     vocoder="vocos_coqui.vocoder",
     reader=read_convention,
+    exporter="vocos_coqui.export",
+    activator="vocos_coqui.activation",
 )
 
 

@@ -16,6 +16,7 @@ ADAPTER = LazyAdapter(
     features=DEFAULT,
     vocoder="vocos_speechbrain.vocoder",
     reader=read_convention,
+    exporter="vocos_speechbrain.export",
 )
 
 

@@ -12,7 +12,9 @@ from .convert import convert
 from .decode import decode
 from .demo import demo
 from .doctor import doctor
+from .enable import disable, enable
 from .evaluate import evaluate
+from .export import export
 from .plugins import plugins
 from .resynth import resynth
 from .train import train
@@ -23,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, resynth, decode, convert, train, doctor, conventions, plugins):
+for command in (demo, resynth, decode, convert, train, doctor, export, enable, disable, conventions, plugins):
     app.command()(command)
 app.command("eval")(evaluate)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from ..model import Vocos
+    from ..plugins import ToolkitAdapter
 
 DEFAULT_MODEL = "vocos-mel-22khz-small"
 
@@ -46,3 +48,15 @@ def load_mel_model(name: str, device: str) -> Vocos:
     if vocos.mel is None:
         fail(f"{name} decodes EnCodec codes; this command needs a model of mel spectrograms")
     return vocos
+
+
+def find_adapter(toolkit: str) -> ToolkitAdapter:
+    """A toolkit's adapter by its name; ends the command if there is none."""
+    from ..plugins import toolkit_adapters
+
+    adapters = toolkit_adapters()
+    if toolkit not in adapters:
+        close = difflib.get_close_matches(toolkit, adapters, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        fail(f"no plugin knows a toolkit {toolkit!r}{hint}. Known are {', '.join(sorted(adapters))}")
+    return adapters[toolkit]

@@ -55,6 +55,32 @@ class ToolkitAdapter(Protocol):
             ConventionError: the file is the toolkit's, but a field can't be determined.
         """
 
+    def export(
+        self, vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False
+    ) -> None:
+        """Writes a model as the toolkit's own kind of checkpoint, whole or not at all.
+
+        Args:
+            vocos: the model.
+            target: file or directory, whichever the toolkit has.
+            tts: the text-to-speech model's configuration, or its mel, if that isn't `features`.
+            strict: refuse a mel that can be brought into the model's convention only at a loss.
+
+        Raises:
+            ValueError: the toolkit has no such checkpoints, or the mel can't be brought into what the model takes.
+            OSError: the target can't be written.
+        """
+
+    def set_enabled(self, enabled: bool) -> tuple[Path, bool]:
+        """Makes the toolkit know Vocos in every process of this environment, or no more.
+
+        Returns:
+            the file in the environment that does it, and whether anything was changed.
+
+        Raises:
+            ValueError: the toolkit needs no such thing, or the environment can't be written to.
+        """
+
 
 @dataclass(frozen=True, kw_only=True)
 class LazyAdapter:
@@ -64,6 +90,10 @@ class LazyAdapter:
         name, toolkit_module, distribution, features: as in `ToolkitAdapter`.
         vocoder: that module's dotted name; it holds a function ``wrap(vocos, *, source, strict)``.
         reader: reads conventions from the toolkit's files; None if it has none to read.
+        exporter: dotted name of the module that holds a function ``export(vocos, target, *, tts, strict)``; None if
+            the toolkit has no checkpoints to write.
+        activator: dotted name of the module that holds ``enable()`` and ``disable()``, whose results have ``file`` and
+            ``done``; None if the toolkit finds Vocos without.
     """
 
     name: str
@@ -72,6 +102,8 @@ class LazyAdapter:
     features: Features
     vocoder: str
     reader: Callable[[Path], MelConvention | None] | None = None
+    exporter: str | None = None
+    activator: str | None = None
 
     def wrap(self, vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> object:
         """As `ToolkitAdapter.wrap`."""
@@ -82,6 +114,23 @@ class LazyAdapter:
     def read_convention(self, path: Path) -> MelConvention | None:
         """As `ToolkitAdapter.read_convention`."""
         return None if self.reader is None else self.reader(path)
+
+    def export(
+        self, vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False
+    ) -> None:
+        """As `ToolkitAdapter.export`."""
+        if self.exporter is None:
+            raise ValueError(f"{self.name} has no vocoder checkpoints to write; see adapt(vocos, {self.name!r})")
+        module: Any = importlib.import_module(self.exporter)
+        module.export(vocos, target, tts=tts, strict=strict)
+
+    def set_enabled(self, enabled: bool) -> tuple[Path, bool]:
+        """As `ToolkitAdapter.set_enabled`."""
+        if self.activator is None:
+            raise ValueError(f"{self.name} needs no such thing: it finds Vocos by what `vocos export` writes, or adapt")
+        module: Any = importlib.import_module(self.activator)
+        change = module.enable() if enabled else module.disable()
+        return change.file, change.done
 
 
 def is_installed(adapter: ToolkitAdapter) -> bool:

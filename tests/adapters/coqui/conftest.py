@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import json
 from collections.abc import Callable
@@ -14,36 +13,10 @@ import numpy as np
 import pytest
 import scipy.signal
 import soundfile
-import soxr
 import torch
 from numpy.typing import NDArray
 
-from vocos_plugins.demo.clips import CLIP_FOLDER
 from vocos_plugins.mel import MelConvention, MelSpectrogram
-
-SECONDS = 2
-
-
-@functools.cache
-def _speech(sample_rate: int, clip: str) -> NDArray[np.float64]:
-    samples, original_rate = soundfile.read(CLIP_FOLDER / f"{clip}.flac")
-    return soxr.resample(samples, original_rate, sample_rate)[: SECONDS * sample_rate]
-
-
-@pytest.fixture(scope="session")
-def make_signal() -> Callable[[str, int], NDArray[np.float64]]:
-    """Speech, clipped speech, silence or an impulse at a sample rate, ``(N,)``."""
-
-    def make(name: str, sample_rate: int) -> NDArray[np.float64]:
-        if name == "silence":
-            return np.zeros(sample_rate // 2)
-        if name == "impulse":
-            return np.eye(1, sample_rate // 2, sample_rate // 4)[0]
-        if name == "clipped":
-            return np.clip(10 * _speech(sample_rate, "arctic-1"), -1, 1)
-        return _speech(sample_rate, name)
-
-    return make
 
 
 @pytest.fixture(scope="session")

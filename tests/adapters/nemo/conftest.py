@@ -8,15 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
-import soundfile
-import soxr
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from vocos_plugins.demo.clips import CLIP_FOLDER
-
-SECONDS = 2
 # The parts about the mel of examples/tts/conf, with what differs between its files as parameters.
 HIFIGAN = """
 sample_rate: {sample_rate}
@@ -114,26 +111,10 @@ RECIPES: dict[str, tuple[str, dict[str, Any], bool]] = {
 }
 
 
-@functools.cache
-def _speech(sample_rate: int, clip: str) -> Tensor:
-    samples, original_rate = soundfile.read(CLIP_FOLDER / f"{clip}.flac", dtype="float32")
-    return torch.from_numpy(soxr.resample(samples, original_rate, sample_rate)[: SECONDS * sample_rate])[None]
-
-
 @pytest.fixture(scope="session")
-def make_signal() -> Callable[[str, int], Tensor]:
-    """A clip, clipped speech, digital silence or an impulse at a sample rate, ``(1, N)``."""
-
-    def make(name: str, sample_rate: int) -> Tensor:
-        if name == "silence":
-            return torch.zeros(1, sample_rate // 2)
-        if name == "impulse":
-            return torch.eye(1, sample_rate // 2).roll(sample_rate // 4)
-        if name == "clipped":
-            return (10 * _speech(sample_rate, "arctic-1")).clamp(-1, 1)
-        return _speech(sample_rate, name)
-
-    return make
+def make_signal(make_signal: Callable[[str, int], NDArray[np.float64]]) -> Callable[[str, int], Tensor]:
+    """What the fixture of the same name in tests/conftest.py makes, as a batch of one, ``(1, N)`` in float32."""
+    return lambda name, sample_rate: torch.from_numpy(make_signal(name, sample_rate)).float()[None]
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import soundfile
-import soxr
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from vocos_plugins.demo.clips import CLIP_FOLDER
-
-SECONDS = 2
 # As they stand in the recipes of SpeechBrain 1.1, in their order; `null` is win_length of both fastspeech2 recipes.
 LJSPEECH = {
     "sample_rate": 22050,
@@ -53,26 +49,10 @@ mel_spectrogram: !name:speechbrain.lobes.models.HifiGAN.mel_spectrogram
 """
 
 
-@functools.cache
-def _speech(sample_rate: int, clip: str) -> Tensor:
-    samples, original_rate = soundfile.read(CLIP_FOLDER / f"{clip}.flac", dtype="float32")
-    return torch.from_numpy(soxr.resample(samples, original_rate, sample_rate)[: SECONDS * sample_rate])[None]
-
-
 @pytest.fixture(scope="session")
-def make_signal() -> Callable[[str, int], Tensor]:
-    """A clip, clipped speech, digital silence or an impulse at a sample rate, ``(1, N)``."""
-
-    def make(name: str, sample_rate: int) -> Tensor:
-        if name == "silence":
-            return torch.zeros(1, sample_rate // 2)
-        if name == "impulse":
-            return torch.eye(1, sample_rate // 2).roll(sample_rate // 4)
-        if name == "clipped":
-            return (10 * _speech(sample_rate, "arctic-1")).clamp(-1, 1)
-        return _speech(sample_rate, name)
-
-    return make
+def make_signal(make_signal: Callable[[str, int], NDArray[np.float64]]) -> Callable[[str, int], Tensor]:
+    """What the fixture of the same name in tests/conftest.py makes, as a batch of one, ``(1, N)`` in float32."""
+    return lambda name, sample_rate: torch.from_numpy(make_signal(name, sample_rate)).float()[None]
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,9 @@
-"""Small text-to-speech models of Coqui TTS, small Vocos for their mels, and environments of their own."""
+"""Small text-to-speech models of Coqui TTS, and small Vocos for their mels."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import os
-import subprocess
-import sys
-import sysconfig
-import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +16,6 @@ from vocos_coqui.mel import COQUI_DEFAULT
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
 
-SENTENCE = "Hello there, how are you today?"
-TIMEOUT_S = 300  # of a process: ten seconds on an idle machine
 FEW_FRAMES = 30
 NEVER_STOP = -10.0  # logit of Tacotron2's stop token
 
@@ -74,7 +67,19 @@ def tacotron2() -> Any:
     return Tacotron2Config(r=1, max_decoder_steps=FEW_FRAMES)
 
 
-TTS_MODELS = {"glow_tts": glow_tts, "fast_pitch": fast_pitch, "tacotron2": tacotron2}
+def vits() -> Any:
+    """A configuration of a quarter of a million parameters, which gives a waveform."""
+    from TTS.tts.configs.vits_config import VitsConfig
+
+    config = VitsConfig()
+    widths = ("hidden_channels", "hidden_channels_ffn_text_encoder", "upsample_initial_channel_decoder")
+    depths = ("num_layers_text_encoder", "num_layers_flow", "num_layers_posterior_encoder")
+    config.model_args.update({**dict.fromkeys(widths, 16), **dict.fromkeys(depths, 1)})
+    config.model_args.update({"use_sdp": False, "init_discriminator": False})
+    return config
+
+
+TTS_MODELS = {"glow_tts": glow_tts, "fast_pitch": fast_pitch, "tacotron2": tacotron2, "vits": vits}
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +91,9 @@ def make_tts(tmp_path_factory) -> Callable[..., Path]:
         from TTS.tts.models import setup_model
 
         config = TTS_MODELS[name]()
-        config.audio.update({"do_trim_silence": False, **dict(fields)})
+        config.audio.update(dict(fields))
+        if name != "vits":
+            config.audio.do_trim_silence = False
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model = setup_model(config)
@@ -132,74 +139,3 @@ def heard(monkeypatch) -> Callable[[Any], list[tuple[Tensor, Tensor]]]:
         return calls
 
     return listen
-
-
-@dataclasses.dataclass
-class Environment:
-    """A virtual environment that sees this one's packages, but runs none of its ``.pth`` files.
-
-    Attributes:
-        python: its interpreter.
-        site_packages: its own.
-        parent: the file that shows it this one's packages.
-        home: where its processes put their files.
-    """
-
-    python: Path
-    site_packages: Path
-    parent: Path
-    home: Path
-
-    def variables(self, **variables: str) -> dict[str, str]:
-        """Of a process: one thread, nothing of the user's."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("VOCOS_")}
-        return {**kept, "OMP_NUM_THREADS": "1", "HOME": str(self.home), "TTS_HOME": str(self.home), **variables}
-
-    def run(self, *arguments: str | Path, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Runs Python with arguments and environment variables."""
-        done = subprocess.run(
-            [self.python, *map(str, arguments)],
-            env=self.variables(**variables),
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        assert not check or done.returncode == 0, done.stderr
-        return done
-
-
-@pytest.fixture(scope="session")
-def make_environment(tmp_path_factory) -> Callable[[], Environment]:
-    """Makes an `Environment`."""
-
-    def make() -> Environment:
-        folder = tmp_path_factory.mktemp("environment")
-        venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
-        base = {"base": str(folder), "platbase": str(folder)}
-        site_packages = Path(sysconfig.get_path("purelib", "venv", base))
-        parent = site_packages / "_parent.pth"
-        standard = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
-        shown = [each for each in sys.path if Path(each).is_absolute() and Path(each).is_dir()]
-        shown = [each for each in shown if not any(Path(each).is_relative_to(s) for s in standard) or "site-" in each]
-        parent.write_text("\n".join(shown))
-        home = folder / "home"
-        home.mkdir()
-        return Environment(folder / "bin" / "python", site_packages, parent, home)
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def enabled(make_environment) -> Environment:
-    """An environment in which `enable` was called by its own Python."""
-    environment = make_environment()
-    environment.run("-c", "from vocos_coqui.activation import enable; enable()")
-    return environment
-
-
-@pytest.fixture(scope="session")
-def tts_script() -> Callable[[str], Path]:
-    """A console script of Coqui TTS: ``tts`` or ``tts-server``."""
-    return lambda name: Path(sysconfig.get_path("scripts")) / name

@@ -1,0 +1,109 @@
+"""``vocos enable coqui``: makes ``model: vocos`` known in every process of this environment, and undoes it.
+
+One ``.pth`` file of one line does it, which Python runs at its start. The line imports nothing of ours until Coqui TTS
+asks for ``vocos``: to search for a package takes milliseconds, to define a class a tenth of one. It does nothing where
+``VOCOS_PLUGINS_DISABLE`` names ``coqui``, and nothing either once vocos-plugins is gone, whose uninstallation leaves
+the file behind.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import site
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from vocos_plugins.whole_files import whole_file
+
+from .finder import PLACES
+
+FILE = "vocos_coqui.pth"
+CODE = f"""class VocosFinder:
+ @staticmethod
+ def find_spec(name, *_):
+  if name not in {tuple(PLACES)!r}: return None
+  try: from vocos_coqui.finder import VocosFinder
+  except ImportError: return None
+  return VocosFinder.find_spec(name)
+if 'coqui' not in os.environ.get('VOCOS_PLUGINS_DISABLE', '').replace(' ', '').split(','):
+ sys.meta_path.append(VocosFinder)
+"""
+# site.py runs a line that starts with "import", and no more than that line.
+LINE = f"import os, sys; exec({CODE!r})\n"
+
+
+class ActivationError(ValueError):
+    """The environment can't be changed: says where and why, and what else works."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What `enable` or `disable` did.
+
+    Attributes:
+        file: the ``.pth`` file.
+        done: False where nothing was left to do.
+    """
+
+    file: Path
+    done: bool
+
+
+def enable() -> Change:
+    """Writes the file, unless it is there already.
+
+    Raises:
+        ActivationError: the environment can't be written to.
+    """
+    file = site_packages() / FILE
+    if _read(file) == LINE:
+        return Change(file=file, done=False)
+    try:
+        with whole_file(file) as temporary:
+            temporary.write_text(LINE, encoding="ascii")
+    except OSError as error:
+        raise _refused(file, "written", error) from error
+    return Change(file=file, done=True)
+
+
+def disable() -> Change:
+    """Removes the file, if it is there.
+
+    Raises:
+        ActivationError: it can't be removed.
+    """
+    file = site_packages() / FILE
+    try:
+        file.unlink()
+    except FileNotFoundError:
+        return Change(file=file, done=False)
+    except OSError as error:
+        raise _refused(file, "removed", error) from error
+    return Change(file=file, done=True)
+
+
+def is_enabled() -> bool:
+    """Whether the file is there, as this version writes it."""
+    return _read(site_packages() / FILE) == LINE
+
+
+def site_packages() -> Path:
+    """Where vocos-plugins is installed, if Python looks for ``.pth`` files there; else the environment's own."""
+    searched = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+    ours = Path(str(importlib.metadata.distribution("vocos-plugins").locate_file(""))).resolve()
+    return next((Path(each) for each in searched if Path(each).resolve() == ours), Path(sysconfig.get_path("purelib")))
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+
+
+def _refused(file: Path, what: str, error: OSError) -> ActivationError:
+    return ActivationError(
+        f"{file} can't be {what} ({error.strerror or error}): use an environment of your own (python -m venv), "
+        "or start Coqui TTS by vocos-tts or after `import vocos_coqui`, which need no such file"
+    )

@@ -1,0 +1,52 @@
+"""The generator's weights from each kind of file that Coqui TTS loads or that its trainer writes."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import fsspec
+from torch import Tensor
+
+from vocos_plugins.checkpoint_files import CheckpointError, read_pickle, read_weights
+
+GENERATOR = "model_g."
+
+
+def read_generator(address: str) -> dict[str, Tensor]:
+    """The weights by the names of a Vocos checkpoint, on the CPU; nothing in the file is run.
+
+    Args:
+        address: a path, or what else fsspec knows, such as ``s3://``. The file is ``.safetensors``; or ``.pth``, with
+            ``{"model": ...}`` around the weights or without, of a generator alone or of a whole GAN, whose
+            discriminator is left out.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, of another kind, or asks to run code.
+    """
+    if "://" in address:
+        with _copy(address) as path:
+            return _read(path)
+    return _read(Path(address))
+
+
+@contextlib.contextmanager
+def _copy(address: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(urlsplit(address).path).name
+        with fsspec.open(address, "rb") as remote:
+            path.write_bytes(remote.read())
+        yield path
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    content = read_weights(path) if path.suffix == ".safetensors" else read_pickle(path)
+    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
+        content = content["model"]
+    if not (isinstance(content, Mapping) and content and all(isinstance(each, Tensor) for each in content.values())):
+        raise CheckpointError(f"{path}: expected the weights of a generator or a GAN, under 'model' or bare")
+    generator = {key.removeprefix(GENERATOR): value for key, value in content.items() if key.startswith(GENERATOR)}
+    return generator or dict(content)

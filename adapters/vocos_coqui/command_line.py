@@ -1,0 +1,16 @@
+"""``vocos-tts``: Coqui TTS's command ``tts``, in a process that knows ``model: vocos``."""
+
+from __future__ import annotations
+
+import importlib.util
+import runpy
+import sys
+
+COMMAND = "TTS.bin.synthesize"
+
+
+def main() -> None:
+    """Takes the arguments of ``tts``, and ends as it does."""
+    if importlib.util.find_spec("TTS") is None:
+        sys.exit("error: vocos-tts runs Coqui TTS, which isn't installed: pip install 'vocos-plugins[coqui]'")
+    runpy.run_module(COMMAND, run_name="__main__", alter_sys=True)

@@ -1,0 +1,175 @@
+"""Vocos as a vocoder of Coqui TTS: what ``model: vocos`` stands for in its configurations."""
+
+# No annotations from __future__: Coqpit reads the fields' types, and can't read them as text.
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from torch import Tensor
+from TTS.config.shared_configs import ModelArgs
+from TTS.vocoder.configs.shared_configs import BaseGANVocoderConfig
+from TTS.vocoder.models.base_vocoder import BaseVocoder
+
+from vocos_plugins import MelConvention, Vocos, align
+from vocos_plugins.frames import decode_frames
+from vocos_plugins.mel import MeanStdNormalization
+from vocos_plugins.weights import load_weights
+
+from .architecture import read_architecture
+from .audio_block import unnormalized, write_audio_block
+from .checkpoint import read_generator
+from .mel import DEFAULT, from_coqui
+from .resampling import resample
+
+TRAINING = (
+    "Coqui TTS's trainer can't train Vocos: train it with `vocos train` (recipes/lightning/README.md), "
+    "then `vocos export coqui`"
+)
+
+
+@dataclass
+class VocosArgs(ModelArgs):
+    """The parts of the model as a checkpoint's ``config.yaml`` has them; all empty for the paper's.
+
+    Args:
+        features: what the model takes; bridged from the ``audio`` block, which says what comes in.
+        backbone, head: the networks.
+        provenance: how the weights came to be.
+    """
+
+    features: dict = field(default_factory=dict)  # type: ignore[type-arg] # Coqpit reads no dict[str, Any]
+    backbone: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    head: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    provenance: dict = field(default_factory=dict)  # type: ignore[type-arg]
+
+
+@dataclass
+class VocosVocoderConfig(BaseGANVocoderConfig):
+    """Configuration of a `VocosVocoder`; Coqui TTS knows it as ``VocosConfig``."""
+
+    model: str = "vocos"
+    model_args: VocosArgs = field(default_factory=VocosArgs)
+
+
+class VocosVocoder(BaseVocoder):
+    """A Vocos behind a mel of Coqui TTS; Coqui TTS knows it as ``TTS.vocoder.models.vocos.Vocos``.
+
+    Args:
+        config: its ``audio`` block says which mels come in.
+        vocos: decodes; by default a new one, as ``config.model_args`` say.
+        source: the mels that come in, where ``config.audio`` can't say it.
+        strict: refuse mels that can be converted only with a loss.
+
+    Attributes:
+        model_g: the Vocos, under the name that Coqui TTS's GANs have for their generator.
+        source: the mels that come in.
+
+    Raises:
+        MelMismatch: the mels that come in can't be converted to the model's.
+        ConventionError, ConfigError: ``config`` can't be read.
+    """
+
+    def __init__(
+        self,
+        config: VocosVocoderConfig,
+        vocos: Vocos | None = None,
+        *,
+        source: MelConvention | None = None,
+        strict: bool = False,
+    ) -> None:
+        super().__init__(config)
+        self.source = source or from_coqui(config.audio)
+        if vocos is None:
+            architecture = read_architecture(config.model_args.to_dict(), self.source)
+            config.model_args.update(architecture.to_dict())
+            vocos = Vocos(architecture, config.model_args.provenance)
+        self.alignment = align(self.source, vocos.mel, strict=strict)
+        self.strict = strict
+        self.model_g = vocos
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - Coqui TTS's name
+        """Differentiable: mels ``(B, n_mels, T)`` of `source` to ``(B, 1, N)``, a hop shorter than `inference`."""
+        audio = self.model_g.synthesize(self.alignment(input))
+        return self.alignment.trim(audio, input.shape[-1])[:, None]
+
+    def inference(self, input: Tensor) -> Tensor:  # noqa: A002 - Coqui TTS's name
+        """Mel to waveform.
+
+        Args:
+            input: ``(B, n_mels, T)``, in the convention `source`.
+
+        Shape: ``(B, 1, T * hop_length)``, at the source's sample rate; frame ``t`` is centred on sample
+        ``t * hop_length``.
+
+        Raises:
+            ValueError: this is no such mel, or holds values that are not finite.
+        """
+        if input.dim() != 3 or input.shape[1] != self.source.n_mels:
+            raise ValueError(
+                f"expected a mel (B, {self.source.n_mels}, T), got shape {tuple(input.shape)}: either the vocoder was "
+                "exported for another TTS model, or this one gives no mel, as VITS and XTTS, and needs no vocoder"
+            )
+        audio = decode_frames(self.model_g, input, source=self.source, strict=self.strict)
+        n_samples = input.shape[-1] * self.source.hop_length
+        return resample(audio, self.model_g.sample_rate, self.source.sample_rate, n_samples)[:, None]
+
+    def load_checkpoint(
+        self,
+        config: VocosVocoderConfig,
+        checkpoint_path: str | Path,
+        *,
+        eval: bool = False,  # noqa: A002 - Coqui TTS's name
+        strict: bool = True,
+        cache: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Loads the generator; no file is unpickled into more than tensors and plain values.
+
+        Args:
+            config: the model's own; not needed.
+            checkpoint_path: as `read_generator`, or an address that fsspec knows.
+            eval: for inference.
+            strict, cache: of Coqui TTS's; the weights have to fit always, and no copy is kept.
+
+        Raises:
+            CheckpointError: the file can't be read or trusted, or is of another model.
+        """
+        load_weights(self.model_g, read_generator(str(checkpoint_path)), str(checkpoint_path))
+        self.train(not eval)
+
+    def get_criterion(self) -> NoReturn:
+        """Of Coqui TTS's trainer."""
+        raise NotImplementedError(TRAINING)
+
+    def get_data_loader(self, config: object, **kwargs: Any) -> NoReturn:
+        """Of Coqui TTS's trainer."""
+        raise NotImplementedError(TRAINING)
+
+
+def wrap(vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> VocosVocoder:
+    """The Coqui TTS model around a Vocos, as `adapt` gives it; `attach` puts one into a text-to-speech model.
+
+    Args:
+        vocos: a mel model; it is used, not copied.
+        source: the mels that `VocosVocoder.inference` will get, by default coqui-ljspeech. ``config.audio`` and ``ap``
+            agree with it.
+        strict: refuse mels that can be converted only with a loss.
+
+    Raises:
+        MelMismatch: they can't be converted to the model's.
+        ConventionError: no model of Coqui TTS gives such mels.
+    """
+    source = source or DEFAULT
+    statistics = source.normalization
+    config = VocosVocoderConfig()
+    config.audio.update(
+        write_audio_block(unnormalized(source) if isinstance(statistics, MeanStdNormalization) else source)
+    )
+    config.model_args.update({**vocos.config.to_dict(), "provenance": vocos.provenance})
+    vocoder = VocosVocoder(config, vocos, source=source, strict=strict)
+    if isinstance(statistics, MeanStdNormalization):
+        mean, std = (np.asarray(each) for each in (statistics.mean, statistics.std))
+        vocoder.ap.signal_norm = True
+        vocoder.ap.setup_scaler(mean, std, np.zeros(1), np.ones(1))  # of linear spectrograms, which none are here
+    return vocoder.eval()

@@ -1,0 +1,130 @@
+"""Coqui TTS's own commands in fresh processes, where the only thing that was ever done is to make Vocos known."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from vocos_coqui.export import export
+from vocos_coqui.mel import read_convention
+
+pytestmark = pytest.mark.xdist_group("coqui")
+
+PYPROJECT = Path(__file__).parents[5] / "pyproject.toml"
+SENTENCE = "Hello there, how are you today?"
+# Files are 16 bits, and another process may round another way.
+STEPS = 2
+
+WITHOUT_AND_WITH = """
+import sys
+from TTS.config import load_config
+try:
+    load_config(sys.argv[1])
+    print("known before")
+except ModuleNotFoundError as error:
+    print(error)
+import vocos_coqui
+print(load_config(sys.argv[1]).model)
+"""
+
+
+@pytest.fixture(scope="module")
+def files(make_tts, make_vocos, tmp_path_factory):
+    """The arguments of Coqui TTS's commands for a kind of TTS model with a Vocos."""
+
+    def make(name):
+        tts = make_tts(name)
+        vocoder = tmp_path_factory.mktemp("vocoder")
+        export(make_vocos(read_convention(tts)), vocoder, tts=tts, strict=True)
+        return {
+            "model_path": str(tts / "model.pth"),
+            "config_path": str(tts / "config.json"),
+            "vocoder_path": str(vocoder / "model.safetensors"),
+            "vocoder_config_path": str(vocoder / "config.json"),
+        }
+
+    return make
+
+
+@pytest.fixture
+def expected(tmp_path):
+    """The samples of the file that this process makes, ``(N,)`` int16."""
+
+    def speak(files):
+        from TTS.api import TTS
+
+        TTS(**files, progress_bar=False).tts_to_file(SENTENCE, file_path=tmp_path / "expected.wav")
+        return read(tmp_path / "expected.wav")
+
+    return speak
+
+
+def read(file):
+    """Samples of a WAV file at the TTS's rate."""
+    samples, sample_rate = soundfile.read(file, dtype="int16")
+    assert sample_rate == 22050
+    return samples
+
+
+def options(files):
+    """As a command takes them."""
+    return [part for name, path in files.items() for part in (f"--{name}", path)]
+
+
+def test_tts(enabled, tts_script, files, expected, tmp_path):
+    """The command ``tts`` in an environment in which Vocos is enabled."""
+    arguments = files("glow_tts")
+    done = enabled.run(tts_script("tts"), "--text", SENTENCE, "--out_path", tmp_path / "said.wav", *options(arguments))
+    assert "Vocoder model: vocos" in done.stdout
+    assert np.abs(read(tmp_path / "said.wav") - expected(arguments)).max() <= STEPS
+
+
+def test_vocos_tts(make_environment, files, expected, tmp_path):
+    """The command ``vocos-tts``, as pyproject.toml names it, where nothing is enabled."""
+    module, function = re.search(r'^vocos-tts = "([\w.]+):(\w+)"$', PYPROJECT.read_text(), flags=re.MULTILINE).groups()
+    script = tmp_path / "vocos-tts"
+    script.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+    arguments = files("fast_pitch")
+    make_environment().run(script, "--text", SENTENCE, "--out_path", tmp_path / "said.wav", *options(arguments))
+    assert np.abs(read(tmp_path / "said.wav") - expected(arguments)).max() <= STEPS
+
+
+def test_vocos_tts_without_coqui(monkeypatch):
+    """It says how to get it."""
+    from vocos_coqui import command_line
+
+    monkeypatch.setattr(command_line.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit, match=r"pip install 'vocos-plugins\[coqui\]'"):
+        command_line.main()
+
+
+def test_importing_the_package(make_environment, files):
+    """Coqui TTS doesn't know the name before, and does after."""
+    lines = make_environment().run("-c", WITHOUT_AND_WITH, files("glow_tts")["vocoder_config_path"]).stdout.splitlines()
+    assert lines == [" [!] Config for vocos cannot be found.", "vocos"]
+
+
+def test_train_vocoder(enabled, files, tmp_path):
+    """The trainer's command reads the configuration and builds the model; then it says that training isn't there."""
+    for name in ("one", "two"):
+        soundfile.write(tmp_path / f"{name}.wav", np.zeros(2205), 22050)
+    config = files("glow_tts")["vocoder_config_path"]
+    overrides = {"data_path": tmp_path, "output_path": tmp_path / "out", "eval_split_size": 1}
+    override = [part for name, value in overrides.items() for part in (f"--coqpit.{name}", value)]
+    done = enabled.run("-m", "TTS.bin.train_vocoder", "--config_path", config, *override, check=False)
+    assert done.returncode != 0
+    assert "Vocoder model: vocos" in done.stdout
+    assert "NotImplementedError: Coqui TTS's trainer can't train Vocos: train it with `vocos train`" in done.stderr
+
+
+def test_tts_server(enabled, ask_server, files, expected, tmp_path):
+    """A request to ``tts-server`` is answered in the voice of the Vocos."""
+    arguments = files("glow_tts")
+    log = tmp_path / "log.txt"
+    answer = ask_server(enabled, options(arguments), SENTENCE, log)
+    assert "Vocoder model: vocos" in log.read_text()
+    assert np.abs(read(io.BytesIO(answer)) - expected(arguments)).max() <= STEPS

@@ -1,0 +1,85 @@
+"""The snippets of the adapter's README run as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import soundfile
+from vocos_coqui.activation import FILE
+from vocos_coqui.export import export
+
+from vocos_plugins import Vocos
+
+pytestmark = pytest.mark.xdist_group("coqui")
+
+README = (Path(__file__).parents[5] / "adapters" / "vocos_coqui" / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+SHELL = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+LJSPEECH = {"signal_norm": False, "mel_fmax": 8000.0, "spec_gain": 1, "log_func": "np.log"}
+SCRIPTS = {
+    "vocos": "from vocos_plugins.cli import main; main()",
+    "vocos-tts": "from vocos_coqui.command_line import main; main()",
+    "tts": "from TTS.bin.synthesize import main; main()",
+}
+
+
+@pytest.fixture
+def workplace(tmp_path, make_tts, monkeypatch):
+    """A folder with a TTS model and a vocoder for it, by the README's names."""
+    shutil.copytree(make_tts(**LJSPEECH), tmp_path / "my-tts")
+    export(Vocos.from_pretrained("vocos-mel-22khz-small"), tmp_path / "my-vocoder", tts=tmp_path / "my-tts")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_there_are_snippets():
+    """The patterns above find them all."""
+    assert (len(PYTHON), len(SHELL)) == (5, 3)
+    assert README.count("```") == 2 * 8
+
+
+@pytest.mark.parametrize(
+    "snippet", PYTHON, ids=lambda snippet: f"line-{README[: README.index(snippet)].count(chr(10))}"
+)
+def test_python(snippet, workplace):
+    """Each by itself."""
+    exec(compile(snippet, "README.md", "exec"), {})  # noqa: S102
+    if "hello.wav" in snippet:
+        assert soundfile.info("hello.wav").frames > 22050 / 4
+
+
+def test_shell(make_environment, workplace):
+    """In their order, in an environment of their own; the server has its own test."""
+    environment = make_environment()
+    for name, code in SCRIPTS.items():
+        script = environment.python.with_name(name)
+        script.write_text(f"#!{environment.python}\n{code}\n")
+        script.chmod(0o755)
+    variables = environment.variables(PATH=f"{environment.python.parent}{os.pathsep}{os.environ['PATH']}")
+    shutil.rmtree("my-vocoder")
+    file = environment.site_packages / FILE
+    for snippet, enabled in ((SHELL[0], True), (SHELL[2], False)):
+        command = [shutil.which("bash"), "-e", "-c", snippet]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "Vocoder model: vocos" in done.stdout
+        assert soundfile.info("hello.wav").frames > 22050 / 4
+        assert file.exists() is enabled
+        Path("hello.wav").unlink()
+
+
+def test_server(enabled, ask_server, workplace):
+    """Its options, but for the port."""
+    line = SHELL[1].replace("\\\n", "").replace("my-", f"{workplace}/my-")
+    command, *options = shlex.split(line)
+    assert command == "tts-server"
+    del options[options.index("--port") : options.index("--port") + 2]
+    (workplace / "answer.wav").write_bytes(ask_server(enabled, options, "Hello there.", workplace / "log.txt"))
+    assert soundfile.info("answer.wav").samplerate == 22050
+    assert "Vocoder model: vocos" in (workplace / "log.txt").read_text()

@@ -1,0 +1,86 @@
+"""``vocos export``, ``vocos enable`` and ``vocos disable``; what toolkits make of the files is tested with them."""
+
+from __future__ import annotations
+
+import pytest
+
+from vocos_plugins.mel import MelMismatchWarning
+
+SPEECHBRAIN = """
+sample_rate: {sample_rate}
+hop_length: 256
+win_length: 1024
+n_mel_channels: 80
+n_fft: 1024
+mel_fmin: 0.0
+mel_fmax: 8000.0
+mel_normalized: False
+power: 1
+norm: slaney
+mel_scale: slaney
+dynamic_range_compression: True
+model: !new:torch.nn.Identity
+"""
+
+
+@pytest.mark.parametrize(
+    ("toolkit", "files"),
+    [("speechbrain", {"hyperparams.yaml", "generator.ckpt"}), ("coqui", {"config.json", "model.safetensors"})],
+)
+def test_writes_what_the_toolkit_loads(run, tmp_path, toolkit, files) -> None:
+    """The bundled model, as a directory; a second time too."""
+    for _ in range(2):
+        run("export", toolkit, tmp_path / "out")
+        assert {path.name for path in (tmp_path / "out").iterdir()} == files
+
+
+def test_the_tts_model_s_configuration_decides_the_mel(run, tmp_path) -> None:
+    """Its mel is written into what is exported; a mel that only fits with a loss warns, or is refused."""
+    for sample_rate in (22050, 16000):
+        (tmp_path / f"{sample_rate}.yaml").write_text(SPEECHBRAIN.format(sample_rate=sample_rate))
+    run("export", "speechbrain", tmp_path / "exact", "--tts", tmp_path / "22050.yaml", "--strict")
+    with pytest.warns(MelMismatchWarning, match=r"error \d"):
+        run("export", "speechbrain", tmp_path / "lossy", "--tts", tmp_path / "16000.yaml")
+    assert "sample_rate: 16000" in (tmp_path / "lossy" / "hyperparams.yaml").read_text()
+    refused = run("export", "speechbrain", tmp_path / "no", "--tts", tmp_path / "16000.yaml", "--strict", code=2)
+    assert "sample_rate: 16000 against 22050" in refused.output
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_convention_s_name_will_do(run, tmp_path) -> None:
+    """Where there is no configuration at hand."""
+    run("export", "coqui", tmp_path / "out", "--tts", "coqui-ljspeech", "--strict")
+    assert '"np.log"' in (tmp_path / "out" / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("speachbrain", "out"), "did you mean speechbrain?"),
+        (("bark", "out"), "no vocoder checkpoints"),
+        (("speechbrain", "out", "--tts", "nothing-like-it"), "Accepted are"),
+        (("speechbrain", "out", "--model", "nothing-like-it"), "no checkpoint"),
+    ],
+    ids=["toolkit", "bark", "tts", "model"],
+)
+def test_wrong_usage_says_what_is_right(run, tmp_path, monkeypatch, arguments, expected) -> None:
+    """Exit code 2, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    assert expected in " ".join(run("export", *arguments, code=2).output.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_enable_and_disable(run, tmp_path, monkeypatch) -> None:
+    """One file comes and goes; both commands can be given twice."""
+    monkeypatch.setattr("vocos_coqui.activation.site_packages", lambda: tmp_path)
+    assert "wrote" in run("enable", "coqui").output
+    assert [path.suffix for path in tmp_path.iterdir()] == [".pth"]
+    assert "already there" in run("enable", "coqui").output
+    assert "removed" in run("disable", "coqui").output
+    assert "nothing to do" in run("disable", "coqui").output
+    assert not list(tmp_path.iterdir())
+
+
+def test_enable_where_nothing_is_needed(run) -> None:
+    """SpeechBrain finds Vocos by the exported directory."""
+    assert "needs no such thing" in run("enable", "speechbrain", code=2).output
