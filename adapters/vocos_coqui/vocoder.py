@@ -14,13 +14,13 @@ from TTS.vocoder.models.base_vocoder import BaseVocoder
 from vocos_plugins import MelConvention, Vocos, align
 from vocos_plugins.frames import decode_frames
 from vocos_plugins.mel import MeanStdNormalization
+from vocos_plugins.resampling import resample
 from vocos_plugins.weights import load_weights
 
 from .architecture import read_architecture
 from .audio_block import unnormalized, write_audio_block
 from .checkpoint import read_generator
 from .mel import DEFAULT, from_coqui
-from .resampling import resample
 
 TRAINING = (
     "Coqui TTS's trainer can't train Vocos: train it with `vocos train` (recipes/lightning/README.md), "
