@@ -167,3 +167,14 @@ def test_gradient_through_the_prior_is_finite(make_model):
     features = torch.full((1, 12, 9), 120.0, requires_grad=True)
     make_model("mel", "convnext", "prior", "center").head.prior(features).sum().backward()
     assert torch.isfinite(features.grad).all()
+
+
+def test_prior_is_exact_under_autocast(make_model, noise):
+    """A training or a toolkit in mixed precision runs the layers in bfloat16, never the prior."""
+    model = make_model("mel", "convnext", "prior")
+    mel = noise(1, 12, 20) - 4
+    expected = model.head.prior(mel)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model.head.prior(mel)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected)

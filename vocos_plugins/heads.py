@@ -47,7 +47,8 @@ class AmplitudePrior(Float32Buffers):
 
     def forward(self, mel: Tensor) -> Tensor:
         linear = expand(mel.to(self.inverse.dtype), self.mel)
-        magnitude = torch.matmul(self.inverse, linear)
+        with torch.autocast(linear.device.type, enabled=False):  # in bfloat16, bins between bands go astray
+            magnitude = torch.matmul(self.inverse, linear)
         if self.mel.power == 2:
             magnitude = magnitude.clamp_min(0.0).sqrt()
         return magnitude.clamp_min(PRIOR_FLOOR).log()

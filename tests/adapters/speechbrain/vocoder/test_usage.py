@@ -1,0 +1,71 @@
+"""The adapter's README: every snippet runs, in its order."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import typer.testing
+import vocos_speechbrain
+
+pytestmark = pytest.mark.xdist_group("speechbrain")
+
+README = (Path(vocos_speechbrain.__file__).parent / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+YAML = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = re.findall(r"^    vocos (.*)$", README, flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder in which the README's commands have been run."""
+    from vocos_plugins.cli import app
+
+    folder = tmp_path_factory.mktemp("readme")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for command in COMMANDS:
+            done = typer.testing.CliRunner().invoke(app, command.split())
+            assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_there_are_snippets():
+    """The patterns above find them."""
+    assert (len(COMMANDS), len(PYTHON), len(YAML)) == (1, 3, 3)
+
+
+def test_commands(workplace):
+    """What the export writes is what the README says."""
+    assert sorted(path.name for path in (workplace / "vocos").iterdir()) == ["generator.ckpt", "hyperparams.yaml"]
+
+
+def test_python(workplace, tacotron2, make_fastspeech2, monkeypatch):
+    """As one session, with models of random weights."""
+    monkeypatch.chdir(workplace)
+    names = {"tacotron2": tacotron2, "fastspeech2": make_fastspeech2()}
+    shapes = []
+    for snippet in PYTHON:
+        exec(compile(snippet, "README.md", "exec"), names)  # noqa: S102
+        shapes.append(tuple(names["waveform"].shape))
+    assert shapes == [(1, 1, names["mel"].shape[-1] * 256)] * 3
+    assert names["waveforms"].shape == (2, 1, names["mels"].shape[-1] * 256)
+
+
+def test_yaml(workplace, mel, monkeypatch):
+    """Loaded as a recipe's hyperparameters: a vocoder's place, a vocoder's loader, and a generator that trains."""
+    from hyperpyyaml import load_hyperpyyaml
+    from speechbrain.inference.vocoders import HIFIGAN
+
+    monkeypatch.chdir(workplace)
+    fastspeech2, diffusion, hifigan = (load_hyperpyyaml(io.StringIO(snippet)) for snippet in YAML)
+    named = HIFIGAN.from_hparams(source=fastspeech2["vocoder_source"], savedir=fastspeech2["vocoder_download_path"])
+    assert (fastspeech2["vocoder"], fastspeech2["pretrained_vocoder"]) == ("hifi-gan", True)
+    expected = named.decode_batch(mel)
+    torch.testing.assert_close(diffusion["vocoder"]().decode_batch(mel), expected, rtol=0, atol=0)
+    waveform = hifigan["generator"](mel)
+    waveform.square().mean().backward()
+    torch.testing.assert_close(waveform.detach(), expected, rtol=0, atol=1e-5)

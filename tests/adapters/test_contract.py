@@ -1,0 +1,179 @@
+"""What every registered adapter promises, whatever the toolkit."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+import torch
+from torch import Tensor
+
+from vocos_plugins import MelMismatch, MelSpectrogram, Vocos, adapt
+from vocos_plugins.config import EncodecCodes
+from vocos_plugins.demo.clips import CLIPS
+from vocos_plugins.frames import decode_frames
+from vocos_plugins.mel import align
+from vocos_plugins.plugins import toolkit_adapters
+
+# Of full scale; the adapter and the core compute the same, perhaps in batches of another shape.
+EQUAL = 1e-5
+PESQ_LOSS = 0.1  # what an adapter may lose against the core
+# How each toolkit calls its vocoder: mels (B, n_mels, T) to audio (B, N).
+CALLS: dict[str, Callable[[Any, Tensor], Tensor]] = {
+    "speechbrain": lambda vocoder, mel: vocoder.decode_batch(mel)[:, 0],
+    "nemo": lambda vocoder, mel: vocoder.convert_spectrogram_to_audio(spec=mel),
+    "coqui": lambda vocoder, mel: vocoder.inference(mel)[:, 0],
+}
+ADAPTERS = toolkit_adapters()
+MEL_ADAPTERS = [
+    pytest.param(name, marks=pytest.mark.xdist_group(name))
+    for name, adapter in ADAPTERS.items()
+    if not isinstance(adapter.features, EncodecCodes)
+]
+each = pytest.mark.parametrize("toolkit", MEL_ADAPTERS)
+
+
+@pytest.fixture(scope="module")
+def vocos() -> Vocos:
+    """The bundled model."""
+    return Vocos.from_pretrained("vocos-mel-22khz-small")
+
+
+@pytest.fixture(scope="module")
+def make(vocos) -> Callable[..., Any]:
+    """The toolkit's object around the bundled model; made once for each set of options."""
+    made: dict[Any, Any] = {}
+
+    def make(toolkit: str, **options: Any) -> Any:
+        key = toolkit, tuple(options.items())
+        if key not in made:
+            made[key] = adapt(vocos, toolkit, **options)
+        return made[key]
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def speech() -> Tensor:
+    """Three seconds of shipped speech at 22.05 kHz, a whole number of frames, ``(1, N)``."""
+    audio, rate = soundfile.read(CLIPS[0].path, dtype="float64")
+    resampled = soxr.resample(audio, rate, 22050).astype(np.float32)
+    return torch.from_numpy(resampled)[None, : len(resampled) // 256 * 256]
+
+
+def test_every_adapter_is_here() -> None:
+    """One that is added to the package is added to these tests."""
+    assert set(CALLS) == {param.values[0] for param in MEL_ADAPTERS}
+
+
+@each
+@pytest.mark.parametrize("shape", [(1, 80, 1), (1, 80, 2), (3, 80, 40)], ids=str)
+def test_frames_become_hops(make, noise, toolkit, shape) -> None:
+    """``T * hop_length`` samples, float32, without gradients."""
+    audio = CALLS[toolkit](make(toolkit), noise(*shape) - 5)
+    assert audio.shape == (shape[0], shape[2] * 256)
+    assert audio.dtype == torch.float32
+    assert not audio.requires_grad
+    assert torch.isfinite(audio).all()
+
+
+@each
+def test_equals_the_core(make, vocos, speech, toolkit) -> None:
+    """The toolkit's own mel of speech, through the adapter and through the core."""
+    source = ADAPTERS[toolkit].features
+    mel = MelSpectrogram(source)(speech)
+    expected = decode_frames(vocos, mel, source=source)
+    torch.testing.assert_close(CALLS[toolkit](make(toolkit), mel), expected, rtol=0, atol=EQUAL)
+
+
+@each
+def test_frames_keep_their_place(make, speech, toolkit) -> None:
+    """A pause of ten frames in the mel is a pause in the audio, to within the reach of the windows around it."""
+    source = dataclasses.replace(ADAPTERS[toolkit].features, framing="center")
+    mel = MelSpectrogram(source)(speech)
+    mel[..., 60:80] = MelSpectrogram(source)(torch.zeros(1, 4096))[..., :1]
+    audio = CALLS[toolkit](make(toolkit, source=source), mel)[0]
+    assert float(audio[64 * 256 : 75 * 256].abs().max()) < 0.01
+    for lively in (audio[52 * 256 : 59 * 256], audio[81 * 256 : 88 * 256]):
+        assert float(lively.abs().max()) > 0.02
+
+
+@each
+def test_batches_equal_single_decodes(make, noise, toolkit) -> None:
+    """A row doesn't hear its neighbours."""
+    vocoder, mel = make(toolkit), noise(3, 80, 30) - 5
+    batch = CALLS[toolkit](vocoder, mel)
+    for row in range(3):
+        torch.testing.assert_close(CALLS[toolkit](vocoder, mel[row, None])[0], batch[row], rtol=0, atol=EQUAL)
+
+
+@each
+def test_other_layouts_of_memory(make, noise, toolkit) -> None:
+    """Transposed views and float64, as text-to-speech models and NumPy give them."""
+    vocoder, mel = make(toolkit), noise(2, 80, 20) - 5
+    expected = CALLS[toolkit](vocoder, mel)
+    transposed = mel.transpose(1, 2).contiguous().transpose(1, 2)
+    assert not transposed.is_contiguous()
+    torch.testing.assert_close(CALLS[toolkit](vocoder, transposed), expected, rtol=0, atol=EQUAL)
+    torch.testing.assert_close(CALLS[toolkit](vocoder, mel.double()).float(), expected, rtol=0, atol=EQUAL)
+
+
+@each
+def test_moves_with_the_model(toolkit, vocos, noise) -> None:
+    """To another precision and back, as ``.to(device)`` moves: the float64 model gives what the float32 one does."""
+    own = Vocos(vocos.config)
+    own.load_state_dict(vocos.state_dict())
+    vocoder, mel = adapt(own.eval(), toolkit), noise(1, 80, 20) - 5
+    before = CALLS[toolkit](vocoder, mel)
+    vocoder.to(torch.float64)
+    assert next(own.parameters()).dtype == torch.float64
+    after = CALLS[toolkit](vocoder, mel)
+    torch.testing.assert_close(after.float(), before, rtol=0, atol=1e-4)  # float32's rounding through eight blocks
+
+
+@each
+def test_threads_do_not_disturb_each_other(make, noise, toolkit) -> None:
+    """Eight decodes on four threads give what one after the other gives."""
+    vocoder = make(toolkit)
+    mels = [noise(1, 80, 10 + 5 * number, seed=number) - 5 for number in range(8)]
+    expected = [CALLS[toolkit](vocoder, mel) for mel in mels]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda mel: CALLS[toolkit](vocoder, mel), mels))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=EQUAL)
+
+
+@each
+def test_quality_is_the_core_s(make, vocos, speech, toolkit) -> None:
+    """PESQ of the toolkit's own mel through the adapter, against the core's copy-synthesis."""
+    from pesq import pesq
+
+    def quality(audio: Tensor) -> float:
+        pair = (soxr.resample(signal[0].numpy(), 22050, 16000) for signal in (speech, audio))
+        return float(pesq(16000, *pair, "wb"))
+
+    mel = MelSpectrogram(ADAPTERS[toolkit].features)(speech)
+    found = quality(CALLS[toolkit](make(toolkit), mel)[:, : speech.shape[1]])
+    assert found > quality(vocos(speech)) - PESQ_LOSS
+
+
+@each
+def test_another_mel_is_aligned_or_refused(make, vocos, toolkit) -> None:
+    """Half a hop is exact; other bands are a loss, which strict refuses."""
+    source = dataclasses.replace(ADAPTERS[toolkit].features, f_max=7600.0)
+    assert align(source, vocos.mel).kind == "lossy"
+    with pytest.raises(MelMismatch, match="f_max"):
+        make(toolkit, source=source, strict=True)
+
+
+@each
+def test_an_encodec_model_is_refused(make_model, toolkit) -> None:
+    """It takes no mel."""
+    with pytest.raises(MelMismatch, match="no mel"):
+        adapt(make_model("encodec", "adanorm"), toolkit)
