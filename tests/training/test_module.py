@@ -62,11 +62,11 @@ def test_tensorboard_gets_numbers_sound_and_pictures(make_mapping, clips: Path, 
 
 def test_generator_s_gradients_leave_the_discriminators_alone(make_module, noise) -> None:
     """Judging for the generator computes none of theirs, and leaves them trainable."""
-    from vocos_plugins.training.module import Signals
+    from vocos_plugins.training.objective import Signals
 
     module = make_module()
     fake = (0.1 * noise(2, 4096, seed=2)).requires_grad_()
-    loss, _ = module._judge(Signals(0.1 * noise(2, 4096), fake, None))
+    loss, _ = module.objective._judge(Signals(0.1 * noise(2, 4096), fake, None))
     loss.backward()
     assert fake.grad is not None
     assert float(fake.grad.abs().max()) > 0

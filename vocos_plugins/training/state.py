@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 
 from ..checkpoint_directory import save_pretrained
-from ..checkpoint_files import read_pickle, write_files
+from ..checkpoint_files import read_pickle
 from ..whole_files import whole_file
+from .discriminator_files import save_discriminators
 from .module import VocosTraining
 
 LAST = "last.ckpt"
 MODEL = "model"
-DISCRIMINATORS_FILE = "discriminators.safetensors"
 
 
 def save_state(module: VocosTraining, optimizers: list[Any], path: Path) -> None:
@@ -54,9 +53,4 @@ def save_model(module: VocosTraining, directory: Path) -> None:
     """The averaged generator as a checkpoint directory, with the discriminators beside it for fine-tuning."""
     module.average.provenance = {**module.vocos.provenance, "steps": module.generator_step}
     save_pretrained(module.average, directory)
-    tensors = {
-        f"{name}.{key}": value.detach().cpu().contiguous()
-        for name, part in (("multi_period", module.multi_period), ("multi_resolution", module.multi_resolution))
-        for key, value in part.state_dict().items()
-    }
-    write_files(directory, {DISCRIMINATORS_FILE: save(tensors)})
+    save_discriminators(module.objective, directory)

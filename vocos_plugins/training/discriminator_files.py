@@ -1,0 +1,54 @@
+"""Discriminators beside a checkpoint, so that fine-tuning needn't start them cold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from ..checkpoint_files import write_files
+from ..weights import DERIVED
+from .objective import Objective
+
+DISCRIMINATORS_FILE = "discriminators.safetensors"
+
+
+def save_discriminators(objective: Objective, directory: Path) -> None:
+    """Writes `DISCRIMINATORS_FILE`, whole or not at all."""
+    tensors = {
+        f"{name}.{key}": value.detach().cpu().contiguous()
+        for name, part in _parts(objective).items()
+        for key, value in part.state_dict().items()
+    }
+    write_files(directory, {DISCRIMINATORS_FILE: save(tensors)})
+
+
+def load_discriminators(objective: Objective, directory: Path) -> list[str]:
+    """Loads what fits; gives what is not as it was in the checkpoint, in sentences for the user."""
+    file = directory / DISCRIMINATORS_FILE
+    if not file.exists():
+        return [f"no {DISCRIMINATORS_FILE} beside {directory}: the discriminators start from random weights"]
+    stored, notes = load_file(file), []
+    for name, part in _parts(objective).items():
+        own = {key.removeprefix(f"{name}."): value for key, value in stored.items() if key.startswith(f"{name}.")}
+        notes += copy_fitting(own, part, name)[0]
+    return notes
+
+
+def copy_fitting(stored: dict[str, Tensor], target: nn.Module, what: str) -> tuple[list[str], list[str]]:
+    """Loads the tensors whose name and shape fit; gives a note on the others, and the names that were loaded."""
+    expected = target.state_dict()
+    fitting = {
+        key: value
+        for key, value in stored.items()
+        if key in expected and expected[key].shape == value.shape and key not in DERIVED
+    }
+    target.load_state_dict(fitting, strict=False)
+    fresh = [key for key in expected if key not in fitting and key not in DERIVED]
+    notes = [f"{what}: {', '.join(fresh)} did not fit and start from random weights"] if fresh else []
+    return notes, list(fitting)
+
+
+def _parts(objective: Objective) -> dict[str, nn.Module]:
+    return {"multi_period": objective.multi_period, "multi_resolution": objective.multi_resolution}
