@@ -53,7 +53,7 @@ def recording():
 
 
 def lag(found, expected):
-    """Samples by which the envelope of ``found`` comes late: a vocoder makes up the phase, so waveforms tell nothing."""
+    """Samples by which the envelope of ``found`` comes late; a vocoder makes up the phase."""
     n_samples = min(found.shape[-1], expected.shape[-1])
     window = scipy.signal.windows.hann(129)
     one, other = (np.convolve(audio[0, :n_samples].numpy() ** 2, window, "same") ** 0.5 for audio in (found, expected))

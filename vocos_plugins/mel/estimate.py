@@ -19,6 +19,7 @@ from .spectrogram import MelSpectrogram
 CLIPS = Path(__file__).parents[1] / "demo" / "clips"
 CLIP_RATE = 16000
 SECONDS = 2.0  # of each clip
+IMAGES = 3  # of the clips' 8 kHz in 24 kHz
 IMAGE_LEVEL = 0.2  # -14 dB: how much weaker speech is above 8 kHz than its mirror image below
 # Below both floors nothing is known of either mel, and nothing is heard.
 MARGIN = 2.0
@@ -109,7 +110,8 @@ def _floor(convention: MelConvention) -> Tensor:
 def _speech(sample_rate: int) -> list[Tensor]:
     """Shipped clips at a rate, ``(1, N)`` each.
 
-    They end at 8 kHz; above it stands their mirror image, weaker, so that conventions of wider bands find something.
+    They end at 8 kHz; above it, up to 24 kHz, stand their mirror images, weaker, so that conventions of wider bands find
+    something.
     """
     import soundfile
     import soxr
@@ -117,15 +119,11 @@ def _speech(sample_rate: int) -> list[Tensor]:
     clips = []
     for path in sorted(CLIPS.glob("*.flac")):
         recording, rate = soundfile.read(path, dtype="float64")
-        at_16khz = soxr.resample(recording, rate, CLIP_RATE)[: int(SECONDS * CLIP_RATE)]
-        factor = -(-sample_rate // CLIP_RATE)
-        if factor > 1:
-            images = np.zeros(len(at_16khz) * factor)
-            images[::factor] = at_16khz * factor
-            clean = soxr.resample(at_16khz, CLIP_RATE, CLIP_RATE * factor)[: len(images)]
-            images[: len(clean)] = clean + IMAGE_LEVEL * (images[: len(clean)] - clean)
-            at_16khz = soxr.resample(images, CLIP_RATE * factor, sample_rate)
-        elif sample_rate < CLIP_RATE:
-            at_16khz = soxr.resample(at_16khz, CLIP_RATE, sample_rate)
-        clips.append(torch.from_numpy(at_16khz.astype(np.float32))[None])
+        narrow = soxr.resample(recording, rate, CLIP_RATE)[: int(SECONDS * CLIP_RATE)]
+        images = np.zeros(len(narrow) * IMAGES)
+        images[::IMAGES] = narrow * IMAGES
+        clean = soxr.resample(narrow, CLIP_RATE, CLIP_RATE * IMAGES)[: len(images)]
+        wide = clean + IMAGE_LEVEL * (images[: len(clean)] - clean)
+        at_rate = soxr.resample(wide, CLIP_RATE * IMAGES, sample_rate)
+        clips.append(torch.from_numpy(at_rate.astype(np.float32))[None])
     return clips
