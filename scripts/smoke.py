@@ -13,6 +13,15 @@ from pathlib import Path
 
 UNWANTED = ("torchaudio", "lightning", "librosa", "speechbrain", "nemo", "TTS", "transformers", "vocos", "pytest")
 
+# What stands in each command's output where no toolkit is installed.
+COMMANDS = {
+    "plugins": "pip install 'vocos-plugins[nemo]'",
+    "conventions": "coqui-default",
+    "doctor": "Nothing is broken.",
+    "doctor coqui-ljspeech vocos-mel-22khz-small": "vocos decode",
+    "doctor speecht5 vocos-mel-22khz-small": "mean error",
+}
+
 
 def check(ok: bool, what: str) -> None:
     """Says what was checked; stops at the first failure."""
@@ -41,6 +50,9 @@ def main(command: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([command, "resynth", str(clips), folder], check=True)  # noqa: S603
         check(len(list(Path(folder).glob("*.wav"))) >= 3, "vocos resynth turns the shipped clips into audio")
+    for arguments, expected in COMMANDS.items():
+        done = subprocess.run([command, *arguments.split()], capture_output=True, text=True, check=False)  # noqa: S603
+        check(expected in done.stdout and done.returncode in (0, 1), f"vocos {arguments}: {expected}")
 
 
 if __name__ == "__main__":
