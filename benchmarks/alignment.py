@@ -25,7 +25,6 @@ from vocos_plugins import MelConvention, MelMismatch, MelSpectrogram, Vocos, ali
 from vocos_plugins.demo.clips import CLIP_FOLDER
 from vocos_plugins.mel.compression import compress, expand
 from vocos_plugins.mel.estimate import measure_error
-from vocos_plugins.mel.projection import known_bands
 from vocos_plugins.plugins import mel_conventions
 
 PESQ_RATE = 16000
@@ -71,28 +70,23 @@ def compare(vocos: Vocos, source: MelConvention, folder: Path, own: float) -> st
     target = vocos.mel
     alignment = align(source, target)
     heard, wanted = recordings(folder, source.sample_rate), recordings(folder, target.sample_rate)
-    usual_error, scores = [], {"ours": [], "usual": []}
+    scores = {"ours": [], "usual": []}
     for given, expected in zip(heard, wanted, strict=True):
-        mel, true = MelSpectrogram(source)(given), MelSpectrogram(target)(expected)
+        mel = MelSpectrogram(source)(given)
         ours = alignment(mel)
         usual = pseudo_inverse(source, target, mel, ours.shape[-1]).float()
-        usual_error.append(distance(usual, true, source, target))
         scores["ours"].append(quality(expected, vocos.decode(ours), vocos.sample_rate))
         scores["usual"].append(quality(expected, vocos.decode(usual), vocos.sample_rate))
     measured = measure_error(source, target, heard, wanted).mean
+
+    def usually(mel: Tensor) -> Tensor:
+        return pseudo_inverse(source, target, mel, alignment(mel).shape[-1])
+
+    usual_error = measure_error(source, target, heard, wanted, usually).mean
     return (
-        f"| {source.name} | {alignment.error.mean:.3f} | {measured:.3f} | {np.mean(usual_error):.3f} "
+        f"| {source.name} | {alignment.error.mean:.3f} | {measured:.3f} | {usual_error:.3f} "
         f"| {np.mean(scores['ours']):.2f} | {np.mean(scores['usual']):.2f} | {own:.2f} |"
     )
-
-
-def distance(found: Tensor, true: Tensor, source: MelConvention, target: MelConvention) -> float:
-    """Mean distance in nepers where the true mel is above both floors, in bands that the source knows."""
-    n_frames = min(found.shape[-1], true.shape[-1])
-    found, true = (expand(mel[..., :n_frames].double(), target) for mel in (found, true))
-    floor = 2 * max(source.guard_value, target.guard_value)
-    counts = (true > floor) & known_bands(source, target)[:, None]
-    return float((found.clamp_min(floor).log() - true.log()).abs()[counts].mean())
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,15 +55,20 @@ def estimate_error(source: MelConvention, target: MelConvention) -> ErrorEstimat
 
 
 def measure_error(
-    source: MelConvention, target: MelConvention, at_source: list[Tensor], at_target: list[Tensor]
+    source: MelConvention,
+    target: MelConvention,
+    at_source: list[Tensor],
+    at_target: list[Tensor],
+    project: Callable[[Tensor], Tensor] | None = None,
 ) -> ErrorEstimate:
     """As `estimate_error`, on given speech.
 
     Args:
         source, target: conventions.
         at_source, at_target: the same recordings at both conventions' rates, each ``(1, N)``.
+        project: makes mels of the target from the source's; `MelProjection` by default.
     """
-    project = MelProjection(source, target)
+    project = project or MelProjection(source, target)
     known = known_bands(source, target)
     lowest = (expand(mel, target)[0, :, 4:5] for mel in (project(_floor(source)), _floor(target)))
     floor = MARGIN * torch.maximum(*lowest).clamp_min(LEAST)
@@ -110,7 +116,7 @@ def _floor(convention: MelConvention) -> Tensor:
 def _speech(sample_rate: int) -> list[Tensor]:
     """Shipped clips at a rate, ``(1, N)`` each.
 
-    They end at 8 kHz; above it, up to 24 kHz, stand their mirror images, weaker, so that conventions of wider bands find
+    They end at 8 kHz; above it, up to 24 kHz, stand their mirror images, weaker, so that wider conventions find
     something.
     """
     import soundfile
