@@ -29,6 +29,16 @@ def test_pieces_of_a_mel_make_up_the_whole(make_model, noise, relative_error, pa
     assert relative_error(torch.cat(pieces, dim=1), vocos.decode(mel)) < TOLERANCE
 
 
+def test_pieces_of_codes_make_up_the_whole(make_model, noise, relative_error) -> None:
+    """At each bandwidth of a conditioned model."""
+    vocos = make_model("encodec", "adanorm", "istft", "same")
+    features = noise(2, 12, 40)
+    for bandwidth_id in range(4):
+        pieces = list(decode_chunks(vocos, features, bandwidth_id=bandwidth_id, chunk_frames=8))
+        assert len(pieces) == 5
+        assert relative_error(torch.cat(pieces, dim=1), vocos.decode(features, bandwidth_id=bandwidth_id)) < TOLERANCE
+
+
 @pytest.mark.parametrize("n_samples", [1, 33, 16 * 8, 16 * 50, 2000, 3001])
 @pytest.mark.parametrize("parts", PARTS[:3], ids="-".join)
 def test_pieces_of_audio_make_up_the_whole(make_model, noise, relative_error, parts, n_samples) -> None:

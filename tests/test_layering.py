@@ -11,6 +11,9 @@ ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "vocos_plugins").rglob("*.py"))
 ADAPTERS = sorted((ROOT / "adapters").rglob("*.py"))
 TOOLKITS = {"speechbrain", "nemo", "TTS", "bark", "transformers"}
+# Audio to EnCodec codes, where one of these is installed and a user asks for it: in training, and in copy-synthesis.
+ENCODERS = {"inputs.py", "encodec_loading.py"}
+ENCODEC = {"transformers", "encodec"}
 FORBIDDEN_IN_CORE = (
     TOOLKITS
     | {"torchaudio", "encodec", "vocos", "librosa", "recipes"}
@@ -40,7 +43,7 @@ def test_modules_are_found() -> None:
 @pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_core_imports_no_toolkit_and_no_adapter(path: Path) -> None:
     """The core works where no toolkit is installed."""
-    allowed = {"transformers"} if path.name == "inputs.py" else set()  # audio to EnCodec codes, in training alone
+    allowed = ENCODEC if path.name in ENCODERS else set()
     assert not {name.split(".")[0] for name in imported(path)} & (FORBIDDEN_IN_CORE - allowed)
 
 
@@ -63,8 +66,20 @@ def test_mel_and_spectral_import_nothing_else_of_ours(path: Path) -> None:
     assert all(name.startswith(("vocos_plugins.mel", "vocos_plugins.spectral")) for name in ours)
 
 
+@pytest.mark.parametrize("path", [path for path in CORE if path.name in ENCODERS], ids=lambda path: path.name)
+def test_an_encodec_is_imported_only_when_it_is_needed(path: Path) -> None:
+    """Importing the core, and decoding codes, imports neither package: only functions do."""
+    tree = ast.parse(path.read_text())
+    inside = {each for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for each in ast.walk(node)}
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        if {name.split(".")[0] for name in names} & ENCODEC:
+            assert node in inside
+
+
 @pytest.mark.parametrize("path", ADAPTERS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_vocoder_modules_import_a_toolkit(path: Path) -> None:
-    """Loading plugins stays cheap: a toolkit is imported where its vocoder is, and nowhere else."""
-    if path.name != "vocoder.py":
+    """Loading plugins stays cheap: a toolkit is imported where its vocoder is, and what its trainer calls there."""
+    if path.name not in ("vocoder.py", "training.py"):
         assert not {name.split(".")[0] for name in imported(path)} & TOOLKITS

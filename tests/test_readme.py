@@ -49,10 +49,10 @@ def test_commands_exist() -> None:
     assert set(re.findall(r"\bmake ([a-z]+)", README)) <= targets
 
 
-@pytest.mark.parametrize("toolkit", ["speechbrain", "nemo", "coqui"])
+@pytest.mark.parametrize("toolkit", ["speechbrain", "nemo", "coqui", "bark"])
 def test_toolkits_examples_are_the_adapters_own(toolkit: str) -> None:
     """Each stands in that adapter's README, whose examples tests/adapters run with the toolkit."""
     adapter = (ADAPTERS / f"vocos_{toolkit}" / "README.md").read_text()
     examples = re.findall(r"```(?:python|sh)\n(.*?)```", TOOLKITS, flags=re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     assert sum(example in adapter for example in examples) == 1

@@ -27,6 +27,7 @@ def decode_chunks(
     vocos: Vocos,
     features: Tensor,
     *,
+    bandwidth_id: int | None = None,
     source: MelConvention | None = None,
     strict: bool = False,
     chunk_frames: int = CHUNK_FRAMES,
@@ -34,9 +35,9 @@ def decode_chunks(
     """Decodes features piece by piece; the pieces make up what `Vocos.decode` gives, within rounding.
 
     Args:
-        vocos: an unconditioned model.
+        vocos: the model.
         features: ``(B, C, T)``, of any length.
-        source, strict: as for `Vocos.decode`.
+        bandwidth_id, source, strict: as for `Vocos.decode`.
         chunk_frames: frames a piece; more of them cost memory, fewer cost time for their context.
 
     Yields:
@@ -50,13 +51,13 @@ def decode_chunks(
     if source is not None and source != vocos.mel:
         alignment = align(source, vocos.mel, strict=strict)
         pieces = decode_chunks(vocos, alignment(features), chunk_frames=chunk_frames)
-        yield from _cut(pieces, alignment.first_sample, alignment.n_samples(features.shape[2]))
+        yield from cut(pieces, alignment.first_sample, alignment.n_samples(features.shape[2]))
         return
     context, hop_length, n_frames = context_frames(vocos), vocos.hop_length, features.shape[2]
     n_samples = vocos.config.n_samples(n_frames)
     for start in range(0, n_frames, chunk_frames):
         first = max(0, start - context)
-        audio = vocos.decode(features[:, :, first : start + chunk_frames + context])
+        audio = vocos.decode(features[:, :, first : start + chunk_frames + context], bandwidth_id=bandwidth_id)
         end = min((start + chunk_frames) * hop_length, n_samples)
         yield audio[:, (start - first) * hop_length : end - first * hop_length]
 
@@ -91,7 +92,7 @@ def resynthesize_chunks(
         yield vocos(held, length=held.shape[1])[:, before:]
 
 
-def _cut(pieces: Iterable[Tensor], first: int, n_samples: int) -> Iterator[Tensor]:
+def cut(pieces: Iterable[Tensor], first: int, n_samples: int) -> Iterator[Tensor]:
     """The samples from ``first`` on, ``n_samples`` of them, of what the pieces make up."""
     position = 0
     for piece in pieces:

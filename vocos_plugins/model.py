@@ -14,6 +14,7 @@ from .backbone import build_backbone
 from .checks import bandwidth_ids, check_finite, check_shape, frame_mask
 from .config import VocosConfig
 from .encodec import EncodecFeatures
+from .encodec_encoder import EncodecEncoder
 from .heads import build_head
 from .mel.alignment import Alignment, align
 from .mel.convention import MelConvention
@@ -138,28 +139,28 @@ class Vocos(nn.Module):
 
     @torch.no_grad()
     def forward(self, audio: Tensor, *, length: int | None = None, bandwidth_id: int | Tensor | None = None) -> Tensor:
-        """Copy-synthesis: the waveform's own mel, decoded.
+        """Copy-synthesis: the waveform's own mel, or its EnCodec codes, decoded.
 
         Args:
             audio: ``(B, N)`` in [-1, 1] at `sample_rate`.
             length: samples wanted. The audio is filled up with zeros for them, to a whole frame at least, so that its
                 last samples are not lost and any ``N > 0`` will do.
-            bandwidth_id: as for `decode`.
+            bandwidth_id: as for `decode`; also what an EnCodec model's audio is encoded at.
 
-        Shape: ``(B, length)``; without `length`, ``N`` rounded down to whole frames.
+        Shape: ``(B, length)``; without `length`, ``N`` rounded to whole frames: down for mels, up for codes.
 
         Raises:
             TypeError: audio is not floating point.
-            ValueError: it is not ``(B, N)``, too short or not finite, or the model takes EnCodec codes.
+            ValueError: it is not ``(B, N)``, too short or not finite.
+            EncodecError: there is no EnCodec to encode with (`use_encodec`).
         """
+        _check_audio(audio)
         if isinstance(self.feature_extractor, EncodecFeatures):
-            raise ValueError("this model takes EnCodec codes, not audio: decode(codes_to_features(codes), ...)")
-        if not audio.is_floating_point():
-            raise TypeError(f"audio must be floating point in [-1, 1], got {audio.dtype}")
-        if audio.dim() != 2:
-            raise ValueError(f"audio must be (B, N), got shape {tuple(audio.shape)}")
-        if not bool(torch.isfinite(audio).all()):
-            raise ValueError("audio holds NaN or infinite samples")
+            ids = bandwidth_ids(bandwidth_id, len(audio), self.config)
+            indices = [len(self.feature_extractor.options.bandwidths) - 1] if ids is None else ids.flatten().tolist()
+            audio = F.pad(audio, (0, max(0, (length or 0) - audio.shape[1])))
+            features = self.feature_extractor.from_audio(audio, indices)
+            return self.decode(features, bandwidth_id=bandwidth_id)[:, :length]
         window = self.feature_extractor.mel_spec.spectrogram.window
         if length is not None:
             audio = F.pad(audio, (0, self._n_filled(max(length, audio.shape[1])) - audio.shape[1]))
@@ -184,6 +185,39 @@ class Vocos(nn.Module):
         features: Tensor = self.feature_extractor(codes, bandwidth_id)
         return features
 
+    @torch.no_grad()
+    def encode(self, audio: Tensor, *, bandwidth_id: int) -> Tensor:
+        """Audio to what `codes_to_features` takes.
+
+        Args:
+            audio: ``(B, N)`` in [-1, 1] at `sample_rate`.
+            bandwidth_id: which of the model's bandwidths.
+
+        Shape: int64 ``(Q, B, T)``; ``T`` is ``N / hop_length`` rounded up.
+
+        Raises:
+            TypeError, ValueError: as of `forward`; this is no EnCodec model; or it has no such bandwidth.
+        """
+        _check_audio(audio)
+        if not isinstance(self.feature_extractor, EncodecFeatures):
+            raise ValueError("this model takes mel spectrograms, not EnCodec codes: MelSpectrogram(vocos.mel)(audio)")
+        self.feature_extractor.check_bandwidth(bandwidth_id)
+        return self.feature_extractor.encode(audio, bandwidth_id)
+
+    def use_encodec(self, source: str | Path | nn.Module | None) -> None:
+        """Says which EnCodec encodes audio for an EnCodec model; it is loaded when it is needed, and never saved.
+
+        Args:
+            source: a directory or file with its weights, a repository of the hub, a loaded EnCodec, or None for the
+                published one: see `encodec_loading.load_encodec`.
+
+        Raises:
+            ValueError: this is no EnCodec model, or a loaded EnCodec makes other codes.
+        """
+        if not isinstance(self.feature_extractor, EncodecFeatures):
+            raise ValueError("this model takes mel spectrograms; no EnCodec is needed")
+        self.feature_extractor.encoder = EncodecEncoder(self.feature_extractor.options, source)
+
     @classmethod
     def from_pretrained(
         cls,
@@ -193,6 +227,7 @@ class Vocos(nn.Module):
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         token: str | bool | None = None,
+        encodec: str | Path | nn.Module | None = None,
     ) -> Vocos:
         """Loads a bundled name, a directory, or a repository of the Hugging Face hub, ready for inference.
 
@@ -200,15 +235,19 @@ class Vocos(nn.Module):
             name_or_path: for instance ``vocos-mel-22khz-small``, ``runs/mine``, ``charactr/vocos-mel-24khz``.
             revision: branch, tag or commit on the hub; a known checkpoint's own card pins one.
             cache_dir, local_files_only, token: as in ``huggingface_hub.hf_hub_download``.
+            encodec: for `use_encodec`.
 
         Raises:
             CheckpointError: nothing there by that name, or a file that is damaged, unsafe or doesn't fit.
         """
         from .pretrained import load_pretrained
 
-        return load_pretrained(
+        vocos = load_pretrained(
             name_or_path, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token
         )
+        if encodec is not None:
+            vocos.use_encodec(encodec)
+        return vocos
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Writes ``config.yaml`` and ``model.safetensors``, which `from_pretrained` loads."""
@@ -253,3 +292,13 @@ class Vocos(nn.Module):
         """The next length of whole frames that can be mirrored at its ends."""
         n_fft = self.config.features.n_fft if isinstance(self.config.features, MelConvention) else 0
         return -(-max(n_samples, n_fft // 2 + 1) // self.hop_length) * self.hop_length
+
+
+def _check_audio(audio: Tensor) -> None:
+    if not audio.is_floating_point():
+        raise TypeError(f"audio must be floating point in [-1, 1], got {audio.dtype}")
+    if audio.dim() != 2:
+        hint = "; it is mono: audio.mean(dim=1) mixes channels" if audio.dim() == 3 else ""
+        raise ValueError(f"audio must be (B, N), got shape {tuple(audio.shape)}{hint}")
+    if not bool(torch.isfinite(audio).all()):
+        raise ValueError("audio holds NaN or infinite samples")

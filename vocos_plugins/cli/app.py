@@ -13,6 +13,7 @@ from .decode import decode
 from .demo import demo
 from .doctor import doctor
 from .enable import disable, enable
+from .encode import encode
 from .evaluate import evaluate
 from .export import export
 from .plugins import plugins
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, resynth, decode, convert, train, doctor, export, enable, disable, conventions, plugins):
+for command in (demo, resynth, decode, encode, convert, train, doctor, export, enable, disable, conventions, plugins):
     app.command()(command)
 app.command("eval")(evaluate)
 

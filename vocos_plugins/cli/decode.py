@@ -1,15 +1,15 @@
-"""``vocos decode``: mel spectrograms that another program wrote, to audio."""
+"""``vocos decode``: mel spectrograms that another program wrote, or EnCodec codes, to audio."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .batch import audio_job, run_batch
-from .options import DEFAULT_MODEL, Device, Json, Model, fail, load_mel_model
+from .options import DEFAULT_MODEL, Device, Json, Model, fail, load_mel_model, load_model
 from .paths import plan
 
 if TYPE_CHECKING:
@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from ..mel import MelConvention
     from ..model import Vocos
 
+Vocode = Callable[[Path], "Iterator[Tensor]"]
+CODES_MODEL = "charactr/vocos-encodec-24khz"
+
 
 def decode(
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="MEL...", help="Files .npy, .pt or .safetensors, folders, or patterns."),
+        typer.Argument(
+            metavar="FILE...",
+            help="Files .npy, .pt or .safetensors, or .npz, .npy or .ecdc with --codes; folders, or patterns.",
+        ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, or a .wav, .flac or .ogg for one input.")],
     model: Model = DEFAULT_MODEL,
@@ -35,28 +41,69 @@ def decode(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse mels that can only be aligned with a loss.")] = False,
+    codes: Annotated[
+        bool,
+        typer.Option(
+            "--codes",
+            help="The files hold EnCodec codes: of `vocos encode`, of Bark's voices, or of EnCodec itself. The model "
+            f"is then {CODES_MODEL} by default.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Turn mel spectrograms into audio.
+    """Turn mel spectrograms, or EnCodec codes, into audio.
 
-    A file holds one mel, (bands, frames) or (1, bands, frames).
+    A file holds one mel, (bands, frames) or (1, bands, frames), or the codes of one recording, (codebooks, frames).
     """
     from ..audio_files import OUTPUT_FORMATS
-    from ..chunked import decode_chunks
-    from ..mel_files import MEL_SUFFIXES, read_mel
+    from ..code_files import CODE_SUFFIXES
+    from ..mel_files import MEL_SUFFIXES
 
+    suffixes = CODE_SUFFIXES if codes else MEL_SUFFIXES
     try:
-        jobs = plan(inputs, out, read=MEL_SUFFIXES, write=frozenset(OUTPUT_FORMATS), suffix=".wav")
+        jobs = plan(inputs, out, read=suffixes, write=frozenset(OUTPUT_FORMATS), suffix=".wav")
     except ValueError as error:
         fail(str(error))
+    if codes:
+        vocos, vocode = _code_vocoder(model, device, source)
+    else:
+        vocos, vocode = _mel_vocoder(model, device, source, strict)
+    run_batch(jobs, audio_job(vocode, vocos.sample_rate), as_json=as_json)
+
+
+def _mel_vocoder(model: str, device: str, source: str | None, strict: bool) -> tuple[Vocos, Vocode]:
+    """The model, and what makes a file's mel into audio, piece by piece."""
+    from ..chunked import decode_chunks
+    from ..mel_files import read_mel
+
     vocos = load_mel_model(model, device)
     place = next(vocos.parameters()).device
     convention = None if source is None else _alignable(source, vocos, strict)
+    return vocos, lambda path: decode_chunks(vocos, read_mel(path).to(place), source=convention, strict=strict)
+
+
+def _code_vocoder(model: str, device: str, source: str | None) -> tuple[Vocos, Vocode]:
+    """The model, and what makes a file's codes into audio, piece by piece."""
+    from ..chunked import cut, decode_chunks
+    from ..code_files import read_codes
+    from ..config import EncodecCodes
+
+    if source is not None:
+        fail("--source is about mels; codes are the same for every model")
+    vocos = load_model(CODES_MODEL if model == DEFAULT_MODEL else model, device)
+    features = vocos.config.features
+    if not isinstance(features, EncodecCodes):
+        fail(f"{model} decodes mel spectrograms; --codes needs a model of EnCodec codes, such as {CODES_MODEL}")
 
     def vocode(path: Path) -> Iterator[Tensor]:
-        return decode_chunks(vocos, read_mel(path).to(place), source=convention, strict=strict)
+        stored = read_codes(path)
+        decodable = vocos.codes_to_features(stored.codes.to(next(vocos.parameters()).device))
+        bandwidth_id = features.codebook_counts.index(len(stored.codes))
+        conditioned = vocos.config.n_bandwidths is not None
+        pieces = decode_chunks(vocos, decodable, bandwidth_id=bandwidth_id if conditioned else None)
+        yield from pieces if stored.n_samples is None else cut(pieces, 0, stored.n_samples)
 
-    run_batch(jobs, audio_job(vocode, vocos.sample_rate), as_json=as_json)
+    return vocos, vocode
 
 
 def _alignable(source: str, vocos: Vocos, strict: bool) -> MelConvention:

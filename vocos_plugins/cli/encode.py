@@ -1,0 +1,88 @@
+"""``vocos encode``: recordings to EnCodec codes, which ``vocos decode --codes`` turns back."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .batch import BatchProgress, Result, run_batch
+from .options import Device, Json, fail
+from .paths import Job, plan
+
+if TYPE_CHECKING:
+    import torch
+
+
+def encode(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="AUDIO...", help="Audio files, folders, or patterns such as 'a/*.wav'.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, or a .npz or .npy for one input.")],
+    bandwidth: Annotated[float, typer.Option(help="kb/s: 1.5, 3, 6 or 12, which are 2, 4, 8 or 16 codebooks.")] = 6.0,
+    encodec: Annotated[
+        str | None,
+        typer.Option(
+            help="EnCodec's 24 kHz weights: a directory, a file, or a repository of the hub. By default the "
+            "published ones, downloaded once."
+        ),
+    ] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Turn recordings into EnCodec codes.
+
+    Channels are mixed to one and resampled to 24 kHz. Needs transformers: pip install 'vocos-plugins[encodec]'.
+    """
+    import soundfile
+
+    from ..code_files import CODES, WRITERS, write_codes
+    from ..encodec_encoder import EncodecEncoder
+
+    readable = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
+    try:
+        jobs = plan(inputs, out, read=readable, write=WRITERS, suffix=".npz")
+        if bandwidth not in CODES.bandwidths:
+            known = ", ".join(f"{each:g}" for each in CODES.bandwidths)
+            raise ValueError(f"--bandwidth must be one of {known} kb/s, got {bandwidth:g}")
+        encoder = EncodecEncoder(CODES, encodec)
+        place = _place(device)
+        encoder.codebooks()  # loads it: without one, no file need be tried
+    except ValueError as error:
+        fail(str(error))
+
+    def work(job: Job, _: BatchProgress) -> Result:
+        started = time.perf_counter()
+        audio = _read_mono(job.source, CODES.sample_rate).to(place)
+        codes = encoder.encode(audio, bandwidth)[:, 0]
+        write_codes(job.target, codes, audio.shape[1])
+        return {
+            "output": str(job.target),
+            "codebooks": codes.shape[0],
+            "frames": codes.shape[1],
+            "elapsed_s": round(time.perf_counter() - started, 3),
+        }
+
+    run_batch(jobs, work, as_json=as_json)
+
+
+def _read_mono(path: Path, sample_rate: int) -> torch.Tensor:
+    """Audio ``(1, N)``."""
+    import torch
+
+    from ..audio_files import read_blocks
+
+    return torch.cat([block.mean(dim=0, keepdim=True) for block in read_blocks(path, sample_rate)], dim=1)
+
+
+def _place(device: str) -> torch.device:
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.zeros(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"can't use device {device!r}: {error}") from error

@@ -1,0 +1,167 @@
+"""EnCodec codes in files: our own, Bark's voices, and what EnCodec compresses to. Nothing in them is ever run."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .config import EncodecCodes
+from .whole_files import whole_file
+
+CODES = EncodecCodes()
+# Arrays that hold codes, by the name of what writes them: we, and Bark in its voices.
+NAMES = ("codes", "fine_prompt")
+ECDC_HEADER = struct.Struct("!4sBI")  # encodec/binary.py: magic, version, bytes of JSON
+CODE_BITS = 10
+MAX_HEADER_BYTES = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredCodes:
+    """Codes as a file holds them.
+
+    Attributes:
+        codes: int64 ``(Q, T)``.
+        n_samples: of the audio that they stand for, None where the file doesn't tell.
+    """
+
+    codes: Tensor
+    n_samples: int | None = None
+
+
+def read_codes(path: Path) -> StoredCodes:
+    """Codes of one recording.
+
+    Args:
+        path: ``.npz``, of ``vocos encode`` or a voice of Bark; ``.npy``, an array ``(Q, T)``; or ``.ecdc``, as the
+            package encodec compresses mono at 24 kHz, unless by its language model.
+
+    Raises:
+        OSError: the file isn't there or can't be opened.
+        ValueError: it is damaged, of another kind, or holds no codes of one recording.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"unknown suffix {path.suffix!r}; codes are read from {', '.join(sorted(READERS))}")
+    if path.stat().st_size == 0:
+        raise ValueError("the file is empty (0 bytes)")
+    return reader(path)
+
+
+def write_codes(path: Path, codes: Tensor, n_samples: int) -> None:
+    """Writes codes ``(Q, T)`` whole or not at all.
+
+    Args:
+        path: ``.npz``, which also tells `n_samples` and the sample rate, or ``.npy``. Folders are made.
+        codes: of the 24 kHz model.
+        n_samples: of the audio that they stand for.
+
+    Raises:
+        ValueError: another suffix.
+        OSError: no permission, or a full disk.
+    """
+    if path.suffix.lower() not in WRITERS:
+        raise ValueError(f"{path}: codes are written to {', '.join(sorted(WRITERS))}, not {path.suffix!r}")
+    array = codes.cpu().numpy().astype(np.int16)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        if path.suffix.lower() == ".npy":
+            np.save(file, array)
+        else:
+            np.savez_compressed(file, codes=array, n_samples=n_samples, sample_rate=CODES.sample_rate)
+
+
+def _load(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:  # np.load leaves a damaged file open
+            content = np.load(file, allow_pickle=False)
+            return dict(content) if isinstance(content, Mapping) else content
+    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, zlib.error) as error:
+        raise ValueError(f"not a readable {path.suffix}: {error}") from error
+
+
+def _read_npy(path: Path) -> StoredCodes:
+    return StoredCodes(codes=_as_codes(_load(path)))
+
+
+def _read_npz(path: Path) -> StoredCodes:
+    arrays = _load(path)
+    if not isinstance(arrays, dict):
+        raise ValueError("not a readable .npz: it holds a bare array, as .npy does")
+    name = next((name for name in NAMES if name in arrays), next(iter(arrays)) if len(arrays) == 1 else None)
+    if name is None:
+        raise ValueError(f"expected an array called {' or '.join(NAMES)}; found {', '.join(arrays) or 'nothing'}")
+    if (rate := _optional(arrays, "sample_rate")) not in (None, CODES.sample_rate):
+        raise ValueError(f"its codes are of {rate} Hz, expected {CODES.sample_rate}")
+    stored = StoredCodes(codes=_as_codes(arrays[name]), n_samples=_optional(arrays, "n_samples"))
+    if stored.n_samples is not None and -(-stored.n_samples // CODES.hop_length) != stored.codes.shape[1]:
+        raise ValueError(f"it holds {stored.codes.shape[1]} frames, but says that they are {stored.n_samples} samples")
+    return stored
+
+
+def _optional(arrays: Mapping[str, Any], name: str) -> int | None:
+    return int(arrays[name]) if name in arrays else None
+
+
+def _read_ecdc(path: Path) -> StoredCodes:
+    content = path.read_bytes()
+    about, start = _read_ecdc_header(content)
+    n_samples, n_codebooks = about.get("al"), about.get("nc")
+    if about.get("m") != "encodec_24khz":
+        raise ValueError(f"it is compressed by {about.get('m')}; only mono of encodec_24khz can be decoded")
+    if about.get("lm"):
+        raise ValueError("it is packed by EnCodec's language model; compress it again without --lm")
+    if not isinstance(n_samples, int) or not isinstance(n_codebooks, int) or n_samples < 1 or n_codebooks < 1:
+        raise ValueError(f"its header is damaged: al={n_samples!r}, nc={n_codebooks!r}")
+    n_frames = -(-n_samples // CODES.hop_length)
+    bits = np.unpackbits(np.frombuffer(content, np.uint8, offset=start), bitorder="little")
+    wanted = n_frames * n_codebooks * CODE_BITS
+    if len(bits) < wanted:
+        raise ValueError(f"truncated: it promises {wanted // 8} bytes of codes and holds {len(bits) // 8}")
+    values = bits[:wanted].reshape(n_frames, n_codebooks, CODE_BITS) @ (1 << np.arange(CODE_BITS))
+    return StoredCodes(codes=torch.from_numpy(values.T.astype(np.int64)), n_samples=n_samples)
+
+
+def _read_ecdc_header(content: bytes) -> tuple[Mapping[str, Any], int]:
+    """What the header says, and where the codes start."""
+    if len(content) < ECDC_HEADER.size or content[:4] != b"ECDC":
+        raise ValueError("not a file that EnCodec compressed: it doesn't start with ECDC")
+    _, version, size = ECDC_HEADER.unpack_from(content)
+    if version != 0 or size > MAX_HEADER_BYTES:
+        raise ValueError(f"its header is damaged or of a later version: version {version}, {size} bytes")
+    try:
+        about = json.loads(content[ECDC_HEADER.size : ECDC_HEADER.size + size])
+    except ValueError as error:
+        raise ValueError(f"its header is damaged: {error}") from error
+    if not isinstance(about, Mapping):
+        raise ValueError(f"its header is damaged: {about!r:.60}")
+    return about, ECDC_HEADER.size + size
+
+
+def _as_codes(array: Any) -> Tensor:
+    """Codes ``(Q, T)``, also of ``(Q, 1, T)`` and ``(1, Q, T)``, in which one recording has its batch dimension."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
+        found = getattr(array, "dtype", type(array).__name__)
+        raise ValueError(f"expected whole numbers, got {found}; mels are decoded without --codes")
+    if array.ndim == 3 and 1 in array.shape[:2]:
+        array = array.squeeze(0 if array.shape[0] == 1 else 1)
+    if array.ndim != 2:
+        raise ValueError(f"expected codes of one recording, (codebooks, frames), got shape {array.shape}")
+    if array.shape[1] == 0:
+        raise ValueError(f"it holds no frames: shape {array.shape}")
+    return torch.from_numpy(array.astype(np.int64))
+
+
+READERS: dict[str, Callable[[Path], StoredCodes]] = {".npy": _read_npy, ".npz": _read_npz, ".ecdc": _read_ecdc}
+CODE_SUFFIXES = frozenset(READERS)
+WRITERS = frozenset({".npy", ".npz"})
