@@ -1,4 +1,4 @@
-"""The generator's weights from each kind of file that Coqui TTS loads or that its trainer writes."""
+"""The weights from each kind of file that Coqui TTS loads or that its trainer writes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,22 @@ from torch import Tensor
 from vocos_plugins.checkpoint_files import CheckpointError, read_pickle, read_weights
 
 GENERATOR = "model_g."
+DISCRIMINATORS = "model_d."
 
 
 def read_generator(address: str) -> dict[str, Tensor]:
-    """The weights by the names of a Vocos checkpoint, on the CPU; nothing in the file is run.
+    """The first of what `read_checkpoint` gives."""
+    return read_checkpoint(address)[0]
+
+
+def read_checkpoint(address: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The generator's weights by the names of a Vocos checkpoint, and the discriminators', on the CPU.
+
+    Nothing in the file is run.
 
     Args:
         address: a path, or what else fsspec knows, such as ``s3://``. The file is ``.safetensors``; or ``.pth``, with
-            ``{"model": ...}`` around the weights or without, of a generator alone or of a whole GAN, whose
-            discriminator is left out.
+            ``{"model": ...}`` around the weights or without, of a generator alone or of a whole GAN.
 
     Raises:
         CheckpointError: the file is missing, damaged, of another kind, or asks to run code.
@@ -42,11 +49,14 @@ def _copy(address: str) -> Iterator[Path]:
         yield path
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     content = read_weights(path) if path.suffix == ".safetensors" else read_pickle(path)
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     if not (isinstance(content, Mapping) and content and all(isinstance(each, Tensor) for each in content.values())):
         raise CheckpointError(f"{path}: expected the weights of a generator or a GAN, under 'model' or bare")
-    generator = {key.removeprefix(GENERATOR): value for key, value in content.items() if key.startswith(GENERATOR)}
-    return generator or dict(content)
+    generator, discriminators = (
+        {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
+        for prefix in (GENERATOR, DISCRIMINATORS)
+    )
+    return generator or dict(content), discriminators

@@ -3,29 +3,29 @@
 # No annotations from __future__: Coqpit reads the fields' types, and can't read them as text.
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 from TTS.config.shared_configs import ModelArgs
-from TTS.vocoder.configs.shared_configs import BaseGANVocoderConfig
-from TTS.vocoder.models.base_vocoder import BaseVocoder
+from TTS.vocoder.configs.shared_configs import BaseVocoderConfig
 
 from vocos_plugins import MelConvention, Vocos, align
 from vocos_plugins.frames import decode_frames
 from vocos_plugins.mel import MeanStdNormalization
 from vocos_plugins.resampling import resample
+from vocos_plugins.training.schedule import Optimization
 from vocos_plugins.weights import load_weights
 
 from .architecture import read_architecture
 from .audio_block import unnormalized, write_audio_block
 from .checkpoint import read_generator
 from .mel import DEFAULT, from_coqui
+from .training import TrainableVocoder
 
-TRAINING = (
-    "Coqui TTS's trainer can't train Vocos: train it with `vocos train` (recipes/lightning/README.md), "
-    "then `vocos export coqui`"
-)
+# The reference's, as the other recipes have them.
+OPTIMIZATION = Optimization()
+STEPS = 1_000_000
 
 
 @dataclass
@@ -45,14 +45,48 @@ class VocosArgs(ModelArgs):
 
 
 @dataclass
-class VocosVocoderConfig(BaseGANVocoderConfig):
-    """Configuration of a `VocosVocoder`; Coqui TTS knows it as ``VocosConfig``."""
+class VocosVocoderConfig(BaseVocoderConfig):
+    """Configuration of a `VocosVocoder`; Coqui TTS knows it as ``VocosConfig``.
+
+    What isn't listed is Coqui TTS's: ``data_path``, ``feature_path``, ``batch_size``, ``mixed_precision`` and so on.
+
+    Args:
+        model_args: the generator.
+        discriminators: their sizes, fields of `vocos_plugins.training.discriminators.Discriminators`.
+        losses: what counts how much, fields of `vocos_plugins.training.schedule.LossWeights`.
+        eval_measures: names of `vocos_plugins.evaluation.measures.MEASURES`, taken of each clip of an evaluation.
+        seq_len: samples of a training segment, a multiple of ``audio.hop_length``.
+        steps_to_start_discriminator: steps of the generator alone at first.
+        target_loss: by which the best model is chosen; the mel distance, in training and in evaluation alike.
+        optimizer_params: of AdamW, for both optimizers.
+        grad_clip: largest norms of the gradients, of the discriminators and of the generator; 0 for no bound.
+        lr_disc, lr_gen: at first.
+        lr_scheduler_disc, lr_scheduler_gen: of ``torch.optim.lr_scheduler``, by step; ``T_max`` is a run's steps.
+    """
 
     model: str = "vocos"
     model_args: VocosArgs = field(default_factory=VocosArgs)
+    discriminators: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    losses: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    eval_measures: list[str] = field(default_factory=lambda: ["mr-stft"])
+    seq_len: int = 16384
+    batch_size: int = 16
+    steps_to_start_discriminator: int = 0
+    target_loss: str = "G_mel"
+    optimizer_params: dict = field(  # type: ignore[type-arg]
+        default_factory=lambda: {"betas": list(OPTIMIZATION.betas), "weight_decay": OPTIMIZATION.weight_decay}
+    )
+    grad_clip: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    lr_disc: float = OPTIMIZATION.learning_rate
+    lr_gen: float = OPTIMIZATION.learning_rate
+    lr_scheduler_disc: str = "CosineAnnealingLR"
+    lr_scheduler_disc_params: dict = field(default_factory=lambda: {"T_max": STEPS})  # type: ignore[type-arg]
+    lr_scheduler_gen: str = "CosineAnnealingLR"
+    lr_scheduler_gen_params: dict = field(default_factory=lambda: {"T_max": STEPS})  # type: ignore[type-arg]
+    scheduler_after_epoch: bool = False
 
 
-class VocosVocoder(BaseVocoder):
+class VocosVocoder(TrainableVocoder):
     """A Vocos behind a mel of Coqui TTS; Coqui TTS knows it as ``TTS.vocoder.models.vocos.Vocos``.
 
     Args:
@@ -83,7 +117,7 @@ class VocosVocoder(BaseVocoder):
         if vocos is None:
             architecture = read_architecture(config.model_args.to_dict(), self.source)
             config.model_args.update(architecture.to_dict())
-            vocos = Vocos(architecture, config.model_args.provenance)
+            vocos = Vocos(architecture, config.model_args.provenance or {})
         self.alignment = align(self.source, vocos.mel, strict=strict)
         self.strict = strict
         self.model_g = vocos
@@ -137,14 +171,6 @@ class VocosVocoder(BaseVocoder):
         """
         load_weights(self.model_g, read_generator(str(checkpoint_path)), str(checkpoint_path))
         self.train(not eval)
-
-    def get_criterion(self) -> NoReturn:
-        """Of Coqui TTS's trainer."""
-        raise NotImplementedError(TRAINING)
-
-    def get_data_loader(self, config: object, **kwargs: Any) -> NoReturn:
-        """Of Coqui TTS's trainer."""
-        raise NotImplementedError(TRAINING)
 
 
 def wrap(vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> VocosVocoder:

@@ -5,6 +5,7 @@ Importing it adds `VocosModel` to the classes that NeMo restores from a ``.nemo`
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,15 +33,18 @@ from .generator import VocosGenerator, filled_lengths
 from .mel import DEFAULT, from_nemo
 from .onnx_head import real_head
 from .preprocessor_block import preprocessor_block
+from .training import TrainingSide
 
 
-class VocosModel(Vocoder, Exportable):
+class VocosModel(TrainingSide, Vocoder, Exportable):
     """Vocos with the interface of NeMo's ``HifiGanModel``.
 
     Args:
         cfg: ``preprocessor``, the block that NeMo's own configurations have, such as ``spec_gen.cfg.preprocessor``:
             the mel that comes in; and ``generator``, the architecture and its own mel, as `VocosConfig.to_dict` gives
-            it. ``provenance`` is optional: how the weights came to be.
+            it; without ``features``, its own mel is the one that comes in. ``provenance`` is optional: how the weights
+            came to be. For training, ``train_ds``, ``validation_ds``, ``discriminators``, ``losses`` and
+            ``optimization``: see `TrainingSide`.
         trainer: NeMo's, or none.
         vocos: the model to use, which must be of ``cfg.generator``; without it a new one with random weights is made.
 
@@ -61,12 +65,17 @@ class VocosModel(Vocoder, Exportable):
         source = from_nemo(cfg.preprocessor)
         if vocos is None:
             plain: Any = OmegaConf.to_container(cfg)
-            vocos = Vocos(VocosConfig.from_dict(plain["generator"]), plain.get("provenance"))
+            architecture = {"features": {"kind": "mel", **dataclasses.asdict(source)}, **plain["generator"]}
+            vocos = Vocos(VocosConfig.from_dict(architecture), plain.get("provenance"))
+            cfg.generator = vocos.config.to_dict()
         generator = VocosGenerator(vocos, source)
         super().__init__(cfg=cfg, trainer=trainer)
         self.audio_to_melspec_precessor = _build_preprocessor(cfg.preprocessor)
         self.generator = generator
+        self.objective = None
         self.sample_rate = vocos.sample_rate
+        if self._train_dl is not None:
+            self.prepare_training()
 
     @typecheck()
     def forward(self, *, spec: Tensor) -> Tensor:
@@ -116,14 +125,6 @@ class VocosModel(Vocoder, Exportable):
     def list_available_models(cls) -> list[PretrainedModelInfo]:
         """None: NVIDIA's catalogue has no Vocos. `from_pretrained` takes names of the Hugging Face hub."""
         return []
-
-    def setup_training_data(self, train_data_config: Any) -> None:
-        """Raises NotImplementedError."""
-        _refuse_data("train_ds")
-
-    def setup_validation_data(self, val_data_config: Any) -> None:
-        """Raises NotImplementedError."""
-        _refuse_data("validation_ds")
 
     @property
     def input_types(self) -> dict[str, NeuralType]:
@@ -209,13 +210,6 @@ def _build_preprocessor(block: DictConfig) -> FilterbankFeatures:
             f"{block.get('_target_')!r}"
         )
     return module
-
-
-def _refuse_data(name: str) -> None:
-    raise NotImplementedError(
-        f"VocosModel loads no data: leave {name} out of its configuration. Its forward(spec=) records gradients, for "
-        "a loop of your own; `vocos train` trains Vocos from audio"
-    )
 
 
 @contextmanager

@@ -106,10 +106,10 @@ def test_audio_block_of_another_mel(load, make_vocos):
         load(model_args=parts, audio={**LJSPEECH, "mel_fmax": 3000.0})
 
 
-def test_training_says_where_to_go(load):
-    """Coqui TTS's trainer is told at its first call."""
+def test_discriminators_are_only_for_training(load):
+    """A model that speaks has none; they come with the criterion, which Coqui TTS's trainer asks for first."""
     vocoder = load(model_args={})
-    with pytest.raises(NotImplementedError, match=r"train it with `vocos train`.*`vocos export coqui`"):
-        vocoder.get_criterion()
-    with pytest.raises(NotImplementedError, match="train it with `vocos train`"):
-        vocoder.get_data_loader(vocoder.config, is_eval=False, samples=[], verbose=False)
+    assert not any(name.startswith("model_d") for name in vocoder.state_dict())
+    discriminators, generator = vocoder.get_criterion()
+    assert discriminators.objective is generator.objective
+    assert any(name.startswith("model_d.multi_period.") for name in vocoder.state_dict())

@@ -52,7 +52,7 @@ def test_blocks_that_can_not_be(vocoder, nemo_config):
         build(cfg=config)
     config = nemo_config()
     config.train_ds = {"dataset": {}}
-    with pytest.raises(NotImplementedError, match="leave train_ds out"):
+    with pytest.raises(ConfigError, match="train_ds: there is no 'dataloader_params'"):
         build(cfg=config)
 
 

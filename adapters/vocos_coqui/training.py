@@ -1,0 +1,232 @@
+"""What Coqui TTS's trainer asks of a vocoder: a GAN's steps, with the losses that `vocos_plugins.training` has."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from trainer.trainer_utils import get_optimizer
+from TTS.vocoder.models.base_vocoder import BaseVocoder
+from TTS.vocoder.models.gan import GAN
+from TTS.vocoder.utils.generic_utils import plot_results
+
+from vocos_plugins import Vocos
+from vocos_plugins.config_mapping import ConfigError, read_dataclass
+from vocos_plugins.evaluation.measures import Measure, choose
+from vocos_plugins.mel import Alignment, MelConvention
+from vocos_plugins.training.discriminators import Discriminators
+from vocos_plugins.training.objective import Logged, Objective, Signals
+from vocos_plugins.training.schedule import LossWeights
+
+from .restoring import restore
+
+logger = logging.getLogger("trainer")  # Coqui TTS's console and log file
+PARTS = ("multi_period", "multi_resolution")
+Step = tuple[dict[str, Any], dict[str, Any]]
+
+
+class DiscriminatorCriterion(nn.Module):
+    """The first of the two that `TrainableVocoder.get_criterion` gives: what the discriminators minimize."""
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self.objective = objective
+
+    def forward(self, signals: Signals) -> dict[str, Tensor]:
+        loss, logged = self.objective.discriminator_loss(signals)
+        return {"loss": loss, **_named(logged)}
+
+
+class GeneratorCriterion(DiscriminatorCriterion):
+    """The second: what the generator minimizes."""
+
+    def forward(self, signals: Signals, *, adversarial: bool = True) -> dict[str, Tensor]:
+        loss, logged = self.objective.generator_loss(signals, adversarial=adversarial)
+        return {"loss": loss, **_named(logged)}
+
+
+class TrainableVocoder(GAN):
+    """Coqui TTS's GAN around a `Vocos`; the order of optimizers is its: discriminators, then generator.
+
+    The discriminators are made by `get_criterion`, which the trainer calls first: a model that only speaks has none.
+
+    Attributes:
+        model_g: the generator.
+        model_d: both discriminators, once the trainer has asked for the criterion.
+    """
+
+    model_g: Vocos
+    model_d: nn.ModuleDict | None
+    source: MelConvention
+    alignment: Alignment
+
+    def __init__(self, config: Any) -> None:
+        BaseVocoder.__init__(self, config)  # GAN's own builds the parts that Coqui TTS knows
+        self.model_d = None
+        self.train_disc = False
+        self._signals: Signals | None = None
+        self._measures: tuple[Measure, ...] = ()
+        self._stop = False
+
+    def get_criterion(self) -> list[nn.Module]:
+        """Losses of the discriminators and of the generator, with new discriminators.
+
+        Raises:
+            ConfigError: the configuration can't be trained, naming the value.
+        """
+        self._check()
+        if self.config.eval_measures:
+            self._measures, left_out = choose(self.config.eval_measures)
+            for name, reason in left_out.items():
+                logger.warning(" > eval_measures: %s is left out: %s", name, reason)
+        # Coqpit makes None of an empty dictionary once it has read a command line.
+        losses, sizes = self.config.losses or {}, self.config.discriminators or {}
+        objective = Objective(
+            self.model_g.config,
+            read_dataclass(Discriminators, sizes, "discriminators"),
+            read_dataclass(LossWeights, losses, "losses"),
+        )
+        self.model_d = nn.ModuleDict(dict(zip(PARTS, objective.discriminators, strict=True)))
+        return [DiscriminatorCriterion(objective), GeneratorCriterion(objective)]
+
+    def get_optimizer(self) -> list[torch.optim.Optimizer]:
+        """The discriminators' and the generator's."""
+        config, rates = self.config, self.get_lr()
+        return [
+            get_optimizer(config.optimizer, config.optimizer_params, rate, parameters=_trainable(part))
+            for part, rate in zip((self.model_d, self.model_g), rates, strict=True)
+        ]
+
+    def get_data_loader(self, config: Any, **options: Any) -> Any:
+        """Coqui TTS's own, of clips or of pairs of clip and mel."""
+        samples = options.get("samples")
+        if not samples:
+            what = "evaluation" if options.get("is_eval", True) else "training"
+            raise ConfigError(f"there are no clips for {what}: {config.data_path} holds too few, see eval_split_size")
+        return super().get_data_loader(config, **options)
+
+    def train_step(self, batch: dict[str, Tensor], criterion: Any, optimizer_idx: int | None = None) -> Step:
+        """Discriminators first, on what the generator makes; then the generator, on the same.
+
+        Args:
+            batch: ``input`` mels ``(B, n_mels, T)`` of the configuration, ``waveform`` ``(B, 1, T * hop_length)``.
+            criterion: of `get_criterion`, the one for the optimizer.
+            optimizer_idx: 0 for the discriminators, 1 for the generator.
+        """
+        if optimizer_idx == 0:
+            fake = self(batch["input"])[:, 0].float()
+            self._signals = criterion.objective.signals(batch["waveform"][:, 0], fake)
+            return {}, criterion(self._signals) if self.train_disc else {}
+        if self._signals is None:
+            raise ValueError("the generator's step comes after the discriminators': optimizer_idx 0, then 1")
+        signals, self._signals = self._signals, None
+        return {"model_outputs": signals.fake[:, None]}, criterion(signals, adversarial=self.train_disc)
+
+    @torch.inference_mode()
+    def eval_step(self, batch: dict[str, Tensor], criterion: Any, optimizer_idx: int | None = None) -> Step:
+        """Distances of one whole clip; the discriminators, which change, are not asked."""
+        if optimizer_idx == 0:
+            return {}, {}
+        fake = self(batch["input"])[:, 0].float()
+        signals = criterion.objective.signals(batch["waveform"][:, 0], fake)
+        losses: dict[str, Any] = criterion(signals, adversarial=False)
+        real, copy = (audio[0].cpu().numpy() for audio in (signals.real, signals.fake))
+        scores = {each.name: each(real, copy, self.source.sample_rate).value for each in self._measures}
+        losses |= {f"measure_{name}": value for name, value in scores.items() if value is not None}
+        return {"model_outputs": signals.fake[:, None]}, losses
+
+    def train_log(self, batch: dict[str, Tensor], outputs: dict[str, Tensor], logger: Any, steps: int) -> None:
+        """Sound and spectrograms of the first clip of a batch."""
+        figures, sound = self._log("train", batch, outputs)
+        logger.train_figures(steps, figures)
+        logger.train_audios(steps, sound, self.ap.sample_rate)
+
+    def eval_log(self, batch: dict[str, Tensor], outputs: dict[str, Tensor], logger: Any, steps: int) -> None:
+        """Sound and spectrograms of the last clip of an evaluation."""
+        figures, sound = self._log("eval", batch, outputs)
+        logger.eval_figures(steps, figures)
+        logger.eval_audios(steps, sound, self.ap.sample_rate)
+
+    def _log(self, name: str, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> tuple[Any, Any]:
+        fake = outputs["model_outputs_1"]
+        real = batch["waveform"][..., : fake.shape[-1]]
+        clips = {"copy": fake, "original": real}
+        sound = {f"{name}/{what}": audio[0, 0].detach().cpu().numpy() for what, audio in clips.items()}
+        return plot_results(fake, real, self.ap, name), sound
+
+    def on_init_start(self, trainer: Any) -> None:
+        """Restores from whatever ``--restore_path`` names; the trainer itself takes only its own files."""
+        if trainer.args.restore_path and not trainer.continue_run:
+            for note in restore(self.model_g, trainer.criterion[0].objective, trainer.args.restore_path):
+                logger.warning(" > %s", note)
+            logger.info(" > Generator restored from %s", trainer.args.restore_path)
+            trainer.args.restore_path = ""
+
+    def on_init_end(self, trainer: Any) -> None:
+        """Listens for SIGTERM, which schedulers send before they kill, and lets processes share gradients."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_sigterm)
+        if dist.is_available() and dist.is_initialized():
+            share_gradients(self)
+
+    def on_train_epoch_start(self, trainer: Any) -> None:
+        """Shuffles anew where there are several processes."""
+        sampler = getattr(trainer.train_loader, "sampler", None)
+        if hasattr(sampler, "set_epoch"):
+            sampler.set_epoch(trainer.epochs_done)
+
+    def on_train_step_end(self, trainer: Any) -> None:
+        """On SIGTERM: what Ctrl-C does, between two steps. The trainer saves and ends."""
+        stop = torch.tensor(float(self._stop), device=next(self.parameters()).device)
+        if dist.is_available() and dist.is_initialized():
+            # Processes get the signal in different steps; one that left alone would leave the others waiting.
+            dist.all_reduce(stop, dist.ReduceOp.MAX)
+        if stop:
+            raise KeyboardInterrupt
+
+    def _on_sigterm(self, *_: object) -> None:
+        self._stop = True
+
+    def _check(self) -> None:
+        config, mel, source = self.config, self.model_g.mel, self.source
+        if mel is None or (mel.sample_rate, mel.hop_length) != (source.sample_rate, source.hop_length):
+            raise ConfigError(
+                "to be trained, a model must have sample rate and hop of the audio block, "
+                f"{source.sample_rate} and {source.hop_length}; model_args.features has others"
+            )
+        if config.seq_len % source.hop_length:
+            raise ConfigError(f"seq_len must be a multiple of hop_length {source.hop_length}, got {config.seq_len}")
+        if config.conv_pad:
+            raise ConfigError(f"conv_pad must be 0, got {config.conv_pad}: it shifts mels against the audio")
+        if (config.losses or {}).get("pretrain_steps"):
+            raise ConfigError("losses.pretrain_steps must be 0: steps_to_start_discriminator says when they join")
+
+
+def share_gradients(model: nn.Module) -> None:
+    """Averages each gradient over all processes as soon as it is there.
+
+    Coqui's trainer wraps a model for that, but then calls the model inside the wrapper, so that no gradient is shared.
+    """
+
+    def average(parameter: Tensor) -> None:
+        if parameter.grad is not None:
+            dist.all_reduce(parameter.grad)
+            parameter.grad /= dist.get_world_size()
+
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.register_post_accumulate_grad_hook(average)
+
+
+def _trainable(part: nn.Module | None) -> list[nn.Parameter]:
+    return [] if part is None else [parameter for parameter in part.parameters() if parameter.requires_grad]
+
+
+def _named(logged: Logged) -> Logged:
+    """By names as Coqui TTS's losses have them: ``G_mel`` for ``generator/mel``."""
+    return {f"{name[0].upper()}_{name.split('/')[1]}": value for name, value in logged.items()}

@@ -1,0 +1,252 @@
+"""The training side of `vocos_nemo.vocoder.VocosModel`, as NeMo's trainer calls it; imports no NeMo."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from omegaconf import DictConfig, ListConfig, base, nodes, open_dict
+from torch import Tensor
+
+from vocos_plugins import Vocos
+from vocos_plugins.config_mapping import ConfigError
+from vocos_plugins.mel import MelSpectrogram
+from vocos_plugins.training.callbacks import Examples
+from vocos_plugins.training.discriminator_files import save_discriminators
+from vocos_plugins.training.objective import Objective
+from vocos_plugins.training.schedule import Optimization
+from vocos_plugins.training.warm_start import warm_start
+
+from .callbacks import StopOnSigterm
+from .generator import VocosGenerator
+from .training_sections import read_loader, read_measures, read_objective, read_section, released
+
+# Settings of a run and of its checkpoints, as `exp_manager` and hydra hold them.
+CONFIG_TYPES = (
+    DictConfig,
+    ListConfig,
+    base.ContainerMetadata,
+    base.Metadata,
+    nodes.AnyNode,
+    Any,
+    dict,
+    list,
+    int,
+    defaultdict,
+)
+SOURCES = ("init_from_nemo_model", "init_from_pretrained_model")
+
+Batch = Mapping[str, Tensor]
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule as Base
+else:
+    Base = object
+
+
+class TrainingSide(Base):
+    """What `VocosModel` inherits beside NeMo's own classes.
+
+    A model whose configuration has a ``train_ds`` gets, beside its `generator`: ``objective``, discriminators and
+    losses; ``average``, the averaged generator that is validated and released; ``front_end``, the mel of a recording.
+    All of them are in Lightning's ``.ckpt``, none but the averaged weights in a ``.nemo`` file.
+    """
+
+    cfg: Any
+    generator: VocosGenerator
+    objective: Objective | None
+    sample_rate: int
+    _releasing = False
+
+    def setup_training_data(self, train_data_config: Any) -> None:
+        """Makes the loader of ``train_ds``: ``dataset``, arguments of `ClipDataset`, and ``dataloader_params``."""
+        self._train_dl = read_loader(train_data_config, self.cfg.preprocessor, "train_ds", shuffle=True)
+        if hasattr(self, "generator"):
+            self.prepare_training()
+
+    def setup_validation_data(self, val_data_config: Any) -> None:
+        """Makes the loader of ``validation_ds``, as of ``train_ds``."""
+        self._validation_dl = read_loader(val_data_config, self.cfg.preprocessor, "validation_ds", shuffle=False)
+
+    def prepare_training(self) -> None:
+        """Builds what only a training needs, if it isn't there.
+
+        Raises:
+            ConfigError: a section of the configuration says what can't be, or mels would be converted with a loss.
+        """
+        if self.objective is not None:
+            return
+        if self.generator.alignment.kind == "lossy":
+            raise ConfigError(f"a model is trained on mels that it takes without a loss.\n{self.generator.alignment}")
+        self.automatic_optimization = False
+        self.measures = read_measures(self.cfg)
+        self.optimization = read_section(Optimization, self.cfg, "optimization")
+        self.objective = read_objective(self.generator.vocos.config, self.cfg)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        self.front_end = MelSpectrogram(self.generator.source)
+
+    @property
+    def vocos(self) -> Vocos:
+        """The core's model."""
+        return self.generator.vocos
+
+    @property
+    def generator_step(self) -> int:
+        """Steps that have been made. Lightning's ``global_step`` is that too: see `training_step`."""
+        return int(self.global_step)
+
+    def configure_callbacks(self) -> Any:
+        """NeMo's, a clean end on SIGTERM, and sound and pictures for TensorBoard."""
+        return [*super().configure_callbacks(), StopOnSigterm(), Examples()]
+
+    def configure_optimizers(self) -> Any:
+        """Generator's and discriminators' AdamW; `training_step` sets their rate."""
+        options, objective = self.optimization, self._objective()
+        discriminators = chain(*(part.parameters() for part in objective.discriminators))
+        parameters = (filter(lambda each: each.requires_grad, self.vocos.parameters()), discriminators)
+        betas = (options.betas[0], options.betas[1])
+        return [
+            torch.optim.AdamW(each, options.learning_rate, betas, weight_decay=options.weight_decay)
+            for each in parameters
+        ]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """One step of the discriminators, if they have joined, and one of the generator."""
+        objective, step = self._objective(), self.generator_step
+        optimizers: Any = self.optimizers()
+        # Lightning would count both networks' steps, and max_steps, the checkpoints and the log with it.
+        optimizers[1]._on_before_step = optimizers[1]._on_after_step = _count_nothing
+        rate = self.optimization.rate_at(step, self._max_steps())
+        for group in chain(*(optimizer.param_groups for optimizer in optimizers)):
+            group["lr"] = rate
+        bandwidth_hz, adversarial = batch["bandwidth_hz"], step >= objective.weights.pretrain_steps
+        signals = objective.signals(batch["audio"], self._synthesize(self.generator, batch), bandwidth_hz)
+        logged: dict[str, Tensor] = {}
+        if adversarial:
+            loss, logged = objective.discriminator_loss(signals)
+            self._descend(optimizers[1], loss)
+        loss, terms = objective.generator_loss(signals, bandwidth_hz, adversarial=adversarial)
+        self._descend(optimizers[0], loss)
+        self._update_average(step)
+        values = {f"train/{name}": value for name, value in (logged | terms).items()}
+        self.log_dict({**values, "train/learning_rate": rate}, batch_size=len(signals.fake))
+        self.log("g_l1_loss", terms["generator/mel"], prog_bar=True, logger=False, batch_size=len(signals.fake))
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
+        """Logs ``val_loss``, the mel distance of the averaged generator; gives its audio ``(B, N)``."""
+        objective = self._objective()
+        with torch.no_grad():
+            fake = self._synthesize(self.average, batch)
+        real, fake, _ = objective.signals(batch["audio"], fake)
+        loss = objective.mel_loss(fake, real, batch["bandwidth_hz"])
+        self.log("val_loss", loss, prog_bar=True, on_epoch=True, sync_dist=True, batch_size=len(fake))
+        self._log_measures(real, fake)
+        return fake
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """For a ``.nemo`` file, that of the averaged generator alone."""
+        state = super().state_dict(*args, **kwargs)
+        return released(state) if self._releasing else state
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """A model that isn't trained takes the averaged generator out of a training's checkpoint."""
+        return super().load_state_dict(
+            state_dict if self.objective is not None else released(state_dict), *args, **kwargs
+        )
+
+    def save_to(self, save_path: str) -> None:
+        """As NeMo's; of a training, writes beside ``X.nemo`` a folder ``X`` for `Vocos.from_pretrained`.
+
+        Both have the averaged generator. The folder also has the discriminators, for ``init_from_vocos``.
+        """
+        if self.objective is None:
+            super().save_to(save_path)
+            return
+        provenance = {**self.vocos.provenance, "steps": self.generator_step}
+        with open_dict(self.cfg), self._released():
+            self.cfg.provenance = provenance
+            super().save_to(save_path)
+        if self.global_rank == 0:
+            directory = Path(save_path).expanduser().with_suffix("")
+            self.average.vocos.provenance = provenance
+            self.average.vocos.save_pretrained(directory)
+            save_discriminators(self.objective, directory)
+
+    def maybe_init_from_pretrained_checkpoint(self, cfg: Any, map_location: str = "cpu") -> None:
+        """As NeMo's, and ``init_from_vocos``: a directory, the name of a bundled model, or a repository of the hub."""
+        # NeMo reads init_from_ptl_ckpt by torch.load, which refuses the settings in Lightning's checkpoints.
+        with torch.serialization.safe_globals(list(CONFIG_TYPES)):
+            super().maybe_init_from_pretrained_checkpoint(cfg, map_location)
+        if self.objective is None:
+            return
+        if source := cfg.get("init_from_vocos"):
+            self._warm_start(str(source))
+        elif any(cfg.get(name) for name in SOURCES):
+            self.average.load_state_dict(self.generator.state_dict())
+
+    def _warm_start(self, source: str) -> None:
+        module: Any = SimpleNamespace(
+            vocos=self.vocos,
+            average=self.average.vocos,
+            objective=self.objective,
+            config=SimpleNamespace(model=self.vocos.config),
+        )
+        for line in warm_start(module, source):
+            warnings.warn(line, stacklevel=3)
+
+    def _synthesize(self, generator: VocosGenerator, batch: Batch) -> Tensor:
+        if "mel" in batch:
+            audio: Tensor = generator(x=batch["mel"])
+            return audio[:, 0]
+        mel = self.front_end(batch["audio"])
+        return generator.alignment.trim(generator.vocos.synthesize(generator.alignment(mel)), mel.shape[-1])
+
+    def _log_measures(self, real: Tensor, fake: Tensor) -> None:
+        """Means of the configuration's ``measures``, by their names in `vocos_plugins.evaluation`."""
+        for measure in self.measures:
+            pairs = zip(real.float().cpu().numpy(), fake.float().cpu().numpy(), strict=True)
+            values = [measure(*pair, self.sample_rate).value for pair in pairs]
+            if known := [value for value in values if value is not None]:
+                mean = torch.tensor(sum(known) / len(known), device=self.device)
+                self.log(f"val_{measure.name}", mean, on_epoch=True, sync_dist=True, batch_size=len(known))
+
+    def _descend(self, optimizer: Any, loss: Tensor) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        if self.optimization.gradient_clip is not None:
+            self.clip_gradients(optimizer, self.optimization.gradient_clip, "norm")
+        optimizer.step()
+
+    @torch.no_grad()
+    def _update_average(self, step: int) -> None:
+        decay = self.optimization.average_decay_at(step)
+        for mean, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+            mean.lerp_(new, 1 - decay)
+
+    def _max_steps(self) -> int:
+        return int(self.trainer.max_steps if self.trainer.max_steps > 0 else self.trainer.estimated_stepping_batches)
+
+    def _objective(self) -> Objective:
+        if self.objective is None:
+            raise ConfigError("the model has no train_ds: call setup_training_data(config) before it is trained")
+        return self.objective
+
+    @contextmanager
+    def _released(self) -> Iterator[None]:
+        self._releasing = True
+        try:
+            yield
+        finally:
+            self._releasing = False
+
+
+def _count_nothing() -> None:
+    """In place of Lightning's counter of steps."""

@@ -1,0 +1,122 @@
+"""Writes the mels that a TTS model of Coqui TTS predicts for its own recordings, frame by frame with them.
+
+    python recipes/coqui/predict_mels.py --tts tts/config.json --checkpoint tts/model.pth \
+        --config recipes/coqui/vocos-22khz-small.json --data_path LJSpeech-1.1/wavs --out predicted
+
+Each clip below ``data_path`` that the TTS's configuration lists under ``datasets`` gets ``out/<its path>.npy``, a mel
+``(n_mels, T)`` in the convention of the vocoder's configuration. ``train_vocos.py`` takes the folder as
+``feature_path``, and the original recordings as ``data_path``. Tacotron2, GlowTTS, and FastPitch with its kin
+(FastSpeech, FastSpeech2, SpeedySpeech). TTS.bin.extract_tts_spectrograms of Coqui TTS 0.28 writes GlowTTS's latents
+in place of its mels, recordings at another level, and nothing of FastPitch.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import vocos_coqui  # noqa: F401 - makes "model": "vocos" known
+from torch import Tensor
+from TTS.config import load_config
+from TTS.tts.datasets import load_tts_samples
+from TTS.tts.models import setup_model
+from TTS.tts.models.forward_tts import ForwardTTS
+from TTS.tts.models.glow_tts import GlowTTS
+from TTS.tts.models.tacotron2 import Tacotron2
+from TTS.tts.utils.helpers import sequence_mask
+from TTS.utils.audio import AudioProcessor
+from vocos_coqui.mel import from_coqui
+
+from vocos_plugins.mel import align
+
+EXACT = ("identity", "pointwise")
+
+
+@torch.no_grad()
+def predict(model: Any, batch: dict[str, Any]) -> Tensor:
+    """Mels ``(B, T, n_mels)`` in the TTS's convention, aligned with those of the batch."""
+    text = batch["text_input"], batch["text_lengths"]
+    mels, lengths = batch["mel_input"], batch["mel_lengths"]
+    aux = {"d_vectors": batch["d_vectors"], "speaker_ids": batch["speaker_ids"]}
+    if isinstance(model, Tacotron2):
+        return model(*text, mels, lengths, aux)["model_outputs"]
+    if isinstance(model, GlowTTS):
+        # Its "model_outputs" are what the decoder makes mels from.
+        latents = model.inference_with_MAS(*text, mels, lengths, aux)["model_outputs"].transpose(1, 2)
+        whole = lengths // model.num_squeeze * model.num_squeeze
+        mask = sequence_mask(whole, latents.shape[2])[:, None].to(latents.dtype)
+        speaker = model._get_speaker_conditioning(aux, "emb_g")
+        return model.decoder(latents, mask, g=speaker, reverse=True)[0].transpose(1, 2)
+    if isinstance(model, ForwardTTS):
+        curves = {
+            "pitch": batch["pitch"] if model.args.use_pitch else None,
+            "energy": batch["energy"] if model.args.use_energy else None,
+        }
+        return model(*text, lengths, y=mels, dr=batch["durations"], aux_input=aux, **curves)["model_outputs"]
+    raise SystemExit(f"expected Tacotron2, GlowTTS or FastPitch and its kin, got {type(model).__name__}")
+
+
+def predict_all(model: Any, config: Any, samples: list[dict[str, Any]]) -> Iterator[tuple[Path, Tensor]]:
+    """Each clip with its mel ``(n_mels, T)`` in the TTS's convention, cut to its own frames."""
+    config.shuffle = config.drop_last = False
+    device = next(model.parameters()).device
+    squeeze = getattr(model, "num_squeeze", 1)
+    for loaded in model.get_data_loader(config, is_eval=True, samples=samples, verbose=False):
+        batch = model.format_batch(loaded)
+        batch = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}
+        mels = predict(model, batch)
+        for clip, mel, length in zip(batch["item_idx"], mels, batch["mel_lengths"].tolist(), strict=True):
+            yield Path(clip), mel[: length // squeeze * squeeze].T.float().cpu()
+
+
+def check_lengths(clip: Path, n_frames: int, squeeze: int, tts: AudioProcessor, vocoder: AudioProcessor) -> None:
+    """Raises SystemExit where frame ``t`` isn't that of sample ``t * hop_length`` of what the trainer will read."""
+    heard, trained_on = len(tts.load_wav(clip)), len(vocoder.load_wav(clip))
+    if heard != trained_on:
+        raise SystemExit(
+            f"{clip}: the TTS hears {heard} samples of it, the vocoder {trained_on}: give the vocoder's audio block "
+            "do_trim_silence, trim_db and resample of the TTS's"
+        )
+    expected = heard // vocoder.hop_length + 1
+    if not expected - squeeze < n_frames <= expected:
+        raise SystemExit(f"{clip}: the TTS made {n_frames} frames of {heard} samples, expected {expected}")
+
+
+def write_mels(arguments: argparse.Namespace) -> int:
+    """Writes them all and gives their number."""
+    config, vocoder = load_config(arguments.tts), load_config(arguments.config)
+    alignment = align(from_coqui(config), from_coqui(vocoder.audio), strict=True)
+    if alignment.kind not in EXACT:
+        raise SystemExit(f"the TTS's mels are not those of {arguments.config}:\n{alignment}")
+    # Without lists of their own, the clips for evaluation would only be taken from the others.
+    listed = any(dataset.meta_file_val for dataset in config.datasets)
+    train, evaluation = load_tts_samples(config, eval_split=listed, eval_split_size=config.eval_split_size)
+    model = setup_model(config)
+    model.load_checkpoint(config, arguments.checkpoint, eval=True)
+    model.eval().to(arguments.device)
+    processors = AudioProcessor(config.audio), AudioProcessor(vocoder.audio)
+    written = set()
+    for clip, mel in predict_all(model, config, train + evaluation):
+        check_lengths(clip, mel.shape[1], getattr(model, "num_squeeze", 1), *processors)
+        path = (arguments.out / clip.resolve().relative_to(arguments.data_path.resolve())).with_suffix(".npy")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, alignment(mel[None])[0].numpy())
+        written.add(path)
+    left_out = len(train) + len(evaluation) - len(written)
+    print(f" > {len(written)} mels in {arguments.out}; {left_out} clips are of lengths that the TTS leaves out")
+    return len(written)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tts", type=Path, required=True, help="the TTS's config.json, with its datasets")
+    parser.add_argument("--checkpoint", required=True, help="the TTS's model.pth")
+    parser.add_argument("--config", type=Path, required=True, help="the vocoder's configuration")
+    parser.add_argument("--data_path", type=Path, required=True, help="folder of the recordings")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the mels")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    write_mels(parser.parse_args())

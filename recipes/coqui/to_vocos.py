@@ -1,0 +1,54 @@
+"""Keeps the generator of a file of Coqui TTS's trainer as a directory that loads anywhere.
+
+    python recipes/coqui/to_vocos.py runs/run-.../best_model.pth my-vocos
+
+`Vocos.from_pretrained`, ``vocos decode``, ``vocos export`` and all recipes take the directory. The discriminators are
+put beside it, so that fine-tuning from it doesn't start them cold. Coqui TTS itself isn't needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from safetensors.torch import save
+from vocos_coqui.checkpoint import read_checkpoint
+from vocos_coqui.config_files import parse_config
+
+from vocos_plugins import Vocos
+from vocos_plugins.checkpoint_files import CheckpointError, write_files
+from vocos_plugins.config import PARTS, VocosConfig
+from vocos_plugins.training.discriminator_files import DISCRIMINATORS_FILE
+from vocos_plugins.weights import load_weights
+
+
+def to_vocos(checkpoint: Path, out: Path) -> None:
+    """Writes ``config.yaml``, ``model.safetensors`` and, of a whole GAN, ``discriminators.safetensors``.
+
+    Args:
+        checkpoint: ``best_model.pth`` or another; the run's ``config.json`` lies beside it.
+        out: directory, made if it isn't there.
+
+    Raises:
+        CheckpointError: a file is missing, damaged or unsafe, or the two don't fit together.
+    """
+    config = parse_config(checkpoint.with_name("config.json")) if checkpoint.with_name("config.json").exists() else None
+    if config is None or config.get("model") != "vocos":
+        raise CheckpointError(f"{checkpoint.with_name('config.json')} is no configuration of a Vocos of Coqui TTS")
+    generator, discriminators = read_checkpoint(str(checkpoint))
+    architecture = VocosConfig.from_dict({name: config["model_args"][name] for name in PARTS})
+    vocos = Vocos(architecture, {**(config["model_args"]["provenance"] or {}), "trained_with": "Coqui TTS"})
+    load_weights(vocos, generator, str(checkpoint))
+    vocos.save_pretrained(out)
+    if discriminators:
+        tensors = {name: tensor.contiguous() for name, tensor in discriminators.items()}
+        write_files(out, {DISCRIMINATORS_FILE: save(tensors)})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+    to_vocos(arguments.checkpoint, arguments.out)
+    print(f"Wrote {arguments.out}: Vocos.from_pretrained({str(arguments.out)!r}) loads it.")

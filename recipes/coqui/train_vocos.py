@@ -1,0 +1,61 @@
+"""Trains Vocos with Coqui TTS's trainer; copy it, or run it with one of the configurations beside it.
+
+    python recipes/coqui/train_vocos.py --config_path recipes/coqui/vocos-22khz.json --coqpit.data_path wavs
+
+It takes what ``python -m TTS.bin.train_vocoder`` takes, and does three things besides: it makes Vocos known by itself,
+so that `python -m trainer.distribute --script` can start it; values on the command line also hold where a run is
+continued; and clips are paired with predicted mels by their paths below the two folders, with none left over unseen.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import vocos_coqui  # noqa: F401 - makes "model": "vocos" known
+from trainer import Trainer
+from TTS.bin.train_vocoder import TrainVocoderArgs
+from TTS.config import load_config
+from TTS.vocoder.models import setup_model
+
+SEED = 0  # of the choice of clips for evaluation, as TTS/vocoder/datasets/preprocess.py
+
+
+def find_samples(data_path: str, feature_path: str | None) -> list[str] | list[tuple[str, str]]:
+    """All clips below ``data_path``, or, with ``feature_path``, those that have a mel there, with it."""
+    wavs = sorted(Path(data_path).rglob("*.wav"))
+    if not wavs:
+        raise SystemExit(f"{data_path or 'data_path'} holds no .wav files: set data_path")
+    if not feature_path:
+        return [str(wav) for wav in wavs]
+    mels = {path.relative_to(feature_path).with_suffix(""): path for path in Path(feature_path).rglob("*.npy")}
+    pairs = [
+        (str(wav), str(mels[name])) for wav in wavs if (name := wav.relative_to(data_path).with_suffix("")) in mels
+    ]
+    if len(pairs) < len(mels):
+        raise SystemExit(f"{feature_path}: {len(mels) - len(pairs)} mels have no .wav of their name in {data_path}")
+    print(f" > {len(pairs)} of {len(wavs)} clips have predicted mels")
+    return pairs
+
+
+def main() -> None:
+    args = TrainVocoderArgs()
+    overrides = args.parse_known_args(arg_prefix="")
+    path = args.config_path or Path(args.continue_path, "config.json")
+    config, _ = Trainer.init_training(args, overrides, load_config(path))
+    samples = find_samples(config.data_path, config.feature_path)
+    np.random.default_rng(SEED).shuffle(samples)
+    n_eval = config.eval_split_size
+    # The trainer reads the command line once more, by itself.
+    Trainer(
+        TrainVocoderArgs(),
+        config,
+        config.output_path,
+        model=setup_model(config),
+        train_samples=samples[n_eval:],
+        eval_samples=samples[:n_eval],
+    ).fit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Trains Vocos with NeMo, from scratch, from a checkpoint or on from where it stopped; README.md has the commands."""
+
+import lightning.pytorch as pl
+from nemo.core.config import hydra_runner
+from nemo.utils.exp_manager import exp_manager
+from omegaconf import DictConfig
+from vocos_nemo.vocoder import VocosModel
+
+
+@hydra_runner(config_path="conf", config_name="fastpitch_22050")
+def main(cfg: DictConfig) -> None:
+    trainer = pl.Trainer(**cfg.trainer)
+    exp_manager(trainer, cfg.get("exp_manager"))
+    model = VocosModel(cfg=cfg.model, trainer=trainer)
+    model.maybe_init_from_pretrained_checkpoint(cfg=cfg)
+    trainer.fit(model)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Every configuration for Coqui TTS is one that its trainer can start from."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from vocos_coqui.mel import COQUI_CAPACITRON, COQUI_DEFAULT, COQUI_LJSPEECH
+
+from vocos_plugins import Vocos
+from vocos_plugins.mel import MeanStdNormalization
+
+pytestmark = pytest.mark.xdist_group("coqui")
+
+RECIPE = Path(__file__).parents[3] / "recipes" / "coqui"
+CONFIGS = sorted(RECIPE.rglob("*.json"))
+PAPER_MILLIONS = 13.5
+STATISTICS = MeanStdNormalization(mean=(-2.0,) * 80, std=(1.5,) * 80)
+# Where the mel is one that Coqui TTS's own recipes have.
+CONVENTIONS = {
+    "vocos-22khz": COQUI_LJSPEECH,
+    "vocos-22khz-small": COQUI_LJSPEECH,
+    "vocos-22khz-default": COQUI_DEFAULT,
+    "vocos-24khz-capacitron": COQUI_CAPACITRON,
+    "vocos-22khz-statistics": dataclasses.replace(
+        COQUI_DEFAULT, f_min=50.0, f_max=7600.0, log_gain=1.0, normalization=STATISTICS
+    ),
+}
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """The configuration in a file, read by Coqui TTS beside the statistics that one of them needs."""
+    import vocos_coqui  # noqa: F401
+    from TTS.config import load_config
+
+    monkeypatch.chdir(tmp_path)
+    mean, std = (np.array(each) for each in (STATISTICS.mean, STATISTICS.std))
+    linear = {"linear_mean": np.zeros(513), "linear_std": np.ones(513)}
+    # Coqui TTS compares the fields with those that the statistics were made with.
+    audio = {**load_config(RECIPE / "vocos-22khz-statistics.json").audio.to_dict(), "stats_path": None}
+    np.save("scale_stats.npy", {"mel_mean": mean, "mel_std": std, **linear, "audio_config": audio}, allow_pickle=True)
+    return load_config
+
+
+def test_configurations_are_found() -> None:
+    """The pattern is right, and none has been lost."""
+    assert len(CONFIGS) >= 7
+    assert set(CONVENTIONS) < {path.stem for path in CONFIGS}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configuration_builds_model_and_losses(path, load):
+    """The mel is the one of its name, and all keys are known to generator, discriminators and losses."""
+    from TTS.vocoder.models import setup_model
+
+    config = load(path)
+    model = setup_model(config)
+    if path.stem in CONVENTIONS:
+        assert dataclasses.replace(model.source, name="") == dataclasses.replace(CONVENTIONS[path.stem], name="")
+    assert model.alignment.kind in ("identity", "pointwise")
+    if "small" not in path.stem and config.audio.num_mels == 80:
+        assert sum(each.numel() for each in model.parameters()) / 1e6 == pytest.approx(PAPER_MILLIONS, abs=0.1)
+    discriminators, generator = model.get_criterion()
+    assert discriminators.objective is generator.objective
+    assert config.target_loss == "G_mel"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_key_is_a_field(path, load):
+    """Coqui TTS drops what it doesn't know without a word: a misspelt key would pass."""
+    from TTS.config import read_json_with_comments
+
+    config = load(path)
+    mapping = read_json_with_comments(str(path))
+    assert set(mapping) <= set(config.to_dict())
+    assert set(mapping["audio"]) <= set(config.audio.to_dict())
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_head_says_the_command(path):
+    """A user copies it from there."""
+    head = path.read_text().split("{", 1)[0]
+    assert f"python recipes/coqui/train_vocos.py --config_path recipes/coqui/{path.name}" in head
+
+
+def test_readme_lists_what_is_there():
+    """Each configuration and script is named, and nothing else."""
+    readme = (RECIPE / "README.md").read_text()
+    named = {name for name in re.findall(r"[\w-]+\.(?:json|py)", readme) if name != "config.json"}
+    assert named == {path.name for path in [*CONFIGS, *RECIPE.glob("*.py")]}
+
+
+def test_small_is_the_bundled_model(load):
+    """What ships can be carried on by the file that says so."""
+    from TTS.vocoder.models import setup_model
+
+    model = setup_model(load(RECIPE / "vocos-22khz-small.json"))
+    assert model.model_g.config == Vocos.from_pretrained("vocos-mel-22khz-small").config

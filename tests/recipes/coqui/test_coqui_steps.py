@@ -1,0 +1,244 @@
+"""Steps of the trainer one by one, what they refuse, and what a run can start from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch.nn.parallel import DistributedDataParallel
+
+from vocos_plugins.checkpoint_files import CheckpointError
+from vocos_plugins.config_mapping import ConfigError
+from vocos_plugins.mel import MelMismatchWarning
+from vocos_plugins.training.discriminator_files import save_discriminators
+
+pytestmark = pytest.mark.xdist_group("coqui")
+
+N_FRAMES = 32
+# Of float32: the mean of two processes' gradients against one's of both batches.
+TOLERANCE = 1e-5
+
+
+@pytest.fixture
+def build(make_config):
+    """A model of a configuration with some fields changed, and what its trainer asks of it first."""
+    import vocos_coqui  # noqa: F401
+    from TTS.config import load_config
+    from TTS.vocoder.models import setup_model
+
+    def make(seed=0, **fields):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = setup_model(load_config(make_config(**fields)))
+            return model, model.get_criterion()
+
+    return make
+
+
+@pytest.fixture
+def batch():
+    """Mels and waveforms of two segments."""
+    generator = torch.Generator().manual_seed(0)
+    mel = torch.randn(2, 80, N_FRAMES, generator=generator) - 4
+    return {"input": mel, "waveform": 0.1 * torch.randn(2, 1, N_FRAMES * 256, generator=generator)}
+
+
+def touched(part):
+    """Whether a part has gradients: all of its parameters, or none."""
+    found = {parameter.grad is not None for parameter in part.parameters()}
+    assert len(found) == 1
+    return found.pop()
+
+
+def test_each_step_is_its_network_s(build, batch):
+    """No gradient of the one goes into the other; both see the same audio."""
+    model, criterion = build()
+    model.train_disc = True
+    outputs, losses = model.train_step(batch, criterion[0], 0)
+    losses["loss"].backward()
+    assert outputs == {}
+    assert (touched(model.model_d), touched(model.model_g)) == (True, False)
+    model.zero_grad(set_to_none=True)
+    outputs, losses = model.train_step(batch, criterion[1], 1)
+    losses["loss"].backward()
+    assert outputs["model_outputs"].shape == (2, 1, (N_FRAMES - 1) * 256)
+    assert (touched(model.model_d), touched(model.model_g)) == (False, True)
+    assert {"G_mel", "G_period", "G_resolution_matching", "G_total"} <= set(losses)
+
+
+def test_generator_alone_at_first(build, batch):
+    """Before their step, the discriminators neither learn nor count."""
+    model, criterion = build()
+    assert model.train_step(batch, criterion[0], 0) == ({}, {})
+    _, losses = model.train_step(batch, criterion[1], 1)
+    assert set(losses) == {"loss", "G_mel", "G_total"}
+
+
+def test_generator_before_discriminators_is_refused(build, batch):
+    """There is no audio yet."""
+    model, criterion = build()
+    with pytest.raises(ValueError, match="optimizer_idx 0, then 1"):
+        model.train_step(batch, criterion[1], 1)
+
+
+def test_evaluation_between_steps(build, batch):
+    """An evaluation changes nothing for the steps around it, as Coqui TTS's own GAN does."""
+    model, criterion = build()
+    assert model.eval_step(batch, criterion[0], 0) == ({}, {})
+    outputs, losses = model.eval_step(batch, criterion[1], 1)
+    assert {"loss", "G_mel", "measure_mr-stft"} <= set(losses)
+    assert outputs["model_outputs"].shape == (2, 1, (N_FRAMES - 1) * 256)
+    assert not model.train_disc
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"seq_len": 8000}, "seq_len must be a multiple of hop_length 256, got 8000"),
+        ({"conv_pad": 2}, "conv_pad must be 0, got 2"),
+        ({"losses": {"pretrain_steps": 5}}, "steps_to_start_discriminator"),
+        ({"losses": {"mell": 5}}, "losses: unknown key 'mell'; did you mean 'mel'"),
+        ({"discriminators": {"periods": []}}, "periods must not be empty"),
+        ({"audio": {"mel_fmax": 8000, "sample_rate": 16000}}, "sample rate and hop of the audio block, 16000 and 256"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(build, fields, message):
+    """By name, before the first step."""
+    # A mel of another rate is converted with a loss, which is said first.
+    warned = pytest.warns(MelMismatchWarning) if "audio" in fields else contextlib.nullcontext()
+    with warned, pytest.raises(ConfigError, match=message):
+        build(**fields)
+
+
+def test_too_few_clips_are_refused(build):
+    """Coqui TTS's loader would fail at ``items[0]``."""
+    model, _ = build()
+    with pytest.raises(ConfigError, match=r"no clips for evaluation: .*wavs holds too few, see eval_split_size"):
+        model.get_data_loader(model.config, is_eval=True, samples=[], verbose=False)
+
+
+@pytest.mark.parametrize("kind", ["whole GAN", "generator", "bare", "our directory", "exported directory"])
+def test_what_a_run_can_start_from(kind, build, tmp_path):
+    """The generator of each kind of checkpoint, and the discriminators where it has them."""
+    from vocos_coqui.export import export
+    from vocos_coqui.restoring import restore
+
+    donor, criterion = build(seed=1)
+    source = tmp_path / "donor.pth"
+    if kind == "whole GAN":
+        torch.save({"model": donor.state_dict(), "step": 0, "epoch": 0}, source)
+    elif kind == "generator":  # converted: no step, no epoch, which the trainer itself wants
+        torch.save({"model": {f"model_g.{key}": value for key, value in donor.model_g.state_dict().items()}}, source)
+    elif kind == "bare":
+        torch.save(donor.model_g.state_dict(), source)
+    elif kind == "our directory":
+        source = tmp_path / "ours"
+        donor.model_g.save_pretrained(source)
+        save_discriminators(criterion[0].objective, source)
+    else:
+        source = tmp_path / "exported"
+        export(donor.model_g, source)
+    model, criterion = build()
+    notes = restore(model.model_g, criterion[0].objective, str(source))
+    own = kind in ("whole GAN", "our directory")
+    assert (notes == []) is own
+    expected, found = donor.state_dict(), model.state_dict()
+    for key, value in expected.items():
+        assert torch.equal(found[key], value) or (key.startswith("model_d.") and not own)
+
+
+def test_other_bands_renew_the_input_layer(build, make_config, tmp_path):
+    """All else is kept, and the user is told; of another size, nothing could be kept."""
+    from vocos_coqui.restoring import restore
+
+    donor, _ = build(seed=1)
+    donor.model_g.save_pretrained(tmp_path)
+    args = json.loads(make_config().read_text())["model_args"]
+    features = {**args["features"], "n_mels": 100}
+    audio = {"mel_fmax": 8000, "log_func": "np.log", "spec_gain": 1, "signal_norm": False, "num_mels": 100}
+    model, criterion = build(model_args={**args, "features": features}, audio=audio)
+    notes = restore(model.model_g, criterion[0].objective, str(tmp_path))
+    assert "generator: backbone.embed.weight did not fit" in notes[0]
+    assert torch.equal(model.model_g.head.out.weight, donor.model_g.head.out.weight)
+    model, criterion = build(model_args={**args, "backbone": {**args["backbone"], "dim": 16, "intermediate_dim": 32}})
+    with pytest.raises(CheckpointError, match="another architecture: none of its blocks fits"):
+        restore(model.model_g, criterion[0].objective, str(tmp_path))
+
+
+def gradients(model, criterion, batch):
+    """The generator's, of one step."""
+    model.train_step(batch, criterion[0], 0)
+    model.train_step(batch, criterion[1], 1)[1]["loss"].backward()
+    return [parameter.grad for parameter in model.model_g.parameters()]
+
+
+def share(rank, address, config, batch, out, ours):
+    """One of two processes: takes its half of the batch, and writes the gradients that it is left with."""
+    import vocos_coqui  # noqa: F401
+    from TTS.config import load_config
+    from TTS.vocoder.models import setup_model
+    from vocos_coqui.training import share_gradients
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    model = setup_model(load_config(config))
+    criterion = model.get_criterion()
+    wrapped = DistributedDataParallel(model)  # and then calls the model inside, as trainer/trainer.py does
+    if ours:
+        share_gradients(model)
+    half = {name: value[rank : rank + 1] for name, value in batch.items()}
+    torch.save(gradients(wrapped.module, criterion, half), out / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_processes_share_gradients(ours, build, batch, make_config, tmp_path):
+    """Two processes with half a batch each step as one with all of it; Coqui's trainer leaves each with its own."""
+    arguments = (f"file://{tmp_path}/meet", make_config(), batch, tmp_path, ours)
+    mp.start_processes(share, arguments, nprocs=2, start_method="fork")
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    expected = gradients(*build(), batch)
+    scale = TOLERANCE * max(float(gradient.abs().max()) for gradient in expected)
+    as_one = [float((mine - whole).abs().max()) < scale for mine, whole in zip(first, expected, strict=True)]
+    alike = [torch.equal(mine, theirs) for mine, theirs in zip(first, second, strict=True)]
+    assert (all(as_one), all(alike)) == (ours, ours)
+
+
+def leave(rank, address, config, out):
+    """One of two processes, of which the second has got SIGTERM: writes whether it ends after its step."""
+    import vocos_coqui  # noqa: F401
+    from TTS.config import load_config
+    from TTS.vocoder.models import setup_model
+
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    model = setup_model(load_config(config))
+    model.on_train_step_end(None)
+    if rank == 1:
+        model._on_sigterm()
+    with pytest.raises(KeyboardInterrupt):
+        model.on_train_step_end(None)
+    (out / f"{rank}.left").touch()
+    dist.destroy_process_group()
+
+
+def test_processes_leave_together(build, make_config, tmp_path):
+    """One that went alone would leave the others waiting for its gradients."""
+    mp.start_processes(leave, (f"file://{tmp_path}/meet", make_config(), tmp_path), nprocs=2, start_method="fork")
+    assert len(list(tmp_path.glob("*.left"))) == 2
+
+
+def test_measures_that_are_not_installed(build, monkeypatch, caplog):
+    """They are left out, and named; a measure that there isn't is refused."""
+    from vocos_plugins.evaluation import measures
+
+    monkeypatch.setattr(measures, "_lack", lambda measure: "no such package" if measure.name == "pesq" else None)
+    with caplog.at_level("WARNING", logger="trainer"):
+        build(eval_measures=["pesq", "mr-stft"])
+    assert "pesq is left out: no such package" in caplog.text
+    with pytest.raises(ValueError, match="pesk"):
+        build(eval_measures=["pesk"])

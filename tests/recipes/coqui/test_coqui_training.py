@@ -1,0 +1,148 @@
+"""Coqui TTS's trainer trains Vocos: from scratch, on, from another checkpoint; and what it writes is used."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from vocos_plugins import Vocos
+
+pytestmark = pytest.mark.xdist_group("coqui")
+
+LOSS = "TrainIterStats/G_mel"
+# A tiny model on a few tones goes from 4 to 1 within ten steps.
+FALLS = 0.7
+# The same weights on the same mel, by two ways of calling them.
+TOLERANCE = 1e-6
+# What the last frame reaches back: for Coqui TTS one more is decoded.
+END = 16 * 256  # samples
+
+
+@pytest.fixture(scope="module")
+def trained(make_config, run, run_folder) -> Path:
+    """The folder of a run from scratch."""
+    return run_folder(run("train_vocos.py", "--config_path", make_config()))
+
+
+@pytest.fixture(scope="module")
+def converted(trained, run, tmp_path_factory) -> Path:
+    """Its best model as a directory of ours."""
+    folder = tmp_path_factory.mktemp("vocos")
+    run("to_vocos.py", trained / "best_model.pth", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mel():
+    """Three seconds of something like a mel."""
+    return torch.randn(1, 80, 260, generator=torch.Generator().manual_seed(0)) - 4
+
+
+def test_from_scratch(trained, logged):
+    """The loss falls, both networks take steps, and the board has measures, sound and pictures."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    losses = [value for _, value in logged(trained, LOSS)]
+    assert losses[-1] < FALLS * losses[0]
+    assert len(set(logged(trained, "TrainIterStats/D_period"))) == len(losses)
+    board = EventAccumulator(str(trained))
+    board.Reload()
+    assert "EvalStats/avg_measure_mr-stft" in board.Tags()["scalars"]
+    assert {"TrainAudios/train/copy", "EvalAudios/eval/original"} <= set(board.Tags()["audio"])
+    assert any("spectrogram/fake" in name for name in board.Tags()["images"])
+
+
+def test_continues(trained, run, logged, tmp_path):
+    """The curve goes on, in bfloat16 and with the learning rate where it was, to the epoch that the command names."""
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    before = logged(folder, LOSS)
+    output = run("train_vocos.py", "--continue_path", folder, "--coqpit.epochs", 10, "--coqpit.mixed_precision", "true")
+    assert "Mixed precision: True" in output
+    assert "Partial model initialization" not in output
+    after = logged(folder, LOSS)[len(before) :]
+    assert after[0][0] >= before[-1][0]
+    assert after[0][1] < (before[0][1] + before[-1][1]) / 2
+    rates = [value for _, value in logged(folder, "TrainIterStats/current_lr_1")]
+    assert rates == sorted(rates, reverse=True)
+    assert "EPOCH: 9/9" in output
+
+
+def test_ends_on_sigterm(make_config, start, run_folder, logged):
+    """A scheduler's signal leaves a state to carry on from."""
+    config = make_config(epochs=500, run_eval=False, save_best_after=10**6)
+    lines = []
+    with start("train_vocos.py", "--config_path", config) as process:
+        for line in process.stdout:
+            lines.append(line)
+            if "EPOCH: 3/" in line:
+                process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 128 + signal.SIGINT
+    folder = run_folder("".join(lines))
+    steps = len(logged(folder, LOSS))
+    (checkpoint,) = folder.glob("*.pth")
+    assert checkpoint.name == f"checkpoint_{steps}.pth"
+    state = torch.load(checkpoint, weights_only=True)
+    assert (state["step"], len(state["optimizer"]), len(state["scheduler"])) == (steps, 2, 2)
+
+
+def test_speaks_in_coqui(trained, mel):
+    """What the trainer writes loads with its configuration: the generator alone, for inference."""
+    import vocos_coqui  # noqa: F401
+    from TTS.config import load_config
+    from TTS.vocoder.models import setup_model
+
+    config = load_config(trained / "config.json")
+    model = setup_model(config)
+    model.load_checkpoint(config, str(trained / "best_model.pth"), eval=True)
+    assert not model.training
+    assert model.model_d is None
+    stored = torch.load(trained / "best_model.pth", weights_only=True)["model"]
+    assert any(key.startswith("model_d.") for key in stored)
+    key = "backbone.embed.weight"
+    assert torch.equal(model.model_g.state_dict()[key], stored[f"model_g.{key}"])
+    assert model.inference(mel).shape == (1, 1, 260 * 256)
+
+
+def test_becomes_a_checkpoint_of_ours(trained, converted, mel, tmp_path):
+    """It loads everywhere, exports to Coqui TTS again, and both sound alike."""
+    import vocos_coqui  # noqa: F401
+    from TTS.config import load_config
+    from TTS.vocoder.models import setup_model
+    from vocos_coqui.export import export
+
+    vocos = Vocos.from_pretrained(converted)
+    config = load_config(trained / "config.json")
+    model = setup_model(config)
+    model.load_checkpoint(config, str(trained / "best_model.pth"), eval=True)
+    expected = vocos.decode(mel)[0, :-END]
+    assert (model.inference(mel)[0, 0, : len(expected)] - expected).abs().max() < TOLERANCE
+    export(vocos, tmp_path / "exported")
+    exported = setup_model(load_config(tmp_path / "exported" / "config.json"))
+    exported.load_checkpoint(exported.config, tmp_path / "exported" / "model.safetensors", eval=True)
+    assert torch.equal(exported.inference(mel), model.inference(mel))
+
+
+def test_fine_tunes_on_predicted_mels(converted, make_tts, corpus, run, run_folder, logged, make_config, tmp_path):
+    """An exported checkpoint starts a run on GlowTTS's mels of the recordings: step 0, the full rate, kept weights."""
+    from vocos_coqui.export import export
+
+    tts, config = make_tts("glow_tts", log_func="np.log", spec_gain=1, signal_norm=False), make_config()
+    data = ("--data_path", corpus / "wavs")
+    arguments = ("--tts", tts / "config.json", "--checkpoint", tts / "model.pth", "--config", config, *data)
+    run("predict_mels.py", *arguments, "--out", tmp_path / "mels")
+    export(Vocos.from_pretrained(converted), tmp_path / "exported")
+    start = ("--restore_path", tmp_path / "exported" / "model.safetensors")
+    fields = ("--coqpit.feature_path", tmp_path / "mels", "--coqpit.epochs", 3, "--coqpit.losses.mel", 20)
+    output = run("train_vocos.py", "--config_path", config, *start, *fields)
+    assert "5 of 5 clips have predicted mels" in output
+    assert "the discriminators start from random weights" in output
+    folder = run_folder(output)
+    losses = logged(folder, LOSS)
+    assert [step for step, _ in losses] == [0, 1, 2]
+    assert losses[-1][1] < losses[0][1]
+    assert logged(folder, "TrainIterStats/current_lr_1")[0][1] == pytest.approx(3e-3)

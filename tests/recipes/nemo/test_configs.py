@@ -1,0 +1,102 @@
+"""Every configuration of NeMo's recipe makes a model for the mel that its name says, and a training of it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from vocos_nemo.mel import CONVENTIONS, from_nemo
+
+from vocos_plugins import Vocos
+
+pytestmark = pytest.mark.xdist_group("nemo")
+
+FOLDER = Path(__file__).parents[3] / "recipes" / "nemo" / "conf"
+# What others are differences over, and groups of values.
+PARTS = {"base", "recorded", "predicted"}
+CONFIGS = sorted(path for path in FOLDER.rglob("*.yaml") if path.stem not in PARTS)
+
+
+@pytest.fixture(scope="module")
+def compose():
+    """A configuration as hydra makes it of the file and a command line."""
+    from hydra import compose, initialize_config_dir
+
+    with initialize_config_dir(str(FOLDER), version_base=None):
+        yield lambda path, *changes: compose(
+            path.stem, ["train_dataset=a.json", "validation_datasets=b.json", *changes]
+        )
+
+
+@pytest.fixture
+def build():
+    """A model of a configuration, with what it is trained with."""
+    from vocos_nemo.vocoder import VocosModel
+
+    def make(cfg):
+        cfg.model.train_ds = cfg.model.validation_ds = None
+        model = VocosModel(cfg=cfg.model)
+        model.prepare_training()
+        return model
+
+    return make
+
+
+def test_every_convention_has_a_configuration(compose) -> None:
+    """One file for each of NeMo's released mels, and the small one besides."""
+    named = {path.stem.replace("_", "-") for path in CONFIGS} - {"fastpitch-22050-small"}
+    assert {from_nemo(compose(path).model.preprocessor).name for path in CONFIGS} == {mel.name for mel in CONVENTIONS}
+    assert len(named) == len(CONVENTIONS) == len(CONFIGS) - 1
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configuration_builds_its_model(path, compose, build) -> None:
+    """The model takes the preprocessor's mel as it is; crops are whole hops; the head of the file has its command."""
+    cfg = compose(path)
+    text = path.read_text()
+    assert f"python train.py --config-name {path.stem} " in text
+    kind, rate = path.stem.split("_22050")[0].split("_44100")[0], 22050 if "22050" in path.stem else 44100
+    samples = cfg.n_samples, cfg.validation_n_samples
+    model = build(cfg)
+    source = model.generator.source
+    assert source.name.startswith(f"nemo-{kind.replace('_', '-')}-{rate // 1000}khz")
+    assert model.generator.alignment.kind == "identity"
+    assert source == model.vocos.mel
+    assert not any(each % source.hop_length for each in samples)
+    assert model.objective.resolution_weight == (1.0 if rate == 44100 else 0.1)
+    millions = sum(each.numel() for each in model.vocos.parameters()) / 1e6
+    assert millions == pytest.approx(3.6 if path.stem.endswith("small") else 13.5, abs=0.6)
+
+
+def test_small_one_carries_on_the_bundled_model(compose, build) -> None:
+    """All of its layers fit; what is told is that its mel was another, and that it comes without discriminators."""
+    model = build(compose(FOLDER / "fastpitch_22050_small.yaml"))
+    with pytest.warns(UserWarning, match="another mel convention|no discriminators.safetensors") as notes:
+        model.maybe_init_from_pretrained_checkpoint({"init_from_vocos": "vocos-mel-22khz-small"})
+    assert len(notes) == 2
+    bundled = Vocos.from_pretrained("vocos-mel-22khz-small")
+    for each in (model.vocos, model.average.vocos):
+        assert (each.backbone.embed.weight == bundled.backbone.embed.weight).all()
+
+
+def test_commands_of_the_readme(compose) -> None:
+    """Every command that trains names a configuration and values that there are."""
+    lines = re.findall(r"^    .*(train\.py .*)$", (FOLDER.parent / "README.md").read_text(), flags=re.MULTILINE)
+    assert len(lines) == 5
+    for line in lines:
+        _, *words = shlex.split(line)
+        name = words[1] if words[0] == "--config-name" else "fastpitch_22050"
+        changes = [word for word in words if "=" in word]
+        cfg = compose(FOLDER / f"{name}.yaml", *changes)
+        assert cfg.exp_manager.exp_dir in ("runs", "tuned")
+        assert cfg.train_dataset.endswith(".json")
+
+
+def test_groups_choose_the_mels(compose) -> None:
+    """Recordings' own mels by default; with ``data=predicted`` those of the manifest, at the recordings' level."""
+    path = FOLDER / "fastpitch_22050.yaml"
+    recorded, predicted = compose(path).model.train_ds, compose(path, "data=predicted").model.train_ds
+    assert (recorded.dataset.load_precomputed_mel, list(recorded.dataset.gain_db)) == (False, [-6, -1])
+    assert (predicted.dataset.load_precomputed_mel, predicted.dataset.gain_db) == (True, None)

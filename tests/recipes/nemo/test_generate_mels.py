@@ -1,0 +1,44 @@
+"""Mels that FastPitch predicts for recordings: as long as those, in the layout that the recipe reads."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.xdist_group("nemo")
+
+
+def test_one_mel_for_each_recording(predicted_manifest, manifest) -> None:
+    """The manifest's entries in their order, with all that they had; a frame for each hop."""
+    entries = [json.loads(line) for line in predicted_manifest.read_text().splitlines()]
+    given = [json.loads(line) for line in manifest.read_text().splitlines()]
+    assert len(entries) == len(given) == 8
+    for number, (entry, before) in enumerate(zip(entries, given, strict=True)):
+        assert Path(entry["audio_filepath"]) == manifest.parent / before["audio_filepath"]
+        assert (entry["text"], entry["duration"]) == (before["text"], before["duration"])
+        mel = np.load(entry["mel_filepath"])
+        assert mel.shape == (80, (22050 + 700 * number) // 256)
+        assert np.isfinite(mel).all()
+
+
+def test_what_fails_is_listed(recipe, tiny_fastpitch, manifest, write_manifest, tmp_path, capsys) -> None:
+    """A recording that isn't there and a text too long for its recording: left out, named, and the exit code is 1."""
+    audio = str(manifest.parent / "0.wav")
+    entries = [
+        {"audio_filepath": "gone.wav", "text": "A text."},
+        {"audio_filepath": audio, "text": "A text. " * 50},
+        {"audio_filepath": audio, "text": "A text."},
+    ]
+    script = runpy.run_path(str(recipe / "generate_mels.py"))
+    source = write_manifest(tmp_path / "some.json", *entries)
+    arguments = ["--fastpitch-model-ckpt", tiny_fastpitch, "--input-json-manifests", source, "--cpu"]
+    assert script["main"]([*map(str, arguments), "--output-json-manifest-root", str(tmp_path / "out")]) == 1
+    errors = capsys.readouterr().err
+    assert "entry 1" in errors
+    assert "gone.wav" in errors
+    assert "tokens can't be aligned with 86 frames" in errors
+    assert len((tmp_path / "out" / "some_mel.json").read_text().splitlines()) == 1

@@ -1,0 +1,190 @@
+"""Training by the documented commands in fresh processes: stop, resume, fine-tune, two processes, inference."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from vocos_plugins import Vocos
+from vocos_plugins.frames import decode_frames
+from vocos_plugins.mel import MelSpectrogram
+
+pytestmark = pytest.mark.xdist_group("nemo")
+
+STEPS = 60
+# Float32 in two orders of operations.
+ROUNDING = 1e-5
+
+
+def scalars(folder: Path, name: str) -> dict[int, float]:
+    """What TensorBoard has of a value, by step; of all runs that wrote there."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = {}
+    for file in sorted(folder.rglob("events.out.tfevents.*")):
+        events = EventAccumulator(str(file)).Reload()
+        if name in events.Tags()["scalars"]:
+            found |= {event.step: event.value for event in events.Scalars(name)}
+    return found
+
+
+def tags(folder: Path, kind: str) -> set[str]:
+    """Names of what TensorBoard has of a kind."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    files = folder.rglob("events.out.tfevents.*")
+    return {tag for file in files for tag in EventAccumulator(str(file)).Reload().Tags()[kind]}
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """The one to go on from."""
+    (found,) = folder.rglob("*-last.ckpt")
+    return found
+
+
+def read_checkpoint(path: Path) -> dict:
+    """What is in it; it was written by this test."""
+    return torch.load(path, weights_only=False)
+
+
+@pytest.fixture(scope="module")
+def stopped_and_resumed(start_recipe, run_recipe, training_arguments, tmp_path_factory) -> tuple[Path, int]:
+    """A run that got SIGTERM after its first epoch, and was carried on by the same command; the step it stopped at."""
+    out = tmp_path_factory.mktemp("run")
+    arguments = training_arguments(
+        out, f"trainer.max_steps={STEPS}", "trainer.check_val_every_n_epoch=5", "model.measures=[mcd]"
+    )
+    process = start_recipe("train.py", *arguments)
+    deadline = time.monotonic() + 200
+    while not list(out.rglob("*-last.ckpt")):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output[-8000:]
+    step = read_checkpoint(last_checkpoint(out))["global_step"]
+    run_recipe("train.py", *arguments)
+    return out / "Vocos", step
+
+
+def test_sigterm_leaves_a_state_to_go_on_from(stopped_and_resumed) -> None:
+    """It stopped before the end, and the same command went on to it: no step is missing from the log."""
+    folder, step = stopped_and_resumed
+    assert 0 < step < STEPS
+    checkpoint = read_checkpoint(last_checkpoint(folder))
+    assert checkpoint["global_step"] == STEPS
+    assert sorted(scalars(folder, "train/generator/total")) == list(range(STEPS))
+
+
+def test_loss_falls_across_the_stop(stopped_and_resumed) -> None:
+    """The mel distance at the end is well below the beginning's; after the stop it goes on from where it was."""
+    folder, step = stopped_and_resumed
+    curve = scalars(folder, "train/generator/mel")
+    mean = lambda steps: sum(curve[each] for each in steps) / len(steps)  # noqa: E731
+    assert mean(range(STEPS - 5, STEPS)) < 0.7 * mean(range(5))
+    before, after = mean(range(max(step - 4, 0), step)), mean(range(step, min(step + 4, STEPS)))
+    assert abs(after - before) < 0.5 * (mean(range(3)) - mean(range(STEPS - 5, STEPS)))
+
+
+def test_learning_rate_counts_generator_steps(stopped_and_resumed) -> None:
+    """Two networks step, but trainer.max_steps and the schedule are the generator's: it ends at zero."""
+    from vocos_plugins.training.schedule import Optimization
+
+    folder, _ = stopped_and_resumed
+    rates = scalars(folder, "train/learning_rate")
+    expected = Optimization(learning_rate=2e-3)
+    assert rates == pytest.approx({step: expected.rate_at(step, STEPS) for step in range(STEPS)}, abs=1e-9)
+
+
+def test_sound_and_pictures_are_logged(stopped_and_resumed) -> None:
+    """Original and copy of the first validation clips; beside them, the measures."""
+    folder, _ = stopped_and_resumed
+    assert {"0/original", "0/copy"} <= tags(folder, "audio")
+    assert {"val_loss", "val_mcd"} <= tags(folder, "scalars")
+    assert {"0/original", "0/copy"} <= tags(folder, "images")
+
+
+def test_best_checkpoint_is_released(stopped_and_resumed) -> None:
+    """The ``.nemo`` file has the averaged weights of the lowest val_loss, and neither discriminators nor averages."""
+    from vocos_nemo.vocoder import VocosModel
+
+    folder, _ = stopped_and_resumed
+    losses = {path: float(path.name.split("val_loss=")[1].split("-")[0]) for path in folder.rglob("*val_loss=*.ckpt")}
+    best = min((path for path in losses if "-last" not in path.name), key=losses.__getitem__)
+    state = read_checkpoint(best)["state_dict"]
+    model = VocosModel.restore_from(str(folder / "checkpoints" / "Vocos.nemo"))
+    released = model.generator.state_dict()
+    assert all(torch.equal(value, state[f"average.{key}"]) for key, value in released.items())
+    assert any(not torch.equal(value, state[f"generator.{key}"]) for key, value in released.items())
+    assert not [key for key in model.state_dict() if key.startswith(("objective.", "average.", "front_end."))]
+    loaded = VocosModel.load_from_checkpoint(str(best))
+    assert all(torch.equal(value, released[key]) for key, value in loaded.generator.state_dict().items())
+
+
+def test_result_goes_into_inference(stopped_and_resumed, manifest) -> None:
+    """As a vocoder of NeMo, and by `Vocos.from_pretrained`: the same audio."""
+    from vocos_nemo.clips import read_audio
+    from vocos_nemo.vocoder import VocosModel
+
+    checkpoints = stopped_and_resumed[0] / "checkpoints"
+    vocos = Vocos.from_pretrained(checkpoints / "Vocos")
+    assert vocos.provenance["steps"] > 0
+    assert vocos.mel.name == "nemo-fastpitch-22khz"
+    mel = MelSpectrogram(vocos.mel)(read_audio(manifest.parent / "0.wav", 22050)[None])
+    expected = decode_frames(vocos, mel)
+    model = VocosModel.restore_from(str(checkpoints / "Vocos.nemo"))
+    assert model.vocos.provenance == vocos.provenance
+    assert (model.convert_spectrogram_to_audio(spec=mel) - expected).abs().max() <= ROUNDING
+
+
+@pytest.mark.parametrize(("toolkit", "written"), [("speechbrain", "hyperparams.yaml"), ("coqui", "config.json")])
+def test_result_goes_to_the_other_toolkits(stopped_and_resumed, tmp_path, toolkit, written) -> None:
+    """`vocos export` takes the folder as it is."""
+    folder = stopped_and_resumed[0] / "checkpoints" / "Vocos"
+    command = shutil.which("vocos", path=str(Path(sys.executable).parent))
+    arguments = [command, "export", toolkit, str(tmp_path / "out"), "--model", str(folder)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out" / written).stat().st_size > 0
+
+
+def test_fine_tunes_on_predicted_mels(
+    stopped_and_resumed, predicted_manifest, run_recipe, training_arguments, tmp_path
+) -> None:
+    """From the ``.nemo`` file, on what FastPitch predicts, and the loss falls."""
+    archive = stopped_and_resumed[0] / "checkpoints" / "Vocos.nemo"
+    datasets = (f"train_dataset={predicted_manifest}", f"validation_datasets={predicted_manifest}")
+    arguments = training_arguments(
+        tmp_path, *datasets, "data=predicted", f"+init_from_nemo_model={archive}", "trainer.max_steps=20"
+    )
+    output = run_recipe("train.py", *arguments[2:])
+    assert "Model checkpoint restored from nemo file" in output
+    curve = scalars(tmp_path, "train/generator/mel")
+    assert sorted(curve) == list(range(20))
+    first, last = (sum(curve[step] for step in steps) / 5 for steps in (range(5), range(15, 20)))
+    assert last < first
+    assert Vocos.from_pretrained(tmp_path / "Vocos" / "checkpoints" / "Vocos").mel.name == "nemo-fastpitch-22khz"
+
+
+def test_two_processes(run_recipe, training_arguments, tmp_path, stopped_and_resumed) -> None:
+    """NeMo's strategy on two CPU processes by torchrun, in bfloat16, from a folder with its discriminators."""
+    folder = stopped_and_resumed[0] / "checkpoints" / "Vocos"
+    more = ("trainer.devices=2", "trainer.strategy=ddp_find_unused_parameters_true", "trainer.precision=bf16-mixed")
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    arguments = training_arguments(
+        tmp_path, *more, f"+init_from_vocos={folder}", "trainer.max_steps=3", "+exp_manager.seconds_to_sleep=1"
+    )
+    run_recipe("train.py", *arguments, launcher=launcher)
+    checkpoint = read_checkpoint(last_checkpoint(tmp_path))
+    assert checkpoint["global_step"] == 3
+    weights = checkpoint["state_dict"]
+    assert all(bool(torch.isfinite(value).all()) for value in weights.values())
+    assert all(value.dtype == torch.float32 for value in weights.values() if value.is_floating_point())
