@@ -1,0 +1,59 @@
+"""Where a training begins, and what it leaves for inference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+from vocos_speechbrain.export import WEIGHTS_FILE, export
+from vocos_speechbrain.generator import PREFIX
+
+from vocos_plugins import Vocos
+from vocos_plugins.checkpoint_directory import save_pretrained
+from vocos_plugins.checkpoint_files import read_weights
+from vocos_plugins.training.discriminator_files import copy_fitting, load_discriminators, save_discriminators
+from vocos_plugins.training.objective import Objective
+
+MODEL = "model"
+SPEECHBRAIN = "speechbrain"
+
+
+def start_from(source: str, vocos: Vocos, objective: Objective) -> list[str]:
+    """Copies every layer that fits from a checkpoint, and its discriminators if they lie beside it.
+
+    SpeechBrain's ``Pretrainer`` would only log what doesn't fit, and train on from random weights.
+
+    Args:
+        source: what `Vocos.from_pretrained` takes, or a folder with a ``generator.ckpt``: an exported vocoder, or one
+            of the checkpoints that this recipe or SpeechBrain's HiFi-GAN script saves.
+        vocos, objective: to be trained; both are changed.
+
+    Returns:
+        what is not as it was in the checkpoint, in sentences for the user.
+
+    Raises:
+        CheckpointError: the source can't be loaded.
+        ValueError: none of the backbone's layers fits: it is another architecture.
+    """
+    notes, kept = copy_fitting(_read(source), vocos, "generator")
+    if not any(key.startswith("backbone.convnext.") and key.endswith("weight") for key in kept):
+        raise ValueError(
+            f"none of the blocks of {source} fits {vocos.config.backbone}: set dim, intermediate_dim and num_layers "
+            "to those of the checkpoint"
+        )
+    return notes + load_discriminators(objective, Path(source))
+
+
+def write_models(vocos: Vocos, objective: Objective, folder: str, steps: int) -> None:
+    """Writes ``model``, for `Vocos.from_pretrained` and fine-tuning, and ``speechbrain``, for ``HIFIGAN``."""
+    vocos.provenance = {**vocos.provenance, "steps": steps}
+    save_pretrained(vocos, Path(folder) / MODEL)
+    save_discriminators(objective, Path(folder) / MODEL)
+    export(vocos, Path(folder) / SPEECHBRAIN, tts=vocos.mel)
+
+
+def _read(source: str) -> dict[str, Tensor]:
+    weights = Path(source) / WEIGHTS_FILE
+    if weights.exists():
+        return {key.removeprefix(PREFIX): value for key, value in read_weights(weights).items()}
+    return Vocos.from_pretrained(source).state_dict()

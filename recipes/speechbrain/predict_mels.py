@@ -1,0 +1,110 @@
+"""Writes what an acoustic model of SpeechBrain predicts for recordings, frame by frame along each of them.
+
+    python predict_mels.py tacotron2 speechbrain/tts-tacotron2-ljspeech /path/to/LJSpeech-1.1 mels
+    python train.py hparams/finetune_predicted.yaml --data_folder /path/to/LJSpeech-1.1 --mels_folder mels
+
+``mels/ID.npy`` is float32, ``(bands, frames)``, with as many frames as the recording's own mel; an id is the
+recording's path below the data folder without its suffix. Texts come from LJSpeech's ``metadata.csv``, or from
+``ID.normalized.txt``, ``ID.txt`` or ``ID.lab``. What is there stays: the same command carries on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from acoustic_models import KINDS, load_model, predict
+from prepare import recording_id
+from recordings import check_mel, count_frames, read_recording
+from torch import Tensor
+from vocos_speechbrain.mel import DEFAULT, from_speechbrain
+
+from vocos_plugins.mel import ConventionError, MelConvention, MelSpectrogram
+from vocos_plugins.training.sources import find_recordings
+from vocos_plugins.whole_files import whole_file
+
+TEXT_SUFFIXES = (".normalized.txt", ".txt", ".lab")
+
+
+def read_metadata(folder: Path) -> dict[str, str]:
+    """Texts by name, of LJSpeech's ``name|text|normalized text``; none where there is no such file."""
+    file = folder / "metadata.csv"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return {parts[0]: parts[-1] for line in lines if len(parts := line.split("|")) > 1}
+
+
+def find_text(path: Path, metadata: dict[str, str]) -> str:
+    """What is said in a recording.
+
+    Raises:
+        ValueError: nothing says it.
+    """
+    if path.stem in metadata:
+        return metadata[path.stem]
+    for suffix in TEXT_SUFFIXES:
+        if (file := path.with_suffix(suffix)).is_file():
+            return file.read_text(encoding="utf-8").strip()
+    raise ValueError(
+        f"no text: neither in metadata.csv nor in {path.with_suffix('').name}{{{','.join(TEXT_SUFFIXES)}}}"
+    )
+
+
+def find_convention(tts: Any) -> MelConvention:
+    """The mel that a model was trained on; its hyperparameters for inference often don't say."""
+    try:
+        return from_speechbrain(tts.hparams)
+    except ConventionError:
+        return DEFAULT
+
+
+def write_mel(file: Path, mel: Tensor, frames: tuple[int, int]) -> None:
+    """Writes a mel ``(bands, frames)``, whole or not at all.
+
+    Raises:
+        ValueError: it isn't of the shape ``frames``.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(file) as temporary:
+        with temporary.open("wb") as stream:
+            np.save(stream, mel.float().cpu().numpy())
+        check_mel(temporary, *frames)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("source", help="what the model's from_hparams takes: a folder or a hub repository")
+    parser.add_argument("data_folder", type=Path, help="as of train.py")
+    parser.add_argument("mels_folder", type=Path)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--savedir", default=None, help="where SpeechBrain keeps what it downloads")
+    options = parser.parse_args(arguments)
+    torch.manual_seed(0)  # Tacotron2 drops out at random, also when it predicts
+    tts = load_model(options.kind, options.source, options.device, options.savedir)
+    convention = find_convention(tts)
+    spectrogram = MelSpectrogram(convention)
+    root = options.data_folder
+    metadata = read_metadata(root if root.is_dir() else root.parent)
+    failed = 0
+    for recording in find_recordings(root):
+        file = options.mels_folder / f"{recording_id(recording.path, root)}.npy"
+        if file.exists():
+            continue
+        try:
+            audio = read_recording(recording.path, convention.sample_rate)
+            text = find_text(recording.path, metadata)
+            mel = predict(options.kind, tts, text, spectrogram(audio[None])[0].to(options.device))
+            write_mel(file, mel, (convention.n_mels, count_frames(len(audio), convention.hop_length)))
+        except (ValueError, OSError, RuntimeError) as error:
+            failed += 1
+            print(f"{recording.path}: {error}", file=sys.stderr)
+    print(f"{options.mels_folder}: {len(list(options.mels_folder.rglob('*.npy')))} mels, {failed} recordings failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""Every configuration of the recipe can be trained from, and is of the mel that it says."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+from vocos_speechbrain.mel import CONVENTIONS, LJSPEECH
+
+from vocos_plugins import Vocos
+
+pytestmark = pytest.mark.xdist_group("speechbrain")
+
+FOLDER = Path(__file__).parents[3] / "recipes" / "speechbrain"
+CONFIGS = sorted(FOLDER.rglob("*.yaml"))
+WHOLE = {"vocos", "hifigan_script"}
+MELS = {
+    "vocos_16khz": dataclasses.replace(LJSPEECH, name="16khz", sample_rate=16000),
+    "vocos_24khz": dataclasses.replace(LJSPEECH, name="24khz", sample_rate=24000, f_max=None),
+    "vocos_44khz": dataclasses.replace(
+        LJSPEECH, name="44khz", sample_rate=44100, n_fft=2048, win_length=2048, hop_length=512, f_max=None
+    ),
+}
+PLACEHOLDERS = "data_folder: x\noutput_folder: {folder}\nmels_folder: {mels}"
+
+
+@pytest.fixture
+def load(recipe_module, tmp_path):
+    """Loads a configuration as train.py does."""
+
+    def run(path):
+        text = PLACEHOLDERS.format(folder=tmp_path, mels="mels" if "predicted" in path.stem else "null")
+        return recipe_module("hyperparameters").load_hyperparameters(path, text)
+
+    return run
+
+
+def test_every_convention_has_a_configuration():
+    """Those of SpeechBrain's released recipes, and the rates that its users train at."""
+    assert len(CONFIGS) == 8
+    assert set(CONVENTIONS) == {LJSPEECH, MELS["vocos_16khz"]}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configuration_is_short_and_explains_itself(path):
+    """Its head gives the command that runs it; all but the whole ones are differences."""
+    text = path.read_text()
+    head = re.match(r"(#.*\n)+", text)[0]
+    assert re.search(rf"#     python train\.py \S*{path.name} ", head)
+    assert "need" in head
+    assert (path.stem in WHOLE) == ("\nbase: " not in text)
+    assert path.stem in WHOLE or len(text.splitlines()) < 40
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in CONFIGS if path.stem != "hifigan_script"], ids=lambda path: path.stem
+)
+def test_configuration_instantiates(load, path):
+    """Model, losses and schedule are of one sample rate and grid, and of the mel that the file is for."""
+    hparams = load(path)
+    model = hparams["model"]
+    assert model.features == MELS.get(path.stem, LJSPEECH)
+    assert hparams["generator"].vocos.config == model
+    assert hparams["generator"].source == model.features
+    assert hparams["objective"].sample_rate == model.features.sample_rate
+    assert hparams["segment_size"] % model.features.hop_length == 0
+    assert hparams["optimization"].rate_at(0, hparams["max_steps"]) > 0
+    assert hparams["objective"].resolution_weight == (1.0 if model.features.sample_rate > 32000 else 0.1)
+    if hparams["init_from"] is not None or path.stem == "vocos_small":
+        assert model == Vocos.from_pretrained("vocos-mel-22khz-small").config
+
+
+def test_the_papers_sizes(load):
+    """The base file is the paper's model for this mel: only the input layer differs."""
+    parameters = sum(p.numel() for p in load(FOLDER / "hparams" / "vocos.yaml")["generator"].parameters())
+    assert parameters / 1e6 == pytest.approx(13.5 - 20 * 512 * 7 / 1e6, abs=0.05)
