@@ -208,7 +208,8 @@ def test_threads_are_given_back(vocos: Vocos, clip: Path, tmp_path: Path, monkey
     before, seen = torch.get_num_threads(), []
     torch.set_num_threads(2)
     decode = vocos.decode
-    monkeypatch.setattr(vocos, "decode", lambda mel: (seen.append(torch.get_num_threads()), decode(mel))[1])
+    counted = lambda mel, **options: (seen.append(torch.get_num_threads()), decode(mel, **options))[1]  # noqa: E731
+    monkeypatch.setattr(vocos, "decode", counted)
     try:
         write_report(vocos, tmp_path, clips=[clip])
         assert set(seen) == {1}

@@ -215,6 +215,7 @@ def leave(rank, address, config, out):
     from TTS.config import load_config
     from TTS.vocoder.models import setup_model
 
+    torch.set_num_threads(1)  # a forked process has no threads of the pool that its parent may have used
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
     model = setup_model(load_config(config))
     model.on_train_step_end(None)
