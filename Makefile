@@ -8,13 +8,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # are imported into, so their tests come in a second run, each toolkit's in one worker, as NeMo alone takes half a minute
 # to import.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
-TOOLKIT_TESTS := tests/adapters tests/recipes/speechbrain tests/recipes/nemo tests/recipes/coqui
+RECIPE_TESTS := tests/recipes/speechbrain tests/recipes/nemo tests/recipes/coqui
 
-.PHONY: help demo install test check format clean
+.PHONY: help demo install test test-recipes check format clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 demo: $(VENV)/core.stamp  ## install the core, vocode the shipped speech, write demo/report.html
 	$(BIN)/vocos demo
@@ -22,8 +22,11 @@ demo: $(VENV)/core.stamp  ## install the core, vocode the shipped speech, write 
 install: $(VENV)/dev.stamp  ## install everything that the tests need into .venv
 
 test: $(VENV)/dev.stamp  ## install everything and run the whole test suite
-	$(PYTEST) $(addprefix --ignore=,$(TOOLKIT_TESTS))
-	$(PYTEST) $(TOOLKIT_TESTS)
+	$(PYTEST) $(addprefix --ignore=,tests/adapters $(RECIPE_TESTS))
+	$(PYTEST) tests/adapters
+
+test-recipes: $(VENV)/dev.stamp  ## run the toolkits' recipes, which `test` doesn't yet: a process for each toolkit
+	for folder in $(RECIPE_TESTS); do OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 $$folder || exit 1; done
 
 check: $(VENV)/dev.stamp  ## what runs before each commit: ruff, mypy, tests
 	$(BIN)/ruff format --check
