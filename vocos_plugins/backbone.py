@@ -46,11 +46,13 @@ class ConvNeXtBlock(nn.Module):
         self.gamma = nn.Parameter(torch.full((dim,), layer_scale)) if layer_scale > 0 else None
 
     def forward(self, x: Tensor, bandwidth_id: Tensor | None, mask: Tensor | None) -> Tensor:
-        normed = _apply_norm(self.norm, self.dwconv(_masked(x, mask)).transpose(1, 2), bandwidth_id)
+        return x + self.pointwise(self.dwconv(_masked(x, mask)).transpose(1, 2), bandwidth_id).transpose(1, 2)
+
+    def pointwise(self, mixed: Tensor, bandwidth_id: Tensor | None) -> Tensor:
+        """What is computed of each frame by itself, after the convolution: ``(B, T, C)`` -> same."""
+        normed = apply_norm(self.norm, mixed, bandwidth_id)
         hidden: Tensor = self.pwconv2(F.gelu(self.pwconv1(normed)))
-        if self.gamma is not None:
-            hidden = self.gamma * hidden
-        return x + hidden.transpose(1, 2)
+        return hidden if self.gamma is None else self.gamma * hidden
 
 
 class ConvNeXtBackbone(nn.Module):
@@ -76,7 +78,7 @@ class ConvNeXtBackbone(nn.Module):
 
     def forward(self, x: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         hidden = self.embed(_masked(x, mask)).transpose(1, 2)
-        hidden = _apply_norm(self.norm, hidden, bandwidth_id).transpose(1, 2)
+        hidden = apply_norm(self.norm, hidden, bandwidth_id).transpose(1, 2)
         for block in self.convnext:
             hidden = block(hidden, bandwidth_id, mask)
         normed: Tensor = self.final_layer_norm(hidden.transpose(1, 2))
@@ -143,13 +145,14 @@ def build_backbone(input_channels: int, options: config.Backbone) -> ConvNeXtBac
     return ResNetBackbone(input_channels, options)
 
 
-def _norm(dim: int, num_embeddings: int | None) -> AdaLayerNorm | nn.LayerNorm:
-    return nn.LayerNorm(dim, eps=NORM_EPS) if num_embeddings is None else AdaLayerNorm(num_embeddings, dim)
-
-
-def _apply_norm(norm: nn.Module, x: Tensor, bandwidth_id: Tensor | None) -> Tensor:
+def apply_norm(norm: nn.Module, x: Tensor, bandwidth_id: Tensor | None) -> Tensor:
+    """A norm of either kind: ``(B, T, C)`` -> same."""
     normed: Tensor = norm(x, bandwidth_id) if isinstance(norm, AdaLayerNorm) else norm(x)
     return normed
+
+
+def _norm(dim: int, num_embeddings: int | None) -> AdaLayerNorm | nn.LayerNorm:
+    return nn.LayerNorm(dim, eps=NORM_EPS) if num_embeddings is None else AdaLayerNorm(num_embeddings, dim)
 
 
 def _masked(x: Tensor, mask: Tensor | None) -> Tensor:

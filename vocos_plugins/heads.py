@@ -14,7 +14,7 @@ from . import config
 from .mel.compression import expand
 from .mel.convention import MelConvention
 from .mel.filterbank import hz_to_mel, mel_to_hz
-from .spectral import Float32Buffers, imdct, istft, sine_window
+from .spectral import Float32Buffers, imdct, imdct_frames, istft, istft_frames, sine_window
 
 # Upper bound on magnitudes and MDCT coefficients: an untrained or wrongly fed model stays finite.
 MAX_MAGNITUDE = 1e2
@@ -74,6 +74,10 @@ class ISTFTHead(nn.Module):
             mask=mask,
         )
 
+    def frames(self, hidden: Tensor, features: Tensor) -> Tensor:
+        """What is computed of each frame by itself, before frames overlap: ``(B, n_fft, T)``."""
+        return istft_frames(self.spectrum(hidden, features), self.istft.window, self.options.n_fft)
+
     def spectrum(self, hidden: Tensor, features: Tensor) -> Tensor:
         """The complex STFT, ``(B, n_fft // 2 + 1, T)``."""
         log_magnitude, phase = _at_least_float32(self.out(hidden)).transpose(1, 2).chunk(2, dim=1)
@@ -98,6 +102,10 @@ class IMDCTHead(nn.Module):
         coefficients = self.coefficients(_at_least_float32(self.out(hidden)))
         audio = imdct(coefficients, self.imdct.window, framing=self.options.framing, mask=mask)
         return audio.clamp(-1.0, 1.0) if self.options.clip_audio else audio
+
+    def frames(self, hidden: Tensor, features: Tensor) -> Tensor:
+        """What is computed of each frame by itself, before frames overlap: ``(B, frame_length, T)``."""
+        return imdct_frames(self.coefficients(_at_least_float32(self.out(hidden))), self.imdct.window)
 
     def coefficients(self, outputs: Tensor) -> Tensor:
         """Outputs of the linear layer -> MDCT coefficients ``(B, T, frame_length / 2)``."""
@@ -140,10 +148,14 @@ class WaveNeXtHead(nn.Module):
         nn.init.trunc_normal_(self.linear_2.weight, std=0.02)
 
     def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        samples = _at_least_float32(self.linear_2(self.linear_1(hidden))).clamp(-1.0, 1.0)
+        frames = self.frames(hidden, features)
         if mask is not None:
-            samples = samples.masked_fill(~mask[:, :, None], 0.0)
-        return samples.flatten(1)
+            frames = frames.masked_fill(~mask[:, None], 0.0)
+        return frames.transpose(1, 2).flatten(1)
+
+    def frames(self, hidden: Tensor, features: Tensor) -> Tensor:
+        """The samples of each frame, ``(B, hop_length, T)``."""
+        return _at_least_float32(self.linear_2(self.linear_1(hidden))).clamp(-1.0, 1.0).transpose(1, 2)
 
 
 def build_head(dim: int, options: config.Head, mel: MelConvention | None) -> nn.Module:

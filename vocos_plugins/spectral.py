@@ -106,9 +106,8 @@ def istft(
     n_samples = output_length(n_frames, hop_length, framing)
     if n_samples == 0 or batch == 0:
         return window.new_zeros(batch, n_samples)
-    window = _centred(window, n_fft)
-    frames = torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None]
-    weights = window.square()[None, :, None].expand(1, n_fft, n_frames)
+    frames = istft_frames(spectrum, window, n_fft)
+    weights = _centred(window, n_fft).square()[None, :, None].expand(1, n_fft, n_frames)
     if mask is not None:
         frames = frames.masked_fill(~mask[:, None], 0.0)
         weights = weights * mask[:, None]
@@ -116,6 +115,11 @@ def istft(
     left, _ = frame_padding(n_fft, hop_length, framing)
     audio = (overlap_add(frames, hop_length) / envelope)[:, left : left + n_samples]
     return audio if mask is None else _silence_past_end(audio, mask, hop_length, framing)
+
+
+def istft_frames(spectrum: Tensor, window: Tensor, n_fft: int) -> Tensor:
+    """The windowed frames that `istft` sums: ``(B, n_fft // 2 + 1, T)`` -> ``(B, n_fft, T)``."""
+    return torch.fft.irfft(spectrum, n_fft, dim=1) * _centred(window, n_fft)[:, None]
 
 
 def mdct(audio: Tensor, window: Tensor, *, framing: Framing = "center") -> Tensor:
@@ -143,16 +147,22 @@ def imdct(coefficients: Tensor, window: Tensor, *, framing: Framing = "center", 
     n_samples = output_length(n_frames, half, framing)
     if n_samples == 0 or batch == 0:
         return window.new_zeros(batch, n_samples)
+    frames = imdct_frames(coefficients, window)
+    if mask is not None:
+        frames = frames.masked_fill(~mask[:, None], 0.0)
+    left, _ = frame_padding(2 * half, half, framing)
+    audio = overlap_add(frames, half)[:, left : left + n_samples]
+    return audio if mask is None else _silence_past_end(audio, mask, half, framing)
+
+
+def imdct_frames(coefficients: Tensor, window: Tensor) -> Tensor:
+    """The windowed frames that `imdct` sums: ``(B, T, L / 2)`` -> ``(B, L, T)``."""
+    half = coefficients.shape[2]
     length = 2 * half
     turned = coefficients * _rotation((half + 1) / 2 * _count(half, window) / half, window)
     shift = (_count(length, window) + (half + 1) / 2) / length
     frames = torch.fft.ifft(turned, n=length, dim=-1) * _rotation(shift, window)
-    frames = (frames.real * window * (length * math.sqrt(2 / half))).transpose(1, 2)
-    if mask is not None:
-        frames = frames.masked_fill(~mask[:, None], 0.0)
-    left, _ = frame_padding(length, half, framing)
-    audio = overlap_add(frames, half)[:, left : left + n_samples]
-    return audio if mask is None else _silence_past_end(audio, mask, half, framing)
+    return (frames.real * window * (length * math.sqrt(2 / half))).transpose(1, 2)
 
 
 def sine_window(length: int) -> Tensor:
