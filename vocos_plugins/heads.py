@@ -158,7 +158,7 @@ class WaveNeXtHead(nn.Module):
         return _at_least_float32(self.linear_2(self.linear_1(hidden))).clamp(-1.0, 1.0).transpose(1, 2)
 
 
-def build_head(dim: int, options: config.Head, mel: MelConvention | None) -> nn.Module:
+def build_head(dim: int, options: config.Head, mel: MelConvention | None) -> ISTFTHead | IMDCTHead | WaveNeXtHead:
     """The module for a configured head; ``mel`` is what an amplitude prior inverts."""
     match options:
         case config.ISTFT():

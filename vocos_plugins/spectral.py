@@ -119,7 +119,8 @@ def istft(
 
 def istft_frames(spectrum: Tensor, window: Tensor, n_fft: int) -> Tensor:
     """The windowed frames that `istft` sums: ``(B, n_fft // 2 + 1, T)`` -> ``(B, n_fft, T)``."""
-    return torch.fft.irfft(spectrum, n_fft, dim=1) * _centred(window, n_fft)[:, None]
+    frames: Tensor = torch.fft.irfft(spectrum, n_fft, dim=1)
+    return frames * _centred(window, n_fft)[:, None]
 
 
 def mdct(audio: Tensor, window: Tensor, *, framing: Framing = "center") -> Tensor:
@@ -162,7 +163,8 @@ def imdct_frames(coefficients: Tensor, window: Tensor) -> Tensor:
     turned = coefficients * _rotation((half + 1) / 2 * _count(half, window) / half, window)
     shift = (_count(length, window) + (half + 1) / 2) / length
     frames = torch.fft.ifft(turned, n=length, dim=-1) * _rotation(shift, window)
-    return (frames.real * window * (length * math.sqrt(2 / half))).transpose(1, 2)
+    real: Tensor = frames.real
+    return (real * window * (length * math.sqrt(2 / half))).transpose(1, 2)
 
 
 def sine_window(length: int) -> Tensor:
