@@ -12,8 +12,8 @@ from .encodec import INTEGER_DTYPES
 MAX_FEATURE = 1e15
 
 
-def check_shape(features: Tensor, n_features: int) -> None:
-    """Raises TypeError or ValueError for features that are not floating point ``(B, n_features, T)``, ``T > 0``."""
+def check_shape(features: Tensor, n_features: int, min_frames: int = 1) -> None:
+    """Raises TypeError or ValueError for features that are not floating point ``(B, n_features, T >= min_frames)``."""
     if not isinstance(features, Tensor):
         raise TypeError(f"features must be a torch tensor, got {type(features).__name__}; try torch.as_tensor(mel)")
     if not features.is_floating_point():
@@ -25,7 +25,7 @@ def check_shape(features: Tensor, n_features: int) -> None:
     if shape[1] != n_features:
         hint = "; the bands come first: try mel.transpose(1, 2)" if shape[2] == n_features else ""
         raise ValueError(f"this model takes {n_features} bands, got {shape[1]} in shape {shape}{hint}")
-    if shape[2] == 0:
+    if shape[2] < min_frames:
         raise ValueError(f"features have no frames: shape {shape}")
 
 

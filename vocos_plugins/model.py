@@ -19,6 +19,7 @@ from .heads import build_head
 from .mel.alignment import Alignment, align
 from .mel.convention import MelConvention
 from .mel.spectrogram import MelSpectrogram
+from .streaming.stream import Stream
 
 # Where a ragged batch is decoded a row at a time: on a CPU that is faster than computing the padding, and to the bit
 # what each row gives alone. Elsewhere all rows are computed at once, with masks.
@@ -136,6 +137,35 @@ class Vocos(nn.Module):
         if weight.device.type in ROW_BY_ROW:
             return self._decode_rows(features, bandwidths, mask.sum(dim=1).tolist())
         return self.synthesize(features, bandwidths, mask.to(weight.device))
+
+    def streaming(
+        self,
+        batch_size: int = 1,
+        *,
+        look_ahead: int | None = None,
+        low_latency: bool = False,
+        bandwidth_id: int | Tensor | None = None,
+    ) -> Stream:
+        """Decodes features that are still being made: a context manager that takes chunks of any length.
+
+            with vocos.streaming() as stream:
+                for chunk in chunks:  # (B, n_mels, t)
+                    play(stream(chunk))
+                play(stream.flush())
+
+        Together these are the samples of `decode`. See `Stream` and docs/streaming.md.
+
+        Args:
+            batch_size: streams that go on in step.
+            look_ahead: frames after a frame that are waited for before its samples come out; all that the layers see
+                if None. With fewer, samples come earlier and are only similar.
+            low_latency: short for a `look_ahead` of `streaming.LOW_LATENCY_FRAMES`.
+            bandwidth_id: as for `decode`.
+
+        Raises:
+            ValueError: the sizes, or the bandwidths, can't be.
+        """
+        return Stream(self, batch_size, look_ahead=look_ahead, low_latency=low_latency, bandwidth_id=bandwidth_id)
 
     @torch.no_grad()
     def forward(self, audio: Tensor, *, length: int | None = None, bandwidth_id: int | Tensor | None = None) -> Tensor:
