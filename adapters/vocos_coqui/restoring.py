@@ -11,11 +11,10 @@ from vocos_plugins import Vocos
 from vocos_plugins.checkpoint_files import CONFIG_FILE, WEIGHTS_FILE, CheckpointError
 from vocos_plugins.training.discriminator_files import copy_fitting, load_discriminators
 from vocos_plugins.training.objective import Objective
+from vocos_plugins.training.warm_start import copy_generator
 from vocos_plugins.weights import load_weights
 
 from .checkpoint import read_checkpoint
-
-BLOCKS = ("backbone.convnext.", "backbone.resnet.")
 
 
 def restore(generator: Vocos, objective: Objective, source: str) -> list[str]:
@@ -55,12 +54,6 @@ def _restore_generator(generator: Vocos, weights: Mapping[str, Tensor], source: 
     try:
         load_weights(generator, weights, source)
     except CheckpointError:
-        notes, kept = copy_fitting(dict(weights), generator, "generator")
-    else:
-        return []
-    if not any(key.startswith(BLOCKS) and key.endswith("weight") for key in kept):
-        raise CheckpointError(
-            f"{source} has another architecture: none of its blocks fits {generator.config.backbone}; "
-            "give model_args the parts of its configuration"
-        )
-    return notes or [f"{source} was trained on another mel; the model will have to adapt"]
+        notes = copy_generator(weights, generator, source)
+        return notes or [f"{source} was trained on another mel; the model will have to adapt"]
+    return []

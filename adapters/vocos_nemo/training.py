@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -188,19 +187,10 @@ class TrainingSide(Base):
         if self.objective is None:
             return
         if source := cfg.get("init_from_vocos"):
-            self._warm_start(str(source))
-        elif any(cfg.get(name) for name in SOURCES):
+            for line in warm_start(self.vocos, self.objective, str(source)):
+                warnings.warn(line, stacklevel=2)
+        if source or any(cfg.get(name) for name in SOURCES):
             self.average.load_state_dict(self.generator.state_dict())
-
-    def _warm_start(self, source: str) -> None:
-        module: Any = SimpleNamespace(
-            vocos=self.vocos,
-            average=self.average.vocos,
-            objective=self.objective,
-            config=SimpleNamespace(model=self.vocos.config),
-        )
-        for line in warm_start(module, source):
-            warnings.warn(line, stacklevel=3)
 
     def _synthesize(self, generator: VocosGenerator, batch: Batch) -> Tensor:
         if "mel" in batch:

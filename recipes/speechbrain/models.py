@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import Tensor
 from vocos_speechbrain.export import WEIGHTS_FILE, export
 from vocos_speechbrain.generator import PREFIX
 
 from vocos_plugins import Vocos
 from vocos_plugins.checkpoint_directory import save_pretrained
 from vocos_plugins.checkpoint_files import read_weights
-from vocos_plugins.training.discriminator_files import copy_fitting, load_discriminators, save_discriminators
+from vocos_plugins.training.discriminator_files import load_discriminators, save_discriminators
 from vocos_plugins.training.objective import Objective
+from vocos_plugins.training.warm_start import copy_generator, warm_start
 
 MODEL = "model"
 SPEECHBRAIN = "speechbrain"
@@ -32,16 +32,13 @@ def start_from(source: str, vocos: Vocos, objective: Objective) -> list[str]:
         what is not as it was in the checkpoint, in sentences for the user.
 
     Raises:
-        CheckpointError: the source can't be loaded.
-        ValueError: none of the backbone's layers fits: it is another architecture.
+        CheckpointError: the source can't be loaded, or is of another architecture.
     """
-    notes, kept = copy_fitting(_read(source), vocos, "generator")
-    if not any(key.startswith("backbone.convnext.") and key.endswith("weight") for key in kept):
-        raise ValueError(
-            f"none of the blocks of {source} fits {vocos.config.backbone}: set dim, intermediate_dim and num_layers "
-            "to those of the checkpoint"
-        )
-    return notes + load_discriminators(objective, Path(source))
+    file = Path(source) / WEIGHTS_FILE
+    if not file.exists():
+        return warm_start(vocos, objective, source)
+    weights = {key.removeprefix(PREFIX): value for key, value in read_weights(file).items()}
+    return copy_generator(weights, vocos, source) + load_discriminators(objective, file.parent)
 
 
 def write_models(vocos: Vocos, objective: Objective, folder: str, steps: int) -> None:
@@ -50,10 +47,3 @@ def write_models(vocos: Vocos, objective: Objective, folder: str, steps: int) ->
     save_pretrained(vocos, Path(folder) / MODEL)
     save_discriminators(objective, Path(folder) / MODEL)
     export(vocos, Path(folder) / SPEECHBRAIN, tts=vocos.mel)
-
-
-def _read(source: str) -> dict[str, Tensor]:
-    weights = Path(source) / WEIGHTS_FILE
-    if weights.exists():
-        return {key.removeprefix(PREFIX): value for key, value in read_weights(weights).items()}
-    return Vocos.from_pretrained(source).state_dict()

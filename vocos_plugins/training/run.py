@@ -37,8 +37,9 @@ def train(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTra
     module = VocosTraining(config)
     optimizers = load_state(module, last) if last.exists() else None
     if config.run.init_from is not None and optimizers is None:
-        for line in warm_start(module, config.run.init_from):
+        for line in warm_start(module.vocos, module.objective, config.run.init_from):
             warnings.warn(line, stacklevel=2)
+        module.average.load_state_dict(module.vocos.state_dict())
     if config.run.compile:
         module.vocos.backbone.compile()
         for part in module.discriminators:

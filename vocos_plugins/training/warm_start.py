@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from torch import Tensor
+
+from ..checkpoint_files import CheckpointError
 from ..model import Vocos
 from .discriminator_files import copy_fitting, load_discriminators
-from .module import VocosTraining
+from .objective import Objective
+
+BLOCKS = ("backbone.convnext.", "backbone.resnet.")
 
 
-def warm_start(module: VocosTraining, source: str) -> list[str]:
+def warm_start(vocos: Vocos, objective: Objective, source: str) -> list[str]:
     """Copies every layer that fits from a checkpoint, and its discriminators if they lie beside it.
 
     Args:
-        module: to be trained; its generator, average and discriminators are changed.
+        vocos, objective: to be trained; both are changed.
         source: what `Vocos.from_pretrained` takes.
 
     Returns:
         what is not as it was in the checkpoint, in sentences for the user.
 
     Raises:
-        CheckpointError: the source can't be loaded.
-        ValueError: nothing but the input layer could be kept: it is another architecture.
+        CheckpointError: the source can't be loaded, or is of another architecture.
     """
     donor = Vocos.from_pretrained(source)
-    notes, kept = copy_fitting(donor.state_dict(), module.vocos, "generator")
-    blocks = ("backbone.convnext.", "backbone.resnet.")
-    if not any(key.startswith(blocks) and key.endswith("weight") for key in kept):
-        raise ValueError(f"{source} has another architecture ({donor.config.backbone}): none of its blocks fits")
-    module.average.load_state_dict(module.vocos.state_dict())
-    if donor.mel != module.vocos.mel and donor.mel is not None and donor.mel.n_mels == module.config.model.n_features:
+    notes = copy_generator(donor.state_dict(), vocos, source)
+    if donor.mel != vocos.mel and donor.mel is not None and donor.mel.n_mels == vocos.config.n_features:
         notes.append(f"{source} was trained on another mel convention; the model will have to adapt")
-    return notes + load_discriminators(module.objective, Path(source))
+    return notes + load_discriminators(objective, Path(source))
+
+
+def copy_generator(weights: Mapping[str, Tensor], vocos: Vocos, source: str) -> list[str]:
+    """Copies every layer that fits, of weights by the names of a Vocos checkpoint.
+
+    Returns:
+        a sentence on the layers that keep their random weights, if there are any.
+
+    Raises:
+        CheckpointError: nothing but input and output layers could be kept: ``source`` is of another architecture.
+    """
+    notes, kept = copy_fitting(dict(weights), vocos, "generator")
+    if not any(key.startswith(BLOCKS) and key.endswith("weight") for key in kept):
+        raise CheckpointError(
+            f"{source} has another architecture: none of its blocks fits {vocos.config.backbone}; give the model that "
+            "you train the checkpoint's sizes"
+        )
+    return notes

@@ -72,7 +72,7 @@ def test_each_form_of_a_checkpoint_starts_a_run(recipe_module, trained):
         if source != checkpoint:  # which is of the last step, not averaged
             for name, value in expected.state_dict().items():
                 torch.testing.assert_close(vocos.state_dict()[name], value, rtol=0, atol=0)
-    with pytest.raises(ValueError, match="none of the blocks of vocos-mel-22khz-small fits"):
+    with pytest.raises(ValueError, match="vocos-mel-22khz-small has another architecture"):
         start_from("vocos-mel-22khz-small", vocos, objective)
 
 
