@@ -2,14 +2,16 @@
 
     python recipes/coqui/train_vocos.py --config_path recipes/coqui/vocos-22khz.json --coqpit.data_path wavs
 
-It takes what ``python -m TTS.bin.train_vocoder`` takes, and does three things besides: it makes Vocos known by itself,
+It takes what ``python -m TTS.bin.train_vocoder`` takes, and does four things besides: it makes Vocos known by itself,
 so that `python -m trainer.distribute --script` can start it; values on the command line also hold where a run is
-continued; and clips are paired with predicted mels by their paths below the two folders, with none left over unseen.
+continued; clips are paired with predicted mels by their paths below the two folders, with none left over unseen; and a
+run ends with the schedule of its learning rate, at ``T_max``, after which a cosine would rise again.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import vocos_coqui  # noqa: F401 - makes "model": "vocos" known
@@ -38,6 +40,12 @@ def find_samples(data_path: str, feature_path: str | None) -> list[str] | list[t
     return pairs
 
 
+def count_epochs(config: Any, n_samples: int) -> int:
+    """At most the configuration's, and no more than fit into the schedule of the learning rate."""
+    steps = config.lr_scheduler_gen_params.get("T_max")
+    return config.epochs if steps is None else min(config.epochs, max(1, steps // -(-n_samples // config.batch_size)))
+
+
 def main() -> None:
     args = TrainVocoderArgs()
     overrides = args.parse_known_args(arg_prefix="")
@@ -46,6 +54,7 @@ def main() -> None:
     samples = find_samples(config.data_path, config.feature_path)
     np.random.default_rng(SEED).shuffle(samples)
     n_eval = config.eval_split_size
+    config.epochs = count_epochs(config, len(samples) - n_eval)
     # The trainer reads the command line once more, by itself.
     Trainer(
         TrainVocoderArgs(),

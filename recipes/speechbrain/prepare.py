@@ -32,6 +32,7 @@ def prepare(
     mel: MelConvention,
     segment_size: int,
     mels_folder: str | None = None,
+    crops: int = 1,
     skip_prep: bool = False,
 ) -> None:
     """Finds the recordings, divides them and writes ``SPLIT.json``; what is there from the same settings stays.
@@ -45,13 +46,14 @@ def prepare(
         segment_size: samples of a training crop.
         mels_folder: of predicted mels, ``ID.npy`` each, where an id is the recording's path below the data folder
             without its suffix. Recordings without one are left out.
+        crops: of each recording in an epoch of ``train``, an entry ``ID@N`` each.
         skip_prep: the JSON files are there.
 
     Raises:
         ValueError: there are no recordings, or fewer than splits; or a mel isn't as long as its recording.
     """
     settings = {"data": data_folder, "ratio": list(split_ratio), "seed": seed, "mels": mels_folder, "mel": str(mel)}
-    settings = {**settings, "segment_size": segment_size, "splits": list(splits)}
+    settings = {**settings, "segment_size": segment_size, "splits": list(splits), "crops": crops}
     folder = Path(save_folder)
     stamp = folder / "prepared.json"
     if skip_prep or (stamp.exists() and json.loads(stamp.read_text()) == settings):
@@ -70,6 +72,8 @@ def prepare(
         logger.info("%d recordings have predicted mels as long as a segment", len(entries))
     for split, keys in _divide(sorted(entries), splits, split_ratio, seed).items():
         chosen = {key: {**entries[key], "segment": split == "train"} for key in keys}
+        if split == "train" and crops > 1:
+            chosen = {f"{key}@{number}": entry for number in range(crops) for key, entry in chosen.items()}
         (folder / f"{split}.json").write_text(json.dumps(chosen, indent=1))
     stamp.write_text(json.dumps(settings))
 

@@ -26,7 +26,7 @@ logger = get_logger(__name__)
 
 def prepare_data(hparams: dict[str, Any]) -> None:
     names = ("data_folder", "save_folder", "splits", "split_ratio", "seed", "mel", "segment_size", "mels_folder")
-    run_on_main(prepare, kwargs={name: hparams[name] for name in (*names, "skip_prep")})
+    run_on_main(prepare, kwargs={name: hparams[name] for name in (*names, "crops", "skip_prep")})
 
 
 def main(arguments: list[str]) -> None:

@@ -1,7 +1,11 @@
-"""Every configuration of a recipe is one that a training can start from."""
+"""Every configuration of a recipe is found, and explains itself; Lightning's build their models here.
+
+The toolkits' are built where the toolkits are: ``tests/recipes/speechbrain``, ``nemo`` and ``coqui``.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,17 +14,41 @@ from vocos_plugins import Vocos
 from vocos_plugins.training.config import TrainingConfig
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-CONFIGS = sorted((RECIPES / "lightning").rglob("*.yaml"))
+ALL = sorted(path for kind in ("yaml", "json") for path in RECIPES.rglob(f"*.{kind}"))
+N_CONFIGS = {"coqui": 7, "lightning": 9, "nemo": 16, "speechbrain": 8}
+PARTS = {"base", "recorded", "predicted"}  # of NeMo's: not run by themselves
+COMMANDS = {
+    "coqui": "python recipes/coqui/train_vocos.py --config_path recipes/coqui/{path.name}",
+    "lightning": "vocos train recipes/lightning/{path.name}",
+    "nemo": "python train.py --config-name {path.stem}",
+    "speechbrain": "{path.name} --data_folder",
+}
+LIGHTNING = [path for path in ALL if path.parent.name == "lightning"]
 # Of the paper's table 6, the EnCodec model with its codebooks, and of the bundled model.
 MILLIONS = {"vocos": 13.5, "vocos-encodec": 7.98 + 2.1, "vocos-mel-22khz-small": 3.6}
 
 
+def toolkit(path: Path) -> str:
+    """Whose recipe a file is of."""
+    return path.relative_to(RECIPES).parts[0]
+
+
 def test_configurations_are_found() -> None:
     """The pattern is right, and none has been lost."""
-    assert len(CONFIGS) >= 9
+    found = [toolkit(path) for path in ALL]
+    assert {name: found.count(name) for name in found} == N_CONFIGS
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL, ids=lambda path: f"{toolkit(path)}-{path.stem}")
+def test_head_explains_the_file(path: Path) -> None:
+    """What it is for, what it needs, and the command that runs it, to be copied."""
+    head = re.match(r"((#|//).*\n)+", path.read_text())[0]
+    assert path.stem in PARTS or COMMANDS[toolkit(path)].format(path=path) + " " in head
+    assert path.stem in PARTS or re.search(r"\b[Nn]eeds?\b|\bSet data\.train\b", head)
+    assert len(head.splitlines()) >= 2
+
+
+@pytest.mark.parametrize("path", LIGHTNING, ids=lambda path: path.stem)
 def test_configuration_builds_its_model(path: Path) -> None:
     """All keys are known, and generator and losses agree on the sample rate's limits."""
     config = TrainingConfig.from_file(path)

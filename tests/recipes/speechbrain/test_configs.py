@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 
 import pytest
@@ -39,17 +38,14 @@ def load(recipe_module, tmp_path):
 
 def test_every_convention_has_a_configuration():
     """Those of SpeechBrain's released recipes, and the rates that its users train at."""
-    assert len(CONFIGS) == 8
+    assert set(MELS) < {path.stem for path in CONFIGS}
     assert set(CONVENTIONS) == {LJSPEECH, MELS["vocos_16khz"]}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_configuration_is_short_and_explains_itself(path):
-    """Its head gives the command that runs it; all but the whole ones are differences."""
+def test_configuration_is_short(path):
+    """All but the whole ones are differences."""
     text = path.read_text()
-    head = re.match(r"(#.*\n)+", text)[0]
-    assert re.search(rf"#     python train\.py \S*{path.name} ", head)
-    assert "need" in head
     assert (path.stem in WHOLE) == ("\nbase: " not in text)
     assert path.stem in WHOLE or len(text.splitlines()) < 40
 
