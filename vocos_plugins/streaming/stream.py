@@ -165,15 +165,16 @@ class Stream:
 
     def _advance(self, progress: _Progress, features: Tensor, *, last: bool) -> None:
         """Through backbone and head, up to the last frame that can be had."""
+        n_before, n_real = progress.n_frames - progress.waiting.shape[2], features.shape[2]
         seen = torch.cat([progress.waiting, features], dim=2)
-        n_before = progress.n_frames - progress.waiting.shape[2]
-        hidden, progress.layers = self._layers(features.to(self._weight.dtype), progress.layers, self._bandwidths, last)
-        progress.n_frames += features.shape[2]
-        progress.waiting = seen[:, :, hidden.shape[1] :].clone()
-        if not last and (n_missing := self.full_look_ahead - self._look_ahead):
-            newest = seen[:, :, -1:].expand(-1, -1, n_missing)
-            guessed, _ = self._layers(newest.to(self._weight.dtype), progress.layers, self._bandwidths, False)
-            hidden, seen = torch.cat([hidden, guessed], dim=1), torch.cat([seen, newest], dim=2)
+        progress.n_frames += n_real
+        if not last:
+            newest = features[:, :, -1:].expand(-1, -1, self.full_look_ahead - self._look_ahead)
+            features, seen = (torch.cat([given, newest], dim=2) for given in (features, seen))
+        hidden, n_settled, progress.layers = self._layers(
+            features.to(self._weight.dtype), n_real, progress.layers, self._bandwidths, last
+        )
+        progress.waiting = seen[:, :, n_settled : progress.n_frames - n_before].clone()
         n_new = n_before + hidden.shape[1] - progress.n_voiced
         if n_new > 0:
             progress.n_voiced += n_new
