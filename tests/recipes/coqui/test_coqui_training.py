@@ -127,6 +127,11 @@ def test_becomes_a_checkpoint_of_ours(trained, converted, mel, tmp_path):
     assert torch.equal(exported.inference(mel), model.inference(mel))
 
 
+def test_goes_to_the_other_toolkits(converted, corpus, assert_same_elsewhere):
+    """After `vocos export`, their own classes make the same audio of their own mels."""
+    assert_same_elsewhere(converted, corpus / "wavs" / "0.wav", ("speechbrain", "nemo"))
+
+
 def test_fine_tunes_on_predicted_mels(converted, make_tts, corpus, run, run_folder, logged, make_config, tmp_path):
     """An exported checkpoint starts a run on GlowTTS's mels of the recordings: step 0, the full rate, kept weights."""
     from vocos_coqui.export import export
