@@ -1,6 +1,7 @@
 """Vocos as a vocoder of Coqui TTS: what ``model: vocos`` stands for in its configurations."""
 
 # No annotations from __future__: Coqpit reads the fields' types, and can't read them as text.
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from vocos_plugins import MelConvention, Vocos, align
 from vocos_plugins.frames import decode_frames
 from vocos_plugins.mel import MeanStdNormalization
 from vocos_plugins.resampling import resample
+from vocos_plugins.streaming import stream_frames
 from vocos_plugins.training.schedule import Optimization
 from vocos_plugins.weights import load_weights
 
@@ -147,6 +149,25 @@ class VocosVocoder(TrainableVocoder):
         audio = decode_frames(self.model_g, input, source=self.source, strict=self.strict)
         n_samples = input.shape[-1] * self.source.hop_length
         return resample(audio, self.model_g.sample_rate, self.source.sample_rate, n_samples)[:, None]
+
+    def stream(
+        self, inputs: Iterable[Tensor], *, look_ahead: int | None = None, low_latency: bool = False
+    ) -> Iterator[Tensor]:
+        """Vocodes mels while they are being made; together the pieces are what `inference` gives of the whole.
+
+        Args:
+            inputs: chunks ``(B, n_mels, t)`` of any lengths, one after the other, in the convention `source`.
+            look_ahead, low_latency: as for `Vocos.streaming`; with less look-ahead samples come earlier.
+
+        Yields:
+            ``(B, 1, n)``, for each chunk what is ready, then the rest; ``T * hop_length`` samples in all.
+
+        Raises:
+            MelMismatch: the mels are converted with a loss, for which all of a mel is needed.
+            TypeError, ValueError: as of `vocos_plugins.streaming.Stream`, when it gets there.
+        """
+        pieces = stream_frames(self.model_g, inputs, source=self.source, look_ahead=look_ahead, low_latency=low_latency)
+        return (piece[:, None] for piece in pieces)
 
     def load_checkpoint(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,12 +26,13 @@ from torch import Tensor, nn
 from vocos_plugins import Vocos
 from vocos_plugins.config import VocosConfig
 from vocos_plugins.config_mapping import ConfigError, check_keys
+from vocos_plugins.export.real_heads import real_head
 from vocos_plugins.frames import decode_frames
 from vocos_plugins.mel import MelConvention, align
+from vocos_plugins.streaming import stream_frames
 
 from .generator import VocosGenerator, filled_lengths
 from .mel import DEFAULT, from_nemo
-from .onnx_head import real_head
 from .preprocessor_block import preprocessor_block
 from .training import TrainingSide
 
@@ -109,6 +110,30 @@ class VocosModel(TrainingSide, Vocoder, Exportable):
         if lengths is None:
             lengths = filled_lengths(spec, source.pad_value)
         return decode_frames(self.generator.vocos, spec, lengths=lengths, source=source)
+
+    def stream(
+        self, specs: Iterable[Tensor], *, look_ahead: int | None = None, low_latency: bool = False
+    ) -> Iterator[Tensor]:
+        """Vocodes mels while they are being made; in all, what `convert_spectrogram_to_audio` gives of the whole.
+
+        Every frame counts: NeMo's padding, which that looks for at the end, must not be among them.
+
+        Args:
+            specs: chunks ``(B, n_mels, t)`` of any lengths, one after the other, in the convention of
+                ``cfg.preprocessor``.
+            look_ahead, low_latency: as for `Vocos.streaming`; with less look-ahead samples come earlier.
+
+        Yields:
+            ``(B, n)``, for each chunk what is ready, then the rest; ``T * hop_length`` samples in all.
+
+        Raises:
+            MelMismatch: the mels are converted with a loss, for which all of a mel is needed.
+            TypeError, ValueError: as of `vocos_plugins.streaming.Stream`, when it gets there.
+        """
+        generator = self.generator
+        return stream_frames(
+            generator.vocos, specs, source=generator.source, look_ahead=look_ahead, low_latency=low_latency
+        )
 
     @classmethod
     def restore_from(cls, *args: Any, **kwargs: Any) -> Any:

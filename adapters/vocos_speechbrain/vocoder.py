@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from speechbrain.inference.vocoders import HIFIGAN
 from torch import Tensor, nn
 
 from vocos_plugins import MelConvention, Vocos
+from vocos_plugins.streaming import stream_frames
 
 from .export import WEIGHTS_FILE
 from .generator import VocosGenerator
@@ -116,6 +117,31 @@ class VOCOS(HIFIGAN):  # type: ignore[misc]  # SpeechBrain has no types
                 f"expected one mel (n_mels, T), got shape {tuple(spectrogram.shape)}; batches go to decode_batch"
             )
         return self.decode_batch(spectrogram)
+
+    def stream(
+        self, spectrograms: Iterable[Tensor], *, look_ahead: int | None = None, low_latency: bool = False
+    ) -> Iterator[Tensor]:
+        """Vocodes mels while they are being made; together the pieces are what `decode_batch` gives of the whole.
+
+        Args:
+            spectrograms: chunks ``(B, n_mels, t)`` of any lengths, one after the other.
+            look_ahead, low_latency: as for `Vocos.streaming`; with less look-ahead samples come earlier.
+
+        Yields:
+            ``(B, 1, n)``, for each chunk what is ready, then the rest; ``T * hop_length`` samples in all.
+
+        Raises:
+            MelMismatch: the mels are converted with a loss, for which all of a mel is needed.
+            ValueError: run options have taken effect, which don't stream.
+            TypeError, ValueError: as of `vocos_plugins.streaming.Stream`, when it gets there.
+        """
+        generator = self.mods[MODULE]
+        if isinstance(generator.vocos.backbone, FastBackbone):
+            raise ValueError("streaming runs the plain layers: load without the run options jit, compile and precision")
+        pieces = stream_frames(
+            generator.vocos, spectrograms, source=generator.source, look_ahead=look_ahead, low_latency=low_latency
+        )
+        return (piece[:, None] for piece in pieces)
 
     @staticmethod
     def mel_lens_from_durations(durations: Tensor, pace: float = 1.0) -> Tensor:

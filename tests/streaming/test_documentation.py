@@ -1,0 +1,47 @@
+"""docs/streaming.md: its examples run, and what they say comes out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from vocos_plugins import Vocos
+from vocos_plugins.streaming import LOW_LATENCY_FRAMES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "streaming.md").read_text()
+TOOLKITS = PAGE[PAGE.index("## In the toolkits") :]  # tests/adapters/test_streaming.py runs it with each of them
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.replace(TOOLKITS, ""), flags=re.DOTALL)
+
+
+def test_examples_run() -> None:
+    """In their order, as one session; the first gives the whole decode."""
+    names: dict[str, object] = {}
+    torch.manual_seed(0)
+    for number, example in enumerate(EXAMPLES):
+        exec(compile(example, "streaming.md", "exec"), names)  # noqa: S102
+        if number == 0:
+            vocos, audio, mel = names["vocos"], names["audio"], names["mel"]
+            with torch.no_grad():
+                whole = vocos.head(vocos.backbone(mel), mel)
+            torch.testing.assert_close(audio, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
+    assert len(EXAMPLES) >= 5
+
+
+def test_figures_of_the_bundled_model() -> None:
+    """The numbers that the page names are those that the layers give."""
+    vocos = Vocos.from_pretrained("vocos-mel-22khz-small")
+    full, low = vocos.streaming(), vocos.streaming(low_latency=True)
+    assert f"# {full.look_ahead} frames, {full.latency:.0f} ms" in PAGE
+    assert f"low_latency=True)  # {LOW_LATENCY_FRAMES} frames, {low.latency:.0f} ms" in PAGE
+    assert low.look_ahead == LOW_LATENCY_FRAMES
+    assert f"look_ahead=4)  # {vocos.streaming(look_ahead=4).latency:.0f} ms" in PAGE
+
+
+@pytest.mark.parametrize("script", ["streaming.py", "streaming_quality.py"])
+def test_tables_name_scripts_that_are_there(script) -> None:
+    """Each table says what prints it."""
+    assert f"benchmarks/{script}" in PAGE
+    assert (Path(__file__).parents[2] / "benchmarks" / script).exists()
