@@ -8,7 +8,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # are imported into, so their tests come in a second run, each toolkit's in one worker, as NeMo alone takes half a minute
 # to import.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
-RECIPE_TESTS := tests/recipes/speechbrain tests/recipes/nemo tests/recipes/coqui
+# The slowest first. They start trainings as processes of their own, and don't share one among themselves.
+RECIPES := nemo coqui speechbrain
 
 .PHONY: help demo install test test-recipes check format clean
 .DEFAULT_GOAL := help
@@ -22,11 +23,15 @@ demo: $(VENV)/core.stamp  ## install the core, vocode the shipped speech, write 
 install: $(VENV)/dev.stamp  ## install everything that the tests need into .venv
 
 test: $(VENV)/dev.stamp  ## install everything and run the whole test suite
-	$(PYTEST) $(addprefix --ignore=,tests/adapters $(RECIPE_TESTS))
+	$(PYTEST) --ignore=tests/adapters $(RECIPES:%=--ignore=tests/recipes/%)
 	$(PYTEST) tests/adapters
+	$(MAKE) test-recipes
 
-test-recipes: $(VENV)/dev.stamp  ## run the toolkits' recipes, which `test` doesn't yet: a process for each toolkit
-	for folder in $(RECIPE_TESTS); do OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 $$folder || exit 1; done
+test-recipes: $(VENV)/dev.stamp  ## run the tests of the toolkits' recipes alone, two toolkits at once
+	$(MAKE) --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(RECIPES:%=test-recipe-%)
+
+test-recipe-%: $(VENV)/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/recipes/$*
 
 check: $(VENV)/dev.stamp  ## what runs before each commit: ruff, mypy, tests
 	$(BIN)/ruff format --check

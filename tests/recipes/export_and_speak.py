@@ -1,4 +1,4 @@
-"""Exports a model by ``vocos export``, and lets the toolkit's own class speak: TOOLKIT MODEL PATH, of PATH.npy, a mel."""
+"""Exports a model by `vocos export`, and lets the toolkit itself speak: TOOLKIT MODEL PATH, of PATH.npy, a mel."""
 
 from __future__ import annotations
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
-from torch.nn.parallel import DistributedDataParallel
 
 from vocos_plugins.checkpoint_files import CheckpointError
 from vocos_plugins.config_mapping import ConfigError
@@ -42,6 +43,11 @@ def build(make_config):
 @pytest.fixture
 def batch():
     """Mels and waveforms of two segments."""
+    return make_batch()
+
+
+def make_batch():
+    """The same each time."""
     generator = torch.Generator().manual_seed(0)
     mel = torch.randn(2, 80, N_FRAMES, generator=generator) - 4
     return {"input": mel, "waveform": 0.1 * torch.randn(2, 1, N_FRAMES * 256, generator=generator)}
@@ -169,68 +175,45 @@ def test_other_bands_renew_the_input_layer(build, make_config, tmp_path):
         restore(model.model_g, criterion[0].objective, str(tmp_path))
 
 
-def gradients(model, criterion, batch):
-    """The generator's, of one step."""
-    model.train_step(batch, criterion[0], 0)
-    model.train_step(batch, criterion[1], 1)[1]["loss"].backward()
-    return [parameter.grad for parameter in model.model_g.parameters()]
+@pytest.fixture(scope="module")
+def two_processes(make_config, tmp_path_factory):
+    """What ``two_processes.py`` wrote in each of two processes, and the batch that they shared.
 
-
-def share(rank, address, config, batch, out, ours):
-    """One of two processes: takes its half of the batch, and writes the gradients that it is left with."""
-    import vocos_coqui  # noqa: F401
-    from TTS.config import load_config
-    from TTS.vocoder.models import setup_model
-    from vocos_coqui.training import share_gradients
-
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
-    model = setup_model(load_config(config))
-    criterion = model.get_criterion()
-    wrapped = DistributedDataParallel(model)  # and then calls the model inside, as trainer/trainer.py does
-    if ours:
-        share_gradients(model)
-    half = {name: value[rank : rank + 1] for name, value in batch.items()}
-    torch.save(gradients(wrapped.module, criterion, half), out / f"{rank}.pt")
-    dist.destroy_process_group()
+    They are fresh ones: processes forked from this one would have its threads' locks without the threads.
+    """
+    folder = tmp_path_factory.mktemp("processes")
+    (folder / "vocos.json").write_text(make_config().read_text())
+    torch.save(make_batch(), folder / "batch.pt")
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    done = subprocess.run(
+        [sys.executable, *launcher, str(Path(__file__).with_name("two_processes.py")), str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_processes_share_gradients(ours, build, batch, make_config, tmp_path):
+def test_processes_share_gradients(ours, two_processes, build, batch):
     """Two processes with half a batch each step as one with all of it; Coqui's trainer leaves each with its own."""
-    arguments = (f"file://{tmp_path}/meet", make_config(), batch, tmp_path, ours)
-    mp.start_processes(share, arguments, nprocs=2, start_method="fork")
-    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
-    expected = gradients(*build(), batch)
+    model, criterion = build()
+    model.train_step(batch, criterion[0], 0)
+    model.train_step(batch, criterion[1], 1)[1]["loss"].backward()
+    expected = [parameter.grad for parameter in model.model_g.parameters()]
+    first, second = (found["shared" if ours else "own"] for found in two_processes)
     scale = TOLERANCE * max(float(gradient.abs().max()) for gradient in expected)
     as_one = [float((mine - whole).abs().max()) < scale for mine, whole in zip(first, expected, strict=True)]
     alike = [torch.equal(mine, theirs) for mine, theirs in zip(first, second, strict=True)]
     assert (all(as_one), all(alike)) == (ours, ours)
 
 
-def leave(rank, address, config, out):
-    """One of two processes, of which the second has got SIGTERM: writes whether it ends after its step."""
-    import vocos_coqui  # noqa: F401
-    from TTS.config import load_config
-    from TTS.vocoder.models import setup_model
-
-    torch.set_num_threads(1)  # a forked process has no threads of the pool that its parent may have used
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
-    model = setup_model(load_config(config))
-    model.on_train_step_end(None)
-    if rank == 1:
-        model._on_sigterm()
-    with pytest.raises(KeyboardInterrupt):
-        model.on_train_step_end(None)
-    (out / f"{rank}.left").touch()
-    dist.destroy_process_group()
-
-
-def test_processes_leave_together(build, make_config, tmp_path):
+def test_processes_leave_together(two_processes):
     """One that went alone would leave the others waiting for its gradients."""
-    mp.start_processes(leave, (f"file://{tmp_path}/meet", make_config(), tmp_path), nprocs=2, start_method="fork")
-    assert len(list(tmp_path.glob("*.left"))) == 2
+    assert [found["left"] for found in two_processes] == [True, True]
 
 
 def test_measures_that_are_not_installed(build, monkeypatch, caplog):

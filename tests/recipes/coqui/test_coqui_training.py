@@ -13,6 +13,7 @@ from vocos_plugins import Vocos
 
 pytestmark = pytest.mark.xdist_group("coqui")
 
+SMALL = Path(__file__).parents[3] / "recipes" / "coqui" / "vocos-22khz-small.json"
 LOSS = "TrainIterStats/G_mel"
 # A tiny model on a few tones goes from 4 to 1 within ten steps.
 FALLS = 0.7
@@ -132,22 +133,21 @@ def test_goes_to_the_other_toolkits(converted, corpus, assert_same_elsewhere):
     assert_same_elsewhere(converted, corpus / "wavs" / "0.wav", ("speechbrain", "nemo"))
 
 
-def test_fine_tunes_on_predicted_mels(converted, make_tts, corpus, run, run_folder, logged, make_config, tmp_path):
-    """An exported checkpoint starts a run on GlowTTS's mels of the recordings: step 0, the full rate, kept weights."""
-    from vocos_coqui.export import export
-
-    tts, config = make_tts("glow_tts", log_func="np.log", spec_gain=1, signal_norm=False), make_config()
+def test_fine_tunes_on_predicted_mels(make_tts, corpus, run, run_folder, logged, tmp_path):
+    """The bundled model starts a run on GlowTTS's mels of the recordings: step 0, the full rate, kept weights."""
+    tts, config = make_tts("glow_tts", log_func="np.log", spec_gain=1, signal_norm=False), SMALL
     data = ("--data_path", corpus / "wavs")
     arguments = ("--tts", tts / "config.json", "--checkpoint", tts / "model.pth", "--config", config, *data)
     run("predict_mels.py", *arguments, "--out", tmp_path / "mels")
-    export(Vocos.from_pretrained(converted), tmp_path / "exported")
-    start = ("--restore_path", tmp_path / "exported" / "model.safetensors")
-    fields = ("--coqpit.feature_path", tmp_path / "mels", "--coqpit.epochs", 3, "--coqpit.losses.mel", 20)
-    output = run("train_vocos.py", "--config_path", config, *start, *fields)
+    start = ("--restore_path", "vocos-mel-22khz-small", "--coqpit.data_path", corpus / "wavs")
+    fields = {"feature_path": tmp_path / "mels", "output_path": tmp_path, "epochs": 3, "eval_split_size": 1}
+    fields |= {"seq_len": 8192, "batch_size": 4, "lr_gen": 1e-3, "plot_step": 1}
+    options = [word for name, value in fields.items() for word in (f"--coqpit.{name}", value)]
+    output = run("train_vocos.py", "--config_path", config, *start, *options)
     assert "5 of 5 clips have predicted mels" in output
     assert "the discriminators start from random weights" in output
     folder = run_folder(output)
     losses = logged(folder, LOSS)
     assert [step for step, _ in losses] == [0, 1, 2]
     assert losses[-1][1] < losses[0][1]
-    assert logged(folder, "TrainIterStats/current_lr_1")[0][1] == pytest.approx(3e-3)
+    assert logged(folder, "TrainIterStats/current_lr_1")[0][1] == pytest.approx(1e-3)
