@@ -28,7 +28,7 @@ class AdaLayerNorm(nn.Module):
         nn.init.zeros_(self.shift.weight)
 
     def forward(self, x: Tensor, bandwidth_id: Tensor) -> Tensor:
-        normed = F.layer_norm(x, x.shape[-1:], eps=NORM_EPS)
+        normed = F.layer_norm(x, (self.scale.embedding_dim,), eps=NORM_EPS)
         scale: Tensor = self.scale(bandwidth_id)
         shift: Tensor = self.shift(bandwidth_id)
         return normed * scale + shift

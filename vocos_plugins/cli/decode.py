@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..mel import MelConvention
-    from ..model import Vocos
 
 Vocode = Callable[[Path], "Iterator[Tensor]"]
 CODES_MODEL = "charactr/vocos-encodec-24khz"
+EXPORTED = (".onnx", ".xml")
 
 
 def decode(
@@ -49,6 +49,13 @@ def decode(
             f"is then {CODES_MODEL} by default.",
         ),
     ] = False,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="onnxruntime or openvino, for a --model that `vocos export` wrote: a .onnx or .xml file. It is used "
+            "without torch, and its suffix tells the backend."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Turn mel spectrograms, or EnCodec codes, into audio.
@@ -64,26 +71,62 @@ def decode(
         jobs = plan(inputs, out, read=suffixes, write=frozenset(OUTPUT_FORMATS), suffix=".wav")
     except ValueError as error:
         fail(str(error))
-    if codes:
-        vocos, vocode = _code_vocoder(model, device, source)
+    if backend is not None or Path(model).suffix in EXPORTED:
+        if codes or device not in ("auto", "cpu"):
+            fail("an exported file decodes mels on the CPU: --codes and other devices need a checkpoint")
+        sample_rate, vocode = _file_vocoder(model, backend, source, strict)
+    elif codes:
+        sample_rate, vocode = _code_vocoder(model, device, source)
     else:
-        vocos, vocode = _mel_vocoder(model, device, source, strict)
-    run_batch(jobs, audio_job(vocode, vocos.sample_rate), as_json=as_json)
+        sample_rate, vocode = _mel_vocoder(model, device, source, strict)
+    run_batch(jobs, audio_job(vocode, sample_rate), as_json=as_json)
 
 
-def _mel_vocoder(model: str, device: str, source: str | None, strict: bool) -> tuple[Vocos, Vocode]:
-    """The model, and what makes a file's mel into audio, piece by piece."""
+def _file_vocoder(model: str, backend: str | None, source: str | None, strict: bool) -> tuple[int, Vocode]:
+    """What a file of `vocos export` makes of mels: its sample rate, and audio piece by piece."""
+    import torch
+
+    from ..chunked import cut
+    from ..config import FEATURES
+    from ..config_mapping import read_part
+    from ..export.runtime import load_session
+    from ..mel import MelConvention, align
+    from ..mel_files import read_mel
+
+    try:
+        session = load_session(model, backend)
+        own = read_part(session.config["features"], FEATURES, model)
+    except ImportError as error:
+        fail(f"{error}. pip install 'vocos-plugins[onnx]' or 'vocos-plugins[openvino]'")
+    except (ValueError, OSError) as error:
+        fail(str(error))
+    if not isinstance(own, MelConvention):
+        fail(f"{model} decodes EnCodec features; `vocos decode` needs a checkpoint for that")
+    alignment = align(own if source is None else _alignable(source, own, strict), own, strict=strict)
+
+    def vocode(path: Path) -> Iterator[Tensor]:
+        mel = read_mel(path)
+        pieces = map(torch.from_numpy, session.decode_chunks(alignment(mel).numpy()))
+        return cut(pieces, alignment.first_sample, alignment.n_samples(mel.shape[-1]))
+
+    return session.sample_rate, vocode
+
+
+def _mel_vocoder(model: str, device: str, source: str | None, strict: bool) -> tuple[int, Vocode]:
+    """The model's sample rate, and what makes a file's mel into audio, piece by piece."""
     from ..chunked import decode_chunks
     from ..mel_files import read_mel
 
     vocos = load_mel_model(model, device)
     place = next(vocos.parameters()).device
-    convention = None if source is None else _alignable(source, vocos, strict)
-    return vocos, lambda path: decode_chunks(vocos, read_mel(path).to(place), source=convention, strict=strict)
+    convention = None if source is None else _alignable(source, vocos.mel, strict)
+    return vocos.sample_rate, lambda path: decode_chunks(
+        vocos, read_mel(path).to(place), source=convention, strict=strict
+    )
 
 
-def _code_vocoder(model: str, device: str, source: str | None) -> tuple[Vocos, Vocode]:
-    """The model, and what makes a file's codes into audio, piece by piece."""
+def _code_vocoder(model: str, device: str, source: str | None) -> tuple[int, Vocode]:
+    """The model's sample rate, and what makes a file's codes into audio, piece by piece."""
     from ..chunked import cut, decode_chunks
     from ..code_files import read_codes
     from ..config import EncodecCodes
@@ -103,17 +146,17 @@ def _code_vocoder(model: str, device: str, source: str | None) -> tuple[Vocos, V
         pieces = decode_chunks(vocos, decodable, bandwidth_id=bandwidth_id if conditioned else None)
         yield from pieces if stored.n_samples is None else cut(pieces, 0, stored.n_samples)
 
-    return vocos, vocode
+    return vocos.sample_rate, vocode
 
 
-def _alignable(source: str, vocos: Vocos, strict: bool) -> MelConvention:
+def _alignable(source: str, target: MelConvention | None, strict: bool) -> MelConvention:
     """The convention that a name or file stands for; ends the command if it can't be aligned to the model's."""
     from ..doctor import resolve_side
     from ..mel import align
 
     try:
         convention = resolve_side(source).convention
-        align(convention, vocos.mel, strict=strict)
+        align(convention, target, strict=strict)
     except ValueError as error:
         fail(str(error))
     if convention is None:

@@ -1,0 +1,98 @@
+"""Models as ONNX files, the inverse STFT inside the graph."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..model import Vocos
+from ..whole_files import whole_file
+from .exportable import OUTPUT_NAMES, Exportable
+from .int8 import equalize, quantize_onnx
+from .metadata import describe
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+ONNX_PRECISIONS = ("float32", "int8")
+OPSET = 17  # the first with layer normalization: the most runtimes
+
+
+def export_onnx(vocos: Vocos, target: str | Path, *, precision: str = "float32", outputs: str = "audio") -> None:
+    """Writes an ONNX file; whole, or not at all. Folders are made.
+
+    Args:
+        vocos: the model.
+        target: the file.
+        precision: ``int8`` computes the blocks' pointwise layers in 8 bits; `quality.measure` says what that costs.
+        outputs: ``audio``, or ``spectrum``: magnitude, and cosine and sine of the phase, for a runtime that has its own
+            inverse STFT.
+
+    Raises:
+        ImportError: the extra ``onnx`` isn't installed.
+        ValueError: the model can't be exported so; says why.
+        OSError: the file can't be written.
+    """
+    model = onnx_model(vocos, precision=precision, outputs=outputs)
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(target) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+
+
+def onnx_model(vocos: Vocos, *, precision: str = "float32", outputs: str = "audio") -> ModelProto:
+    """The file of `export_onnx`, in memory.
+
+    Inputs: ``mel`` float32 ``(batch, n_mels, frames)``; of an EnCodec model ``features`` ``(batch, codebook_dim,
+    frames)`` and ``bandwidth_id`` int64 ``(batch)``. Outputs: ``audio`` ``(batch, samples)``; or ``mag``, ``x`` and
+    ``y``, ``(batch, n_fft // 2 + 1, frames)``: the STFT is ``mag * (x + iy)``.
+    """
+    if precision not in ONNX_PRECISIONS:
+        hint = "; OpenVINO computes in it: vocos export openvino" if precision == "bfloat16" else ""
+        raise ValueError(f"precision must be one of {', '.join(ONNX_PRECISIONS)}, got {precision!r}{hint}")
+    exportable = Exportable(vocos, outputs)
+    if precision == "int8":
+        equalize(exportable.backbone, vocos)
+    model = trace(exportable, "features" if vocos.mel is None else "mel")
+    if precision == "int8":
+        model = quantize_onnx(model)
+    sign(model, describe(vocos, outputs=outputs, precision=precision))
+    return model
+
+
+def trace(exportable: Exportable, input_name: str) -> ModelProto:
+    """The graph, without metadata."""
+    import onnx
+
+    outputs = OUTPUT_NAMES[exportable.outputs]
+    inputs = (input_name, "bandwidth_id") if exportable.conditioned else (input_name,)
+    last_axis = "samples" if outputs == ("audio",) else "frames"
+    axes = {name: {0: "batch", (1 if last_axis == "samples" else 2): last_axis} for name in outputs}
+    axes |= {input_name: {0: "batch", 2: "frames"}, "bandwidth_id": {0: "batch"}}
+    written = io.BytesIO()
+    with warnings.catch_warnings():
+        # The exporter by torch.export takes ten times as long; this one is called legacy by it, and warns.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            exportable,
+            exportable.example(),
+            written,  # type: ignore[arg-type]
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={name: axes[name] for name in (*inputs, *outputs)},
+        )
+    return onnx.load_model_from_string(written.getvalue())
+
+
+def sign(model: ModelProto, metadata: dict[str, str]) -> None:
+    """Puts metadata in the place of what there is."""
+    model.producer_name, model.producer_version = "vocos-plugins", metadata["vocos_plugins"]
+    del model.metadata_props[:]
+    for key, value in metadata.items():
+        model.metadata_props.add(key=key, value=value)

@@ -1,0 +1,87 @@
+"""Models as OpenVINO's intermediate representation, converted from the ONNX graph."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..model import Vocos
+from .exportable import Exportable
+from .int8 import POINTWISE, equalize
+from .metadata import describe
+from .onnx import trace
+
+if TYPE_CHECKING:
+    from openvino import Model
+
+OPENVINO_PRECISIONS = ("float32", "bfloat16", "int8")
+MODEL_NAME = "model.xml"
+METADATA = "vocos"  # where the metadata is in the model's runtime information
+
+
+def export_openvino(vocos: Vocos, target: str | Path, *, precision: str = "float32", outputs: str = "audio") -> Path:
+    """Writes an ``.xml`` file and the ``.bin`` file with its weights, and gives the path of the first.
+
+    Args:
+        vocos: the model.
+        target: the ``.xml`` file, or a folder for ``model.xml``. Folders are made.
+        precision: ``bfloat16`` and ``int8`` compute the blocks' pointwise layers so, on processors that can.
+        outputs: as for `export_onnx`.
+
+    Raises:
+        ImportError: the extra ``openvino`` isn't installed.
+        ValueError: the model can't be exported so; says why.
+        OSError: the files can't be written.
+    """
+    import openvino
+
+    model = openvino_model(vocos, precision=precision, outputs=outputs)
+    target = Path(target)
+    target = target if target.suffix == ".xml" else target / MODEL_NAME
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
+        written = Path(folder) / target.name
+        openvino.save_model(model, written, compress_to_fp16=False)
+        for suffix in (".bin", ".xml"):  # the .xml last: where it is, its weights are
+            written.with_suffix(suffix).replace(target.with_suffix(suffix))
+    return target
+
+
+def openvino_model(vocos: Vocos, *, precision: str = "float32", outputs: str = "audio") -> Model:
+    """The model of `export_openvino`, in memory; inputs and outputs are those of `onnx_model`."""
+    import openvino
+
+    if precision not in OPENVINO_PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(OPENVINO_PRECISIONS)}, got {precision!r}")
+    exportable = Exportable(vocos, outputs, bfloat16=precision == "bfloat16")
+    if precision == "int8":
+        equalize(exportable.backbone, vocos)
+    graph = trace(exportable, "features" if vocos.mel is None else "mel").SerializeToString()
+    model = openvino.Core().read_model(graph, b"")
+    if precision == "int8":
+        _compress_weights(model)
+    for key, value in describe(vocos, outputs=outputs, precision=precision).items():
+        model.set_rt_info(value, [METADATA, key])
+    return model
+
+
+def _compress_weights(model: Model) -> None:
+    """Pointwise weights in 8 bits, a scale for each output; OpenVINO quantizes the inputs too, in groups of 32.
+
+    Groups are why this is closer to float32 than ONNX's int8, which has one scale for a whole input.
+    """
+    from openvino import opset13 as ops
+
+    for node in model.get_ops():
+        if node.get_type_name() == "MatMul" and node.get_friendly_name().endswith(POINTWISE):
+            weight = node.input_value(1).get_node().get_data()
+            scale = np.maximum(np.abs(weight).max(axis=0, keepdims=True), np.finfo(np.float32).tiny) / 127
+            whole = ops.constant(np.round(weight / scale).astype(np.int8).T.copy())
+            restored = ops.multiply(ops.convert(whole, "f32"), ops.constant(scale.astype(np.float32).T.copy()))
+            product = ops.matmul(node.input_value(0), restored, False, True)
+            for consumer in node.output(0).get_target_inputs():
+                consumer.replace_source_output(product.output(0))
+    model.validate_nodes_and_infer_types()
