@@ -34,6 +34,7 @@ from vocos_coqui.mel import from_coqui
 from vocos_plugins.mel import align
 
 EXACT = ("identity", "pointwise")
+LEVEL = 1e-3  # of full scale
 
 
 @torch.no_grad()
@@ -73,17 +74,22 @@ def predict_all(model: Any, config: Any, samples: list[dict[str, Any]]) -> Itera
             yield Path(clip), mel[: length // squeeze * squeeze].T.float().cpu()
 
 
-def check_lengths(clip: Path, n_frames: int, squeeze: int, tts: AudioProcessor, vocoder: AudioProcessor) -> None:
+def check_recording(clip: Path, n_frames: int, squeeze: int, tts: AudioProcessor, vocoder: AudioProcessor) -> None:
     """Raises SystemExit where frame ``t`` isn't that of sample ``t * hop_length`` of what the trainer will read."""
-    heard, trained_on = len(tts.load_wav(clip)), len(vocoder.load_wav(clip))
-    if heard != trained_on:
+    heard, trained_on = tts.load_wav(clip), vocoder.load_wav(clip)
+    if len(heard) != len(trained_on):
         raise SystemExit(
-            f"{clip}: the TTS hears {heard} samples of it, the vocoder {trained_on}: give the vocoder's audio block "
-            "do_trim_silence, trim_db and resample of the TTS's"
+            f"{clip}: the TTS hears {len(heard)} samples of it, the vocoder {len(trained_on)}: give the vocoder's "
+            "audio block do_trim_silence, trim_db and resample of the TTS's"
         )
-    expected = heard // vocoder.hop_length + 1
+    if not np.allclose(heard, trained_on, atol=LEVEL):
+        raise SystemExit(
+            f"{clip}: the TTS hears it at another level than the vocoder: give the vocoder's audio block "
+            "do_sound_norm, do_rms_norm and db_level of the TTS's"
+        )
+    expected = len(heard) // vocoder.hop_length + 1
     if not expected - squeeze < n_frames <= expected:
-        raise SystemExit(f"{clip}: the TTS made {n_frames} frames of {heard} samples, expected {expected}")
+        raise SystemExit(f"{clip}: the TTS made {n_frames} frames of {len(heard)} samples, expected {expected}")
 
 
 def write_mels(arguments: argparse.Namespace) -> int:
@@ -101,7 +107,7 @@ def write_mels(arguments: argparse.Namespace) -> int:
     processors = AudioProcessor(config.audio), AudioProcessor(vocoder.audio)
     written = set()
     for clip, mel in predict_all(model, config, train + evaluation):
-        check_lengths(clip, mel.shape[1], getattr(model, "num_squeeze", 1), *processors)
+        check_recording(clip, mel.shape[1], getattr(model, "num_squeeze", 1), *processors)
         path = (arguments.out / clip.resolve().relative_to(arguments.data_path.resolve())).with_suffix(".npy")
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, alignment(mel[None])[0].numpy())

@@ -127,8 +127,23 @@ def test_other_trimming_is_refused(script, make_tts, arguments, corpus):
     clip = corpus / "quiet.wav"
     soundfile.write(clip, np.concatenate([np.zeros(30000), np.sin(np.arange(9000) / 9)]), 22050)
     n_frames = 39000 // HOP + 1
-    script.check_lengths(clip, n_frames, 1, whole, whole)
+    script.check_recording(clip, n_frames, 1, whole, whole)
     with pytest.raises(SystemExit, match="do_trim_silence, trim_db"):
-        script.check_lengths(clip, n_frames, 1, whole, trimmed)
+        script.check_recording(clip, n_frames, 1, whole, trimmed)
     with pytest.raises(SystemExit, match=f"{n_frames - 1} frames of 39000 samples, expected {n_frames}"):
-        script.check_lengths(clip, n_frames - 1, 1, whole, whole)
+        script.check_recording(clip, n_frames - 1, 1, whole, whole)
+
+
+def test_other_levels_are_refused(script, corpus):
+    """Coqui TTS's own extraction writes recordings at full level beside mels of the original one."""
+    from TTS.config import BaseAudioConfig
+    from TTS.utils.audio import AudioProcessor
+
+    own, normalized = (
+        AudioProcessor(BaseAudioConfig(do_trim_silence=False, do_sound_norm=norm, **NATURAL)) for norm in (False, True)
+    )
+    clip = corpus / "wavs" / "0.wav"
+    n_frames = soundfile.info(clip).frames // HOP + 1
+    script.check_recording(clip, n_frames, 1, own, own)
+    with pytest.raises(SystemExit, match="at another level than the vocoder"):
+        script.check_recording(clip, n_frames, 1, own, normalized)

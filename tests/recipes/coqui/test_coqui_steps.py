@@ -76,6 +76,18 @@ def test_each_step_is_its_network_s(build, batch):
     assert {"G_mel", "G_period", "G_resolution_matching", "G_total"} <= set(losses)
 
 
+def test_the_hinge_loss_counts(build, batch):
+    """The sum of all that is logged, by the paper's weights; Coqui TTS's GAN reads the hinge's by a misspelt name."""
+    model, criterion = build()
+    model.train_disc = True
+    model.train_step(batch, criterion[0], 0)
+    _, losses = model.train_step(batch, criterion[1], 1)
+    found = {name: float(value.detach()) for name, value in losses.items()}
+    period, resolution = (found[f"G_{part}"] + found[f"G_{part}_matching"] for part in ("period", "resolution"))
+    assert found["G_period"] > 0
+    assert found["loss"] == pytest.approx(45 * found["G_mel"] + period + 0.1 * resolution, rel=TOLERANCE)
+
+
 def test_generator_alone_at_first(build, batch):
     """Before their step, the discriminators neither learn nor count."""
     model, criterion = build()

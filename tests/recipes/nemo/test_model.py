@@ -10,6 +10,9 @@ from vocos_plugins.mel import MelMismatchWarning
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
+# Of log mels, by two computations of one filterbank.
+FILTERBANK = 1e-4
+
 
 @pytest.fixture
 def make_config(manifest):
@@ -120,6 +123,18 @@ def test_folder_is_a_start_with_its_discriminators(build, make_config, tmp_path)
     for part in (second.generator, second.average):
         assert weights_equal(first.average, part)
     assert weights_equal(first.objective, second.objective)
+
+
+def test_no_frame_is_masked(build, make_config) -> None:
+    """Since 2.5, NeMo's own preprocessor fills the last frame with 0, which in a log mel is louder than speech."""
+    model = build(cfg=make_config())
+    audio = 0.1 * torch.randn(1, 4096, generator=torch.Generator().manual_seed(0))
+    theirs, _ = model.audio_to_melspec_precessor(audio, torch.tensor([4096]))
+    ours = model.front_end(audio)
+    assert ours.shape == theirs.shape
+    assert (theirs[..., -1] == 0).all()
+    torch.testing.assert_close(ours[..., :-1], theirs[..., :-1], rtol=0, atol=FILTERBANK)
+    assert ours[..., -1].max() < 0
 
 
 def test_inference_needs_no_training(build, make_config) -> None:
