@@ -34,6 +34,7 @@ def changed(config: VocosConfig, **parts: object) -> VocosConfig:
 CONFIGS = {
     "plain": PLAIN,
     "prior": changed(PLAIN, head=ISTFT(n_fft=64, hop_length=16, amplitude_prior=True)),
+    "refined": changed(PLAIN, head=ISTFT(n_fft=64, hop_length=16, refinement_steps=2)),
     "resnet": changed(PLAIN, backbone=ResNet(dim=16, num_blocks=2, layer_scale_init_value=0.25)),
     "symexp": changed(PLAIN, head=IMDCTSymExp(frame_length=32, sample_rate=16000, clip_audio=True)),
     "cos": changed(PLAIN, head=IMDCTCos(frame_length=32)),

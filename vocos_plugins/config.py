@@ -77,12 +77,17 @@ class ResNet:
 
 @dataclass(frozen=True, kw_only=True)
 class ISTFT:
-    """Magnitude and phase of an STFT. ``amplitude_prior`` makes the magnitude a residual over the mel's own."""
+    """Magnitude and phase of an STFT.
+
+    ``amplitude_prior`` makes the magnitude a residual over the mel's own; ``refinement_steps`` are passes of fast
+    Griffin-Lim over the result (`refinement`).
+    """
 
     n_fft: int
     hop_length: int
     framing: Framing = "center"
     amplitude_prior: bool = False
+    refinement_steps: int = 0
 
     def __post_init__(self) -> None:
         _check_sizes(self, "hop_length")
@@ -90,6 +95,8 @@ class ISTFT:
         _check_framing(self.framing)
         if self.n_fft < self.hop_length:
             raise ValueError(f"n_fft={self.n_fft} leaves gaps between frames of hop_length={self.hop_length}")
+        if self.refinement_steps < 0:
+            raise ValueError(f"refinement_steps must not be negative, got {self.refinement_steps}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 from .mel.compression import expand
 from .mel.convention import MelConvention
 from .mel.spectrogram import Spectrogram
+from .refinement import refine
 from .spectral import frame_padding, istft, output_length, stft
 
 # Keeps a quotient defined where the spectrum is zero; far below any magnitude that is heard.
@@ -87,14 +88,13 @@ def invert_magnitude(
     direction = torch.polar(torch.ones_like(turns), 2 * torch.pi * turns).expand(magnitude.shape)
     if n_samples == 0 or magnitude.shape[0] == 0:
         return magnitude.new_zeros(magnitude.shape[0], n_samples)
-    previous = torch.zeros_like(magnitude)
-    for _ in range(n_iter):
-        audio = F.pad(waveform(magnitude * direction), (0, missing))
-        rebuilt = stft(audio, window, n_fft=c.n_fft, hop_length=c.hop_length, framing=c.framing, pad_mode=pad_mode)
-        ahead = rebuilt - previous * (momentum / (1 + momentum))
-        direction = ahead / (ahead.abs() + TINY)
-        previous = rebuilt
-    return waveform(magnitude * direction)
+
+    def analyse(audio: Tensor) -> Tensor:
+        padded = F.pad(audio, (0, missing))
+        return stft(padded, window, n_fft=c.n_fft, hop_length=c.hop_length, framing=c.framing, pad_mode=pad_mode)
+
+    found = refine(magnitude * direction, magnitude, waveform, analyse, n_iter=n_iter, momentum=momentum)
+    return waveform(found)
 
 
 @functools.lru_cache(maxsize=8)

@@ -14,7 +14,8 @@ from . import config
 from .mel.compression import expand
 from .mel.convention import MelConvention
 from .mel.filterbank import hz_to_mel, mel_to_hz
-from .spectral import Float32Buffers, imdct, imdct_frames, istft, istft_frames, sine_window
+from .refinement import MOMENTUM, refine
+from .spectral import Float32Buffers, imdct, imdct_frames, istft, istft_frames, output_length, sine_window, stft
 
 # Upper bound on magnitudes and MDCT coefficients: an untrained or wrongly fed model stays finite.
 MAX_MAGNITUDE = 1e2
@@ -65,14 +66,34 @@ class ISTFTHead(nn.Module):
         self.prior = AmplitudePrior(mel) if options.amplitude_prior and mel is not None else None
 
     def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        return istft(
-            self.spectrum(hidden, features),
-            self.istft.window,
-            n_fft=self.options.n_fft,
-            hop_length=self.options.hop_length,
-            framing=self.options.framing,
-            mask=mask,
+        spectrum = self.spectrum(hidden, features)
+        if self.options.refinement_steps:
+            spectrum = self.refined(spectrum, mask)
+        return self._inverse(spectrum, mask)
+
+    def refined(self, spectrum: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The same magnitudes with phases that agree better with them and with each other."""
+        o = self.options
+        if output_length(spectrum.shape[2], o.hop_length, o.framing) == 0 or spectrum.shape[0] == 0:
+            return spectrum
+
+        def analyse(audio: Tensor) -> Tensor:
+            window = self.istft.window
+            # Zeros beyond the ends, as a row of a ragged batch has them.
+            return stft(audio, window, n_fft=o.n_fft, hop_length=o.hop_length, framing=o.framing, pad_mode="constant")
+
+        return refine(
+            spectrum,
+            spectrum.abs(),
+            lambda estimate: self._inverse(estimate, mask),
+            analyse,
+            n_iter=o.refinement_steps,
+            momentum=MOMENTUM,
         )
+
+    def _inverse(self, spectrum: Tensor, mask: Tensor | None) -> Tensor:
+        o = self.options
+        return istft(spectrum, self.istft.window, n_fft=o.n_fft, hop_length=o.hop_length, framing=o.framing, mask=mask)
 
     def frames(self, hidden: Tensor, features: Tensor) -> Tensor:
         """What is computed of each frame by itself, before frames overlap: ``(B, n_fft, T)``."""
