@@ -6,6 +6,7 @@ Helpers are fixtures that return functions, since test modules can't import each
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -22,6 +23,10 @@ from vocos_plugins.demo.clips import CLIP_FOLDER
 
 # Tensors here are small: waiting for a second thread on a busy machine takes ten times as long as the work.
 torch.set_num_threads(1)
+
+# What is compared with an independent implementation is compared in float32, in this process and those that tests
+# start; tests/inference is about the other precisions, and tests of adapters and commands that only listen don't mind.
+os.environ["VOCOS_PLUGINS_PRECISION"] = "float32"
 
 HOP = 16
 SIZES = {"dim": 16, "intermediate_dim": 32, "num_layers": 2}

@@ -16,6 +16,8 @@ from .config import VocosConfig
 from .encodec import EncodecFeatures
 from .encodec_encoder import EncodecEncoder
 from .heads import build_head
+from .inference.backend import Backend, BackendName, Precision, applies
+from .inference.items import decode_items
 from .mel.alignment import Alignment, align
 from .mel.convention import MelConvention
 from .mel.spectrogram import MelSpectrogram
@@ -59,6 +61,7 @@ class Vocos(nn.Module):
             self.feature_extractor = EncodecFeatures(config.features)
         self.backbone = build_backbone(config.n_features, config.backbone)
         self.head = build_head(config.backbone.dim, config.head, self.mel)
+        self.backend = Backend()
 
     @property
     def mel(self) -> MelConvention | None:
@@ -78,11 +81,19 @@ class Vocos(nn.Module):
     def synthesize(self, features: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """The bare computation, differentiable and unchecked; `decode` says what it takes and gives.
 
+        Without gradients and in evaluation mode, on a CPU, it is done as `backend` says.
+
         Args:
             features: ``(B, C, T)``.
             bandwidth_id: int64 ``(B, 1)`` or ``(1, 1)``.
             mask: bool ``(B, T)``, True for the frames of a ragged batch that count.
         """
+        if mask is None and applies(self, features.device) and len(features):
+            return torch.stack(self._decode_items(list(features), bandwidth_id))
+        return self.compute(features, bandwidth_id, mask)
+
+    def compute(self, features: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """What `synthesize` gives, by the modules whatever `backend` says."""
         if mask is not None:
             features = features.masked_fill(~mask[:, None], 0.0)
         hidden = self.backbone(features.to(next(self.backbone.parameters()).dtype), bandwidth_id, mask)
@@ -258,6 +269,8 @@ class Vocos(nn.Module):
         local_files_only: bool = False,
         token: str | bool | None = None,
         encodec: str | Path | nn.Module | None = None,
+        precision: Precision = "auto",
+        backend: BackendName = "torch",
     ) -> Vocos:
         """Loads a bundled name, a directory, or a repository of the Hugging Face hub, ready for inference.
 
@@ -266,15 +279,19 @@ class Vocos(nn.Module):
             revision: branch, tag or commit on the hub; a known checkpoint's own card pins one.
             cache_dir, local_files_only, token: as in ``huggingface_hub.hf_hub_download``.
             encodec: for `use_encodec`.
+            precision, backend: how a CPU decodes: see `inference.backend.Backend`. Training takes no notice of them.
 
         Raises:
             CheckpointError: nothing there by that name, or a file that is damaged, unsafe or doesn't fit.
+            ValueError: this processor can't compute in that precision, or the backend isn't installed.
         """
         from .pretrained import load_pretrained
 
+        chosen = Backend(backend, precision)
         vocos = load_pretrained(
             name_or_path, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token
         )
+        vocos.backend = chosen
         if encodec is not None:
             vocos.use_encodec(encodec)
         return vocos
@@ -312,11 +329,16 @@ class Vocos(nn.Module):
 
     def _decode_rows(self, features: Tensor, bandwidths: Tensor | None, lengths: list[int]) -> Tensor:
         audio = features.new_zeros(len(features), self.config.n_samples(features.shape[2]))
-        for row, n_frames in enumerate(lengths):
-            if (n_samples := self.config.n_samples(n_frames)) > 0:
-                ids = bandwidths if bandwidths is None or len(bandwidths) == 1 else bandwidths[row, None]
-                audio[row, :n_samples] = self.synthesize(features[row, None, :, :n_frames], ids)[0]
+        rows = [row for row, n_frames in enumerate(lengths) if self.config.n_samples(n_frames) > 0]
+        items = [features[row, :, : lengths[row]] for row in rows]
+        ids = bandwidths if bandwidths is None or len(bandwidths) == 1 else bandwidths[rows]
+        for row, heard in zip(rows, self._decode_items(items, ids), strict=True):
+            audio[row, : len(heard)] = heard
         return audio
+
+    def _decode_items(self, items: list[Tensor], bandwidths: Tensor | None) -> list[Tensor]:
+        ids = [None] * len(items) if bandwidths is None else bandwidths.flatten().expand(len(items)).tolist()
+        return decode_items(self, self.backend.engine(self, next(self.parameters()).device), items, ids)
 
     def _n_filled(self, n_samples: int) -> int:
         """The next length of whole frames that can be mirrored at its ends."""

@@ -1,0 +1,118 @@
+"""Chooses how a model computes when nobody needs gradients, and keeps what it has built for that."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, cast, get_args
+
+import torch
+from torch import Tensor, nn
+
+from ..backbone import ConvNeXtBackbone
+from .onednn import available, has_bfloat16, has_int8
+
+if TYPE_CHECKING:
+    from ..model import Vocos
+
+Engine = Callable[[Tensor, int | None], Tensor]  # features (C, T), bandwidth -> audio (N,)
+
+BackendName = Literal["torch", "onnxruntime", "openvino"]
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
+# For commands of the toolkits, which have no option for it.
+VARIABLE = "VOCOS_PLUGINS_PRECISION"
+
+
+class Backend:
+    """How a model computes for inference on a CPU, in evaluation mode and without gradients.
+
+    What is built from the weights is built at the first decode, and again when they have changed.
+
+    Args:
+        name: ``torch``; ``onnxruntime`` or ``openvino`` compute an export of the model.
+        precision: of the backbone's linear layers, nine tenths of the work; everything else is float32. ``auto`` is
+            what the environment variable ``VOCOS_PLUGINS_PRECISION`` says, or else ``bfloat16`` where the processor
+            multiplies it and ``float32`` elsewhere. ``int8`` is fitted to the speech that comes with the package.
+
+    Raises:
+        ValueError: no such name, or this processor or torch can't.
+    """
+
+    def __init__(self, name: BackendName = "torch", precision: Precision = "float32") -> None:
+        for value, known, what in ((name, BackendName, "backend"), (precision, Precision, "precision")):
+            if value not in get_args(known):
+                raise ValueError(f"unknown {what} {value!r}; known are {', '.join(get_args(known))}")
+        if name == "torch" and precision == "bfloat16" and not has_bfloat16():
+            raise ValueError("this processor doesn't multiply bfloat16; take precision='float32' or 'auto'")
+        if name == "torch" and precision == "int8" and not has_int8():
+            raise ValueError("this processor has no 8-bit products (VNNI); take precision='float32' or 'auto'")
+        self.name = name
+        self.precision = precision
+        self._lock = threading.Lock()
+        self._built: tuple[object, Engine] | None = None
+
+    def __deepcopy__(self, _memo: object) -> Backend:
+        return Backend(self.name, self.precision)
+
+    def __reduce__(self) -> tuple[type[Backend], tuple[str, str]]:
+        return Backend, (self.name, self.precision)
+
+    def engine(self, vocos: Vocos, device: torch.device) -> Engine:
+        """What computes one item of the model, whose features are on a device."""
+        if not applies(vocos, device):
+            return modules(vocos)
+        state = _state(vocos)
+        built = self._built
+        if built is None or built[0] != state:
+            with self._lock:
+                built = self._built
+                if built is None or built[0] != state:
+                    built = self._built = (state, self._build(vocos))
+        return built[1]
+
+    def _build(self, vocos: Vocos) -> Engine:
+        from .engine import fast
+
+        if not available() or not _supports(vocos.backbone):
+            return modules(vocos)
+        return fast(vocos, _automatic() if self.precision == "auto" else self.precision)
+
+
+def modules(vocos: Vocos) -> Engine:
+    """The model's own modules."""
+
+    def run(features: Tensor, bandwidth: int | None) -> Tensor:
+        ids = None if bandwidth is None else torch.tensor([[bandwidth]])
+        return vocos.compute(features[None], ids)[0]
+
+    return run
+
+
+def applies(vocos: Vocos, device: torch.device) -> bool:
+    """Whether a call may be computed other than by the model's modules: nothing is trained, traced or elsewhere."""
+    return not (
+        torch.is_grad_enabled()
+        or vocos.training
+        or device.type != "cpu"
+        or torch.is_autocast_enabled("cpu")
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        or torch.compiler.is_compiling()
+    )
+
+
+def _automatic() -> Precision:
+    asked = os.environ.get(VARIABLE, "auto")
+    if asked != "auto":
+        return Backend(precision=cast(Precision, asked)).precision
+    return "bfloat16" if has_bfloat16() else "float32"
+
+
+def _supports(backbone: nn.Module) -> bool:
+    return isinstance(backbone, ConvNeXtBackbone) and backbone.embed.weight.dtype == torch.float32
+
+
+def _state(vocos: Vocos) -> object:
+    """What tells changed weights: where each lies and how often it has been written."""
+    tensors = [*vocos.backbone.parameters(), *vocos.head.parameters()]
+    return [(tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors]

@@ -1,0 +1,35 @@
+"""A model computed for speed: its weights folded, rounded and laid out once, then no modules in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+
+from ..backbone import ConvNeXtBackbone, ConvNeXtBlock
+from ..heads import ISTFTHead
+from ..model import Vocos
+from . import backbone as fast_backbone
+from . import head as fast_head
+from .backend import Engine
+from .mlp import FloatMlp, Int8Mlp, Mlp
+from .ranges import observe
+
+
+def fast(vocos: Vocos, precision: str) -> Engine:
+    """The same by oneDNN; ``precision`` is that of the blocks' linear layers, the rest stays in float32."""
+    backbone, head = vocos.backbone, vocos.head
+    assert isinstance(backbone, ConvNeXtBackbone)  # noqa: S101
+    blocks = cast(Iterable[ConvNeXtBlock], backbone.convnext)
+    mlps: list[Mlp]
+    if precision == "int8":
+        mlps = [Int8Mlp(block, ranges) for block, ranges in zip(blocks, observe(vocos), strict=True)]
+    else:
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        mlps = [FloatMlp(block, dtype) for block in blocks]
+    hidden_states = fast_backbone.FastBackbone(backbone, mlps)
+    if isinstance(head, ISTFTHead) and fast_head.supports(head):
+        synthesis = fast_head.FastISTFT(head)
+        return lambda features, bandwidth: synthesis(hidden_states(features, bandwidth), features)
+    return lambda features, bandwidth: head(hidden_states(features, bandwidth)[None], features[None])[0]

@@ -1,0 +1,72 @@
+"""The ISTFT head over frames by bins: no transposes, and the overlap-add is a sum of shifted rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ..heads import MAX_MAGNITUDE, ISTFTHead
+from ..spectral import ENVELOPE_FLOOR, frame_padding, output_length
+from .onednn import ROWS, Linear
+
+
+class FastISTFT:
+    """What `ISTFTHead` computes, for one item: hidden ``(T, dim)``, features ``(C, T)`` -> audio ``(N,)``."""
+
+    def __init__(self, head: ISTFTHead) -> None:
+        self.head = head
+        self.out = Linear(head.out.weight.detach(), head.out.bias.detach())
+        n_fft, hop_length = head.options.n_fft, head.options.hop_length
+        self.window = head.istft.window
+        self.overlap = n_fft // hop_length
+        self.power = self.window.square().view(self.overlap, hop_length)
+
+    def __call__(self, hidden: Tensor, features: Tensor) -> Tensor:
+        options, n_frames = self.head.options, len(hidden)
+        n_samples = output_length(n_frames, options.hop_length, options.framing)
+        if n_samples == 0:
+            return hidden.new_zeros(0)
+        summed = hidden.new_zeros(n_frames + self.overlap - 1, options.hop_length)
+        pieces: Iterable[tuple[Tensor, int]] = self._spectra(hidden, features)
+        if options.refinement_steps:
+            whole = torch.cat([piece for piece, _ in pieces])
+            refined = self.head.refined(whole.t()[None])[0].t()
+            pieces = ((piece, ROWS * number) for number, piece in enumerate(torch.split(refined, ROWS)))
+        for spectrum, start in pieces:
+            self._add(summed, spectrum, start)
+        summed /= self._envelope(n_frames)
+        left, _ = frame_padding(options.n_fft, options.hop_length, options.framing)
+        return summed.flatten()[left : left + n_samples]
+
+    def _spectra(self, hidden: Tensor, features: Tensor) -> Iterator[tuple[Tensor, int]]:
+        """Complex ``(t, n_fft // 2 + 1)`` and the number of its first frame, piece by piece."""
+        for start in range(0, len(hidden), ROWS):
+            rows = slice(start, start + ROWS)
+            log_magnitude, phase = self.out(hidden[rows]).chunk(2, dim=1)
+            if self.head.prior is not None:
+                log_magnitude = log_magnitude + self.head.prior(features[None, :, rows])[0].t()
+            magnitude = log_magnitude.exp().clamp_max_(MAX_MAGNITUDE)
+            yield torch.complex(magnitude * phase.cos(), magnitude * phase.sin()), start
+
+    def _add(self, summed: Tensor, spectrum: Tensor, start: int) -> None:
+        frames = torch.fft.irfft(spectrum, self.head.options.n_fft, dim=1).mul_(self.window)
+        for shift, part in enumerate(frames.view(len(frames), self.overlap, -1).unbind(1)):
+            summed[start + shift : start + shift + len(frames)].add_(part)
+
+    def _envelope(self, n_frames: int) -> Tensor:
+        """Sum of the squared windows at each hop, ``(n_frames + overlap - 1, hop_length)``."""
+        envelope = self.power.new_zeros(n_frames + self.overlap - 1, self.power.shape[1])
+        for shift, part in enumerate(self.power):
+            envelope[shift : shift + n_frames].add_(part)
+        return envelope.clamp_min_(ENVELOPE_FLOOR)
+
+
+def supports(module: nn.Module) -> bool:
+    """Whether a head can be computed so: an ISTFT whose frames overlap by whole hops, in float32."""
+    return (
+        isinstance(module, ISTFTHead)
+        and module.options.n_fft % module.options.hop_length == 0
+        and module.out.weight.dtype == torch.float32
+    )
