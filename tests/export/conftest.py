@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -11,11 +11,14 @@ from torch import Tensor
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig
 from vocos_plugins.conventions import VOCOS_24KHZ
+from vocos_plugins.export import OnnxSession, OpenVinoSession, Session
+from vocos_plugins.export.onnx import onnx_model
+from vocos_plugins.export.openvino import openvino_model
 from vocos_plugins.export.speech import speech_features
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_thread() -> None:
+def one_thread() -> Iterator[None]:
     """Runtimes take as many threads as torch has here: more would wait for each other."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
@@ -55,6 +58,22 @@ def encodec() -> Vocos:
             if "norm.scale" in name or "norm.shift" in name:
                 parameter.add_(0.3 * torch.randn(parameter.shape))
     return vocos
+
+
+@pytest.fixture(scope="session")
+def session() -> Callable[..., Session]:
+    """A model in a runtime, exported once."""
+    made: dict[tuple[str, str, int], Session] = {}
+
+    def load(vocos: Vocos, runtime: str = "onnxruntime", precision: str = "float32") -> Session:
+        key = runtime, precision, id(vocos)
+        if key not in made and runtime == "onnxruntime":
+            made[key] = OnnxSession(onnx_model(vocos, precision=precision).SerializeToString())
+        elif key not in made:
+            made[key] = OpenVinoSession(openvino_model(vocos, precision=precision))
+        return made[key]
+
+    return load
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from vocos_plugins import Vocos
 from vocos_plugins.config import FEATURES, VocosConfig
 from vocos_plugins.config_mapping import read_part
 from vocos_plugins.export import OnnxSession, export_onnx
@@ -22,20 +21,6 @@ from vocos_plugins.export.onnx import onnx_model
 SAME = 1e-4  # of the peak
 MOST_OPERATIONS = 1.5
 LENGTHS = (1, 2, 3, 64, 200)
-
-
-@pytest.fixture(scope="session")
-def session():
-    """A model in onnxruntime, exported once."""
-    made: dict[tuple[int, str], OnnxSession] = {}
-
-    def load(vocos: Vocos, precision: str = "float32") -> OnnxSession:
-        key = id(vocos), precision
-        if key not in made:
-            made[key] = OnnxSession(onnx_model(vocos, precision=precision).SerializeToString())
-        return made[key]
-
-    return load
 
 
 @pytest.mark.parametrize(

@@ -120,9 +120,8 @@ def _plain(conv: nn.Conv1d) -> nn.Conv1d:
 
     It can't be taken from a copy of the module: that would take it from the class, which the original shares.
     """
-    plain = nn.Conv1d(
-        conv.in_channels, conv.out_channels, conv.kernel_size, padding=conv.padding, dilation=conv.dilation
-    )
+    (size,), (dilation,), padding = conv.kernel_size, conv.dilation, int(conv.padding[0])
+    plain = nn.Conv1d(conv.in_channels, conv.out_channels, size, padding=padding, dilation=dilation)
     plain.load_state_dict({"weight": conv.weight, "bias": conv.bias})
     return plain
 
