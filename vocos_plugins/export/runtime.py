@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -112,6 +113,7 @@ class OnnxSession(Session):
 
     def __init__(self, model: str | Path | bytes, *, n_threads: int | None = None) -> None:
         import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as state
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = n_threads or usable_threads()
@@ -120,7 +122,7 @@ class OnnxSession(Session):
         source = model if isinstance(model, bytes) else str(model)
         try:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
+        except (state.Fail, state.InvalidProtobuf, state.InvalidGraph, state.NotImplemented) as error:
             raise ValueError(f"not an ONNX model: {error}") from error
         self._names = [each.name for each in self._session.get_inputs()]
         where = "the model" if isinstance(model, bytes) else str(model)
@@ -158,11 +160,12 @@ class OpenVinoSession(Session):
             "INFERENCE_PRECISION_HINT": OPENVINO_PRECISION[self.metadata["precision"]],
         }
         self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        self._lock = threading.Lock()  # a request computes one thing at a time, with all threads
 
     def _run(self, features: Audio, bandwidth_id: NDArray[np.int64] | None) -> Audio:
         inputs = [features] if bandwidth_id is None else [features, bandwidth_id]
-        results = self._request.infer(inputs, share_inputs=True)
-        return np.array(results[0])
+        with self._lock:
+            return np.array(self._request.infer(inputs, share_inputs=True)[0])
 
 
 BACKENDS: dict[str, type[OnnxSession] | type[OpenVinoSession]] = {

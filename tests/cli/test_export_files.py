@@ -1,0 +1,137 @@
+"""``vocos export onnx`` and ``openvino``, and ``vocos decode`` with what they write."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from vocos_plugins import MelSpectrogram, Vocos
+from vocos_plugins.plugins import mel_conventions
+
+# 16 bits, and a runtime in float32.
+SAME = 1e-4
+
+
+@pytest.fixture(scope="module")
+def exported(run, model, tmp_path_factory: pytest.TempPathFactory):
+    """The small model in both kinds of file."""
+    folder = tmp_path_factory.mktemp("exported")
+    run("export", "onnx", folder / "vocos.onnx", "--model", model)
+    run("export", "openvino", folder / "vocos.xml", "--model", model)
+    return folder
+
+
+@pytest.fixture
+def mel(noise) -> torch.Tensor:
+    """Twelve bands, 50 frames, in the range of a log mel."""
+    return noise(12, 50) - 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("vocos.onnx",),
+        ("vocos.onnx", "--backend", "onnxruntime"),
+        ("vocos.xml",),
+        ("vocos.xml", "--backend", "openvino"),
+    ],
+    ids=" ".join,
+)
+def test_a_file_decodes_as_its_model(run, model, exported, mel, tmp_path, options) -> None:
+    """With or without the name of the runtime; several mels, one of them in the model's place of a checkpoint."""
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", mel.numpy())
+    run("decode", tmp_path, tmp_path / "out", "--model", exported / options[0], *options[1:])
+    vocos = Vocos.from_pretrained(model)
+    with torch.no_grad():
+        expected = vocos.head(vocos.backbone(mel[None]), mel[None]).clamp(-1, 1)[0].numpy()
+    for name in "ab":
+        audio, rate = soundfile.read(tmp_path / "out" / f"{name}.wav", dtype="float32")
+        assert rate == 16000
+        assert np.abs(audio - expected).max() < SAME
+
+
+def test_the_model_s_code_isn_t_used(run, exported, mel, tmp_path, monkeypatch) -> None:
+    """No model is built."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a model was built")
+
+    monkeypatch.setattr(Vocos, "__init__", refuse)
+    np.save(tmp_path / "a.npy", mel.numpy())
+    run("decode", tmp_path / "a.npy", tmp_path / "a.wav", "--model", exported / "vocos.onnx")
+    assert (tmp_path / "a.wav").exists()
+
+
+def test_other_mels_are_aligned(run, tmp_path, make_signal) -> None:
+    """By the convention that the file tells, half a hop included."""
+    run("export", "onnx", tmp_path / "vocos.onnx")
+    audio = torch.from_numpy(make_signal("arctic-1", 22050)[:22050]).float()[None]
+    for name in ("vocos-22khz", "hifigan-22khz"):
+        np.save(tmp_path / f"{name}.npy", MelSpectrogram(mel_conventions()[name])(audio)[0].numpy())
+    for options in ((), ("--model", tmp_path / "vocos.onnx")):
+        target = tmp_path / f"{len(options)}.wav"
+        run("decode", tmp_path / "hifigan-22khz.npy", target, "--source", "hifigan-22khz", "--strict", *options)
+    by_model, by_file = (soundfile.read(tmp_path / f"{n}.wav")[0] for n in (0, 2))
+    assert by_file.shape == by_model.shape
+    assert np.square(by_file - by_model).mean() < 1e-3 * np.square(by_model).mean()  # the model may decode in bfloat16
+
+
+def test_bad_mels_are_listed(run, exported, mel, tmp_path) -> None:
+    """And the good ones are written."""
+    np.save(tmp_path / "good.npy", mel.numpy())
+    np.save(tmp_path / "bands.npy", np.zeros((11, 50), np.float32))
+    np.save(tmp_path / "nan.npy", np.full((12, 50), np.nan, np.float32))
+    output = run("decode", tmp_path, tmp_path / "out", "--model", exported / "vocos.onnx", code=1).output
+    assert "expected floating point" in output
+    assert "NaN or infinite" in output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.wav"]
+
+
+def test_lower_precisions_say_what_they_cost(run, model, tmp_path) -> None:
+    """Measured on shipped speech, each time."""
+    for kind, target, precision in (("onnx", "a.onnx", "int8"), ("openvino", "b", "bfloat16")):
+        output = run("export", kind, tmp_path / target, "--model", model, "--precision", precision).output
+        assert "dB signal to error against float32" in output
+        assert "on the shipped clips" in output
+    assert (tmp_path / "b" / "model.bin").exists()
+
+
+def test_the_spectrum(run, model, tmp_path) -> None:
+    """For other runtimes; `vocos decode` doesn't take it."""
+    run("export", "onnx", tmp_path / "a.onnx", "--model", model, "--outputs", "spectrum")
+    refused = run("decode", tmp_path, tmp_path / "out", "--model", tmp_path / "a.onnx", code=2)
+    assert "ends at the spectrum" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("export", "onnx", "a.bin"), "called .onnx"),
+        (("export", "onnx", "a.onnx", "--precision", "bfloat16"), "OpenVINO computes in it"),
+        (("export", "onnx", "a.onnx", "--outputs", "mel"), "audio, spectrum"),
+        (("export", "onnx", "a.onnx", "--strict"), "--strict are about toolkits"),
+        (("export", "coqui", "out", "--precision", "int8"), "about onnx and openvino"),
+        (("decode", "a.npy", "out", "--model", "a.onnx"), "No such file"),
+        (("decode", "a.npy", "out", "--backend", "onnxruntime"), "loads .onnx files"),
+        (("decode", "a.npy", "out", "--model", "a.onnx", "--codes"), "need a checkpoint"),
+        (("decode", "a.npy", "out", "--model", "a.onnx", "--device", "cuda"), "need a checkpoint"),
+    ],
+)
+def test_wrong_usage_says_what_is_right(run, tmp_path, monkeypatch, arguments, expected) -> None:
+    """Exit code 2, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    assert expected in " ".join(run(*arguments, code=2).output.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_runtime_is_named(run, model, exported, tmp_path, monkeypatch) -> None:
+    """With the extra that brings it."""
+    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    refused = run("export", "onnx", tmp_path / "a.onnx", "--model", model, code=2)
+    assert "pip install 'vocos-plugins[onnx]'" in refused.output
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    refused = run("decode", exported, tmp_path / "out", "--model", exported / "vocos.onnx", code=2)
+    assert "vocos-plugins[onnx]" in refused.output
