@@ -55,6 +55,7 @@ def make_config() -> Callable[..., VocosConfig]:
         heads = {
             "istft": ISTFT(n_fft=4 * hop, hop_length=hop, framing=framing),
             "prior": ISTFT(n_fft=4 * hop, hop_length=hop, framing=framing, amplitude_prior=features == "mel"),
+            "refined": ISTFT(n_fft=4 * hop, hop_length=hop, framing=framing, refinement_steps=2),
             "imdct-symexp": IMDCTSymExp(frame_length=2 * hop, framing=framing),
             "imdct-cos": IMDCTCos(frame_length=2 * hop, framing=framing),
             "wavenext": WaveNeXt(n_fft=4 * hop, hop_length=hop),

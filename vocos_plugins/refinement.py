@@ -35,8 +35,16 @@ def refine(
     previous: Tensor | None = None
     for _ in range(n_iter):
         rebuilt = analyse(invert(spectrum))
-        ahead = rebuilt if previous is None else rebuilt - previous * (momentum / (1 + momentum))
-        power = ahead.real.square() + ahead.imag.square()
-        spectrum = ahead * (magnitude * torch.rsqrt(power + FADE * magnitude.square() + TINY))
+        spectrum = step(rebuilt, previous, magnitude, momentum)
         previous = rebuilt
     return spectrum
+
+
+def step(rebuilt: Tensor, previous: Tensor | None, magnitude: Tensor, momentum: float) -> Tensor:
+    """What follows a spectrum that was rebuilt from a signal, and the one before it: its phases, ahead of their time.
+
+    Shape: complex of any shape -> same.
+    """
+    ahead = rebuilt if previous is None else torch.sub(rebuilt, previous, alpha=momentum / (1 + momentum))
+    gain = magnitude * torch.rsqrt(ahead.abs().square() + FADE * magnitude.square() + TINY)
+    return torch.view_as_complex(torch.view_as_real(ahead) * gain[..., None])

@@ -22,9 +22,10 @@ pytestmark = pytest.mark.skipif(not available(), reason="this processor or torch
 Make = Callable[..., VocosConfig]
 Randomize = Callable[[nn.Module], nn.Module]
 
-HEADS = ["istft", "prior", "imdct-symexp", "imdct-cos"]
+HEADS = ["istft", "prior", "refined", "imdct-symexp", "imdct-cos"]
 # Folding the layer scale and another order of sums move the last of float32's 24 bits, over a few layers.
 FLOAT32 = 1e-5
+REFINED = 1e-4  # phases of bins that nearly cancel are divided by next to nothing
 SCATTER = 0.05  # of the mean PESQ of four clips
 CAN = {"float32": True, "bfloat16": has_bfloat16(), "int8": has_int8()}
 
@@ -49,7 +50,7 @@ def test_float32_is_what_the_modules_give(
         expected = vocos.compute(features)
     found = vocos.decode(features)
     assert found.shape == expected.shape
-    assert expected.numel() == 0 or relative(found, expected) < FLOAT32
+    assert expected.numel() == 0 or relative(found, expected) < (REFINED if head == "refined" else FLOAT32)
 
 
 @pytest.mark.parametrize("bandwidth", range(4))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..heads import MAX_MAGNITUDE, ISTFTHead
+from ..refinement import MOMENTUM, step
 from ..spectral import ENVELOPE_FLOOR, frame_padding, output_length
 from .onednn import ROWS, Linear
 
@@ -28,32 +29,45 @@ class FastISTFT:
         n_samples = output_length(n_frames, options.hop_length, options.framing)
         if n_samples == 0:
             return hidden.new_zeros(0)
-        summed = hidden.new_zeros(n_frames + self.overlap - 1, options.hop_length)
-        pieces: Iterable[tuple[Tensor, int]] = self._spectra(hidden, features)
-        if options.refinement_steps:
-            whole = torch.cat([piece for piece, _ in pieces])
-            refined = self.head.refined(whole.t()[None])[0].t()
-            pieces = ((piece, ROWS * number) for number, piece in enumerate(torch.split(refined, ROWS)))
-        for spectrum, start in pieces:
-            self._add(summed, spectrum, start)
-        summed /= self._envelope(n_frames)
         left, _ = frame_padding(options.n_fft, options.hop_length, options.framing)
-        return summed.flatten()[left : left + n_samples]
+        envelope = self._envelope(n_frames)
+        spectra: Iterable[Tensor] = self._spectra(hidden, features)
+        if options.refinement_steps:
+            spectra = list(spectra)
+            magnitudes = [spectrum.abs() for spectrum in spectra]
+            previous: list[Tensor] | list[None] = [None] * len(spectra)
+        signal = self._signal(spectra, envelope)
+        for _ in range(options.refinement_steps):
+            signal[:left] = signal[left + n_samples :] = 0.0  # of which the forward transform knows nothing
+            rebuilt = [torch.fft.rfft(frames * self.window, dim=1) for frames in self._frames(signal)]
+            given = zip(rebuilt, previous, magnitudes, strict=True)
+            signal = self._signal((step(*spectra, MOMENTUM) for spectra in given), envelope)
+            previous = rebuilt
+        return signal[left : left + n_samples]
 
-    def _spectra(self, hidden: Tensor, features: Tensor) -> Iterator[tuple[Tensor, int]]:
-        """Complex ``(t, n_fft // 2 + 1)`` and the number of its first frame, piece by piece."""
+    def _signal(self, spectra: Iterable[Tensor], envelope: Tensor) -> Tensor:
+        """Spectra ``(t, F)`` to the sum of their frames, all the samples that a frame reaches."""
+        n_fft, hop_length = self.head.options.n_fft, self.head.options.hop_length
+        summed, start = torch.zeros_like(envelope), 0
+        for spectrum in spectra:
+            frames = torch.fft.irfft(spectrum, n_fft, dim=1).mul_(self.window)
+            for shift, part in enumerate(frames.view(len(frames), self.overlap, hop_length).unbind(1)):
+                summed[start + shift : start + shift + len(frames)].add_(part)
+            start += len(frames)
+        return summed.div_(envelope).flatten()
+
+    def _frames(self, signal: Tensor) -> Sequence[Tensor]:
+        return torch.split(signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), ROWS)
+
+    def _spectra(self, hidden: Tensor, features: Tensor) -> Iterator[Tensor]:
+        """Complex ``(t, n_fft // 2 + 1)``, piece by piece."""
         for start in range(0, len(hidden), ROWS):
             rows = slice(start, start + ROWS)
             log_magnitude, phase = self.out(hidden[rows]).chunk(2, dim=1)
             if self.head.prior is not None:
                 log_magnitude = log_magnitude + self.head.prior(features[None, :, rows])[0].t()
             magnitude = log_magnitude.exp().clamp_max_(MAX_MAGNITUDE)
-            yield torch.complex(magnitude * phase.cos(), magnitude * phase.sin()), start
-
-    def _add(self, summed: Tensor, spectrum: Tensor, start: int) -> None:
-        frames = torch.fft.irfft(spectrum, self.head.options.n_fft, dim=1).mul_(self.window)
-        for shift, part in enumerate(frames.view(len(frames), self.overlap, -1).unbind(1)):
-            summed[start + shift : start + shift + len(frames)].add_(part)
+            yield torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
 
     def _envelope(self, n_frames: int) -> Tensor:
         """Sum of the squared windows at each hop, ``(n_frames + overlap - 1, hop_length)``."""
