@@ -14,6 +14,7 @@ from ..config import ISTFT
 from ..heads import ISTFTHead
 from .layers import State, walk
 from .overlap import Overlap, overlapping_frames
+from .voicing import Voicing, voice
 
 if TYPE_CHECKING:
     from ..model import Vocos
@@ -29,16 +30,16 @@ class _Progress:
     Attributes:
         layers: what the backbone's layers keep.
         waiting: features ``(B, C, n)`` whose hidden states are yet to come.
-        overlap: what the head keeps.
+        voicing: what gives the head's frames.
+        overlap: what sums them up.
         n_frames: frames that came in.
-        n_voiced: frames that the head has had.
     """
 
     layers: State
     waiting: Tensor
+    voicing: Voicing
     overlap: Overlap
     n_frames: int = 0
-    n_voiced: int = 0
 
 
 class Stream:
@@ -77,15 +78,15 @@ class Stream:
     @property
     def full_look_ahead(self) -> int:
         """Frames of `look_ahead` with which the samples are those of the whole decode."""
-        return self._layers.look_ahead + overlapping_frames(self._vocos.config.head)
+        return self._behind
 
     @property
     def look_ahead(self) -> int:
         """Frames after a frame that must have come in before all samples up to its middle are out.
 
         Samples up to there depend on no later ones. The middle of frame ``t`` is sample ``t * hop_length`` for
-        ``center`` framing, ``(t + 1/2) * hop_length`` for ``same``. It is the sum of what the backbone's layers see of
-        the future, and of the frames that overlap the samples before.
+        ``center`` framing, ``(t + 1/2) * hop_length`` for ``same``. It is the sum of what the backbone's layers, and
+        the passes of a refinement, see of the future, and of the frames that overlap the samples before.
         """
         return self._look_ahead
 
@@ -107,11 +108,14 @@ class Stream:
         if self._bandwidths is not None:
             self._bandwidths = self._bandwidths.to(weight.device)
         silence = weight.new_zeros(self._batch_size, 0, dtype=torch.promote_types(weight.dtype, torch.float32))
-        options = vocos.config.head
-        window = cast(ISTFTHead, vocos.head).istft.window if isinstance(options, ISTFT) else None
+        options, head = vocos.config.head, vocos.head
+        window = cast(ISTFTHead, head).istft.window if isinstance(options, ISTFT) else None
+        voicing = voice(head, options, self._batch_size)
+        self._behind = self._layers.look_ahead + voicing.look_ahead + overlapping_frames(options)
         self._progress = _Progress(
             layers=self._layers.start(self._batch_size),
             waiting=silence.new_zeros(self._batch_size, vocos.config.n_features, 0),
+            voicing=voicing,
             overlap=Overlap(options, window, silence),
         )
 
@@ -175,8 +179,6 @@ class Stream:
             features.to(self._weight.dtype), n_real, progress.layers, self._bandwidths, last
         )
         progress.waiting = seen[:, :, n_settled : progress.n_frames - n_before].clone()
-        n_new = n_before + hidden.shape[1] - progress.n_voiced
-        if n_new > 0:
-            progress.n_voiced += n_new
-            used = seen[:, :, hidden.shape[1] - n_new : hidden.shape[1]]
-            progress.overlap.push(self._vocos.head.frames(hidden[:, -n_new:], used))
+        frames = progress.voicing(hidden, seen[:, :, : hidden.shape[1]], n_settled, last)
+        if frames is not None:
+            progress.overlap.push(frames)
