@@ -117,8 +117,8 @@ class OnnxSession(Session):
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = n_threads or usable_threads()
-        # Threads that spin while there is nothing to do gain little and take the processor from the rest of a program.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Threads spin while a run lasts, and not after it, when the rest of a program wants the processor.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         source = model if isinstance(model, bytes) else str(model)
         try:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
