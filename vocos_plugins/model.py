@@ -48,9 +48,12 @@ class Vocos(nn.Module):
     Args:
         config: the architecture and what it takes in.
         provenance: how the weights came to be (data, licence, steps); stored with the checkpoint.
+        backend: how a CPU decodes; by default in float32.
     """
 
-    def __init__(self, config: VocosConfig, provenance: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, config: VocosConfig, provenance: Mapping[str, Any] | None = None, *, backend: Backend | None = None
+    ) -> None:
         super().__init__()
         self.config = config
         self.provenance = dict(provenance or {})
@@ -61,7 +64,7 @@ class Vocos(nn.Module):
             self.feature_extractor = EncodecFeatures(config.features)
         self.backbone = build_backbone(config.n_features, config.backbone)
         self.head = build_head(config.backbone.dim, config.head, self.mel)
-        self.backend = Backend()
+        self.backend = backend or Backend()
 
     @property
     def mel(self) -> MelConvention | None:

@@ -13,6 +13,7 @@ from TTS.vocoder.configs.shared_configs import BaseVocoderConfig
 
 from vocos_plugins import MelConvention, Vocos, align
 from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.backend import Backend
 from vocos_plugins.mel import MeanStdNormalization
 from vocos_plugins.resampling import resample
 from vocos_plugins.streaming import stream_frames
@@ -119,7 +120,7 @@ class VocosVocoder(TrainableVocoder):
         if vocos is None:
             architecture = read_architecture(config.model_args.to_dict(), self.source)
             config.model_args.update(architecture.to_dict())
-            vocos = Vocos(architecture, config.model_args.provenance or {})
+            vocos = Vocos(architecture, config.model_args.provenance or {}, backend=Backend(precision="auto"))
         self.alignment = align(self.source, vocos.mel, strict=strict)
         self.strict = strict
         self.model_g = vocos

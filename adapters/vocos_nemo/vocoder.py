@@ -28,6 +28,7 @@ from vocos_plugins.config import VocosConfig
 from vocos_plugins.config_mapping import ConfigError, check_keys
 from vocos_plugins.export.real_heads import real_head
 from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.backend import Backend
 from vocos_plugins.mel import MelConvention, align
 from vocos_plugins.streaming import stream_frames
 
@@ -67,7 +68,8 @@ class VocosModel(TrainingSide, Vocoder, Exportable):
         if vocos is None:
             plain: Any = OmegaConf.to_container(cfg)
             architecture = {"features": {"kind": "mel", **dataclasses.asdict(source)}, **plain["generator"]}
-            vocos = Vocos(VocosConfig.from_dict(architecture), plain.get("provenance"))
+            model_config, provenance = VocosConfig.from_dict(architecture), plain.get("provenance")
+            vocos = Vocos(model_config, provenance, backend=Backend(precision="auto"))
             cfg.generator = vocos.config.to_dict()
         generator = VocosGenerator(vocos, source)
         super().__init__(cfg=cfg, trainer=trainer)

@@ -15,6 +15,7 @@ from vocos_plugins.checks import frame_mask
 from vocos_plugins.config import VocosConfig
 from vocos_plugins.config_mapping import read_part
 from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.backend import Backend
 from vocos_plugins.resampling import resample
 from vocos_plugins.weights import load_weights
 
@@ -52,7 +53,9 @@ class VocosGenerator(nn.Module):
         strict: bool = False,
     ) -> None:
         super().__init__()
-        self.vocos = vocos if isinstance(vocos, Vocos) else Vocos(VocosConfig.from_dict(vocos))
+        if not isinstance(vocos, Vocos):
+            vocos = Vocos(VocosConfig.from_dict(vocos), backend=Backend(precision="auto"))
+        self.vocos = vocos
         given = read_part(source, SOURCES, "source") if isinstance(source, Mapping) else source
         self.source = align(given or self.vocos.mel, self.vocos.mel, strict=strict).source
         if self.vocos.config.n_bandwidths is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import threading
 from collections.abc import Callable
@@ -20,6 +21,12 @@ Engine = Callable[[Tensor, int | None], Tensor]  # features (C, T), bandwidth ->
 
 BackendName = Literal["torch", "onnxruntime", "openvino"]
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
+PRECISIONS: dict[BackendName, tuple[Precision, ...]] = {
+    "torch": ("auto", "float32", "bfloat16", "int8"),
+    "onnxruntime": ("auto", "float32", "int8"),
+    "openvino": ("auto", "float32", "bfloat16", "int8"),
+}
+EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}
 # For commands of the toolkits, which have no option for it.
 VARIABLE = "VOCOS_PLUGINS_PRECISION"
 
@@ -43,7 +50,11 @@ class Backend:
         for value, known, what in ((name, BackendName, "backend"), (precision, Precision, "precision")):
             if value not in get_args(known):
                 raise ValueError(f"unknown {what} {value!r}; known are {', '.join(get_args(known))}")
-        if name == "torch" and precision == "bfloat16" and not has_bfloat16():
+        if precision not in PRECISIONS[name]:
+            raise ValueError(f"{name} doesn't compute in {precision}; take one of {', '.join(PRECISIONS[name])}")
+        if name != "torch" and importlib.util.find_spec(name) is None:
+            raise ValueError(f"{name} is not installed: pip install 'vocos-plugins[{EXTRAS[name]}]'")
+        if precision == "bfloat16" and not has_bfloat16():
             raise ValueError("this processor doesn't multiply bfloat16; take precision='float32' or 'auto'")
         if name == "torch" and precision == "int8" and not has_int8():
             raise ValueError("this processor has no 8-bit products (VNNI); take precision='float32' or 'auto'")
@@ -74,9 +85,18 @@ class Backend:
     def _build(self, vocos: Vocos) -> Engine:
         from .engine import fast
 
+        precision = self._automatic() if self.precision == "auto" else self.precision
+        if self.name != "torch":
+            return _exported(vocos, self.name, precision)
         if not available() or not _supports(vocos.backbone):
             return modules(vocos)
-        return fast(vocos, _automatic() if self.precision == "auto" else self.precision)
+        return fast(vocos, precision)
+
+    def _automatic(self) -> Precision:
+        asked = os.environ.get(VARIABLE, "auto")
+        if asked != "auto":
+            return Backend(self.name, cast(Precision, asked)).precision
+        return "bfloat16" if has_bfloat16() and "bfloat16" in PRECISIONS[self.name] else "float32"
 
 
 def modules(vocos: Vocos) -> Engine:
@@ -101,11 +121,15 @@ def applies(vocos: Vocos, device: torch.device) -> bool:
     )
 
 
-def _automatic() -> Precision:
-    asked = os.environ.get(VARIABLE, "auto")
-    if asked != "auto":
-        return Backend(precision=cast(Precision, asked)).precision
-    return "bfloat16" if has_bfloat16() else "float32"
+def _exported(vocos: Vocos, runtime: str, precision: str) -> Engine:
+    from ..export.in_memory import export_to
+
+    synthesize = export_to(runtime, vocos, precision)
+
+    def run(features: Tensor, bandwidth: int | None) -> Tensor:
+        return synthesize(features[None], None if bandwidth is None else torch.tensor([[bandwidth]]))[0]
+
+    return run
 
 
 def _supports(backbone: nn.Module) -> bool:

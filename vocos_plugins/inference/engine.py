@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import cast
 
 import torch
+from torch import Tensor
 
 from ..backbone import ConvNeXtBackbone, ConvNeXtBlock
 from ..heads import ISTFTHead
@@ -17,7 +19,23 @@ from .mlp import FloatMlp, Int8Mlp, Mlp
 from .ranges import observe
 
 
-def fast(vocos: Vocos, precision: str) -> Engine:
+@dataclass(frozen=True)
+class FastEngine:
+    """An `Engine` whose parts can be used otherwise, as a stream does.
+
+    Attributes:
+        run: computes an item.
+        mlps: what it computes of each frame by itself in each block of the backbone.
+    """
+
+    run: Engine
+    mlps: list[Mlp]
+
+    def __call__(self, features: Tensor, bandwidth: int | None) -> Tensor:
+        return self.run(features, bandwidth)
+
+
+def fast(vocos: Vocos, precision: str) -> FastEngine:
     """The same by oneDNN; ``precision`` is that of the blocks' linear layers, the rest stays in float32."""
     backbone, head = vocos.backbone, vocos.head
     assert isinstance(backbone, ConvNeXtBackbone)  # noqa: S101
@@ -31,5 +49,7 @@ def fast(vocos: Vocos, precision: str) -> Engine:
     hidden_states = fast_backbone.FastBackbone(backbone, mlps)
     if isinstance(head, ISTFTHead) and fast_head.supports(head):
         synthesis = fast_head.FastISTFT(head)
-        return lambda features, bandwidth: synthesis(hidden_states(features, bandwidth), features)
-    return lambda features, bandwidth: head(hidden_states(features, bandwidth)[None], features[None])[0]
+        return FastEngine(lambda features, bandwidth: synthesis(hidden_states(features, bandwidth), features), mlps)
+    return FastEngine(
+        lambda features, bandwidth: head(hidden_states(features, bandwidth)[None], features[None])[0], mlps
+    )

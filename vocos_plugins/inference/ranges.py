@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..audio_files import read_blocks
 from ..backbone import ConvNeXtBackbone
-from ..demo.clips import CLIPS
-from ..encodec import EncodecFeatures
+from ..export.speech import speech_features
 from ..model import Vocos
 
-N_CODE_FRAMES = 512
 N_STEPS = 255
 
 
@@ -49,7 +45,7 @@ def observe(vocos: Vocos) -> list[BlockRange]:
     seen = [_Extremes(block) for block in backbone.convnext]
     try:
         with torch.no_grad():
-            for features, bandwidth in _material(vocos):
+            for features, bandwidth in speech_features(vocos):
                 backbone(features, bandwidth)
     finally:
         for extremes in seen:
@@ -86,20 +82,6 @@ class _Extremes:
             found.append((rows.amin(dim=0), rows.amax(dim=0)))
 
         return hook
-
-
-def _material(vocos: Vocos) -> Iterator[tuple[Tensor, Tensor | None]]:
-    extractor = vocos.feature_extractor
-    if isinstance(extractor, EncodecFeatures):
-        generator = torch.Generator().manual_seed(0)
-        options = extractor.options
-        codes = torch.randint(options.codebook_size, (options.n_codebooks, N_CODE_FRAMES), generator=generator)
-        for bandwidth in range(len(options.bandwidths)):
-            yield extractor(codes[: options.codebook_counts[bandwidth]]), torch.tensor([[bandwidth]])
-        return
-    for clip in CLIPS:
-        audio = torch.cat([block.mean(dim=0) for block in read_blocks(clip.path, vocos.sample_rate)])
-        yield extractor(audio[None]), None
 
 
 def _steps(low: float, high: float) -> tuple[float, int]:
