@@ -76,6 +76,7 @@ def models() -> dict[str, Vocos]:
     small = Vocos.from_pretrained(BUNDLED)
     backbone = ConvNeXt(dim=512, intermediate_dim=1536, num_layers=8)
     paper = Vocos(dataclasses.replace(small.config, backbone=backbone)).eval()
+    paper.backend = small.backend
     millions = {name: sum(p.numel() for p in vocos.parameters()) / 1e6 for name, vocos in (("s", small), ("p", paper))}
     return {f"vocos small, {millions['s']:.1f} M": small, f"vocos, {millions['p']:.1f} M": paper}
 

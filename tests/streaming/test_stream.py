@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT, VocosConfig
+from vocos_plugins.inference.backend import Backend
 from vocos_plugins.streaming import Stream
 
 # Of the largest sample: matrix products of other shapes, and sums in another order, round differently in float32.
@@ -99,8 +100,8 @@ def test_clipping(make_config, randomize, noise, stream_in, relative_error) -> N
 
 @parts_of_every_kind
 def test_nothing_is_computed_twice(make_model, noise, stream_in, count_frames, parts) -> None:
-    """Every linear layer sees each frame once."""
-    vocos = copy.deepcopy(make_model(*parts))
+    """Every linear layer sees each frame once. In training mode a stream calls the modules themselves."""
+    vocos = copy.deepcopy(make_model(*parts)).train()
     counts = [count_frames(module) for module in vocos.modules() if isinstance(module, torch.nn.Linear)]
     stream_in(vocos.streaming(), noise(1, 12, 50), [1] * 10 + [7] * 3)
     assert counts
@@ -257,6 +258,28 @@ def test_other_precisions(make_model, noise, stream_in, relative_error, parts, d
     assert found.dtype == whole.dtype
     tolerance = TOLERANCE if dtype == torch.float64 else BFLOAT16_TOLERANCE
     assert relative_error(found, whole) < tolerance
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("bandwidth_id", [None, 1, torch.tensor([2, 0])], ids=str)
+def test_computes_as_the_backend_does(make_model, noise, stream_in, precision, bandwidth_id) -> None:
+    """The linear layers in the precision of `decode`: what that costs against float32, and no more."""
+    try:
+        backend = Backend(precision=precision)
+    except ValueError as error:
+        pytest.skip(str(error))
+    parts = ("mel", "convnext", "istft") if bandwidth_id is None else ("encodec", "adanorm", "istft")
+    exact, vocos = make_model(*parts), copy.deepcopy(make_model(*parts))
+    vocos.backend = backend
+    features = noise(2, 12, 300)  # more than the frames that are computed at once
+    whole = exact.decode(features, bandwidth_id=bandwidth_id)
+    for lengths in ([], [1] * 40):
+        found = torch.cat(stream_in(vocos.streaming(2, bandwidth_id=bandwidth_id), features, lengths), dim=1)
+        lost = vocos.decode(features, bandwidth_id=bandwidth_id) - whole
+        if precision == "float32":
+            assert float((found - whole).abs().max()) < TOLERANCE * float(whole.abs().max())
+        else:
+            assert 0.5 < float((found - whole).norm() / lost.norm()) < 2
 
 
 def test_records_no_gradients(make_model, noise) -> None:

@@ -9,13 +9,17 @@ The last frames that go in may be guesses. What comes of them is used, but what 
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..backbone import LEAKY_SLOPE, ConvNeXtBackbone, ConvNeXtBlock, ResBlock, ResNetBackbone, apply_norm
+from .pointwise import Pointwise, fast_pointwise
+
+if TYPE_CHECKING:
+    from ..model import Vocos
 
 State = list[Tensor]
 
@@ -82,14 +86,19 @@ class Convolution:
 class ConvNeXtLayers:
     """Walks over the layers of a `ConvNeXtBackbone`.
 
+    Args:
+        backbone: whose layers they are.
+        pointwise: what to compute in place of each block's `ConvNeXtBlock.pointwise`.
+
     Attributes:
         look_ahead: frames by which outputs are behind inputs.
     """
 
-    def __init__(self, backbone: ConvNeXtBackbone) -> None:
+    def __init__(self, backbone: ConvNeXtBackbone, pointwise: list[Pointwise] | None = None) -> None:
         self.backbone = backbone
-        self.blocks = cast("list[ConvNeXtBlock]", list(backbone.convnext))
-        self.convolutions = [Convolution(conv) for conv in (backbone.embed, *(block.dwconv for block in self.blocks))]
+        blocks = cast("list[ConvNeXtBlock]", list(backbone.convnext))
+        self.pointwise = pointwise or [block.pointwise for block in blocks]
+        self.convolutions = [Convolution(conv) for conv in (backbone.embed, *(block.dwconv for block in blocks))]
         self.look_ahead = sum(conv.reach for conv in self.convolutions)
 
     def start(self, batch: int) -> State:
@@ -108,9 +117,9 @@ class ConvNeXtLayers:
         mixed, _, n_real, kept = embed(x, n_real, state[0], last)
         after = [kept]
         hidden = apply_norm(self.backbone.norm, mixed.transpose(1, 2), bandwidth_id).transpose(1, 2)
-        for block, conv, before in zip(self.blocks, convolutions, state[1:], strict=True):
+        for pointwise, conv, before in zip(self.pointwise, convolutions, state[1:], strict=True):
             mixed, residual, n_real, kept = conv(hidden, n_real, before, last)
-            hidden = residual + block.pointwise(mixed.transpose(1, 2), bandwidth_id).transpose(1, 2)
+            hidden = residual + pointwise(mixed.transpose(1, 2), bandwidth_id).transpose(1, 2)
             after.append(kept)
         normed: Tensor = self.backbone.final_layer_norm(hidden.transpose(1, 2))
         return normed, n_real, after
@@ -151,14 +160,15 @@ class ResNetLayers:
         return hidden.transpose(1, 2), n_real, after
 
 
-def walk(backbone: nn.Module) -> ConvNeXtLayers | ResNetLayers:
-    """What streams through a backbone.
+def walk(vocos: Vocos) -> ConvNeXtLayers | ResNetLayers:
+    """What streams through a model's backbone; a ConvNeXt's linear layers are computed as `Vocos.backend` does.
 
     Raises:
         TypeError: it is none of ours.
     """
+    backbone = vocos.backbone
     if isinstance(backbone, ConvNeXtBackbone):
-        return ConvNeXtLayers(backbone)
+        return ConvNeXtLayers(backbone, fast_pointwise(vocos))
     if isinstance(backbone, ResNetBackbone):
         return ResNetLayers(backbone)
     raise TypeError(f"can't stream through a {type(backbone).__name__}; give the model its plain backbone back")

@@ -103,7 +103,7 @@ class Stream:
     def reset(self) -> None:
         """Forgets what came in, and begins anew with the model as it is now."""
         vocos = self._vocos
-        self._layers = walk(vocos.backbone)
+        self._layers = walk(vocos)
         self._weight = weight = next(vocos.backbone.parameters())
         if self._bandwidths is not None:
             self._bandwidths = self._bandwidths.to(weight.device)
