@@ -86,3 +86,14 @@ def _describe_bandwidths(config: VocosConfig, known: int) -> str:
     if not isinstance(config.features, EncodecCodes):
         return f"0 to {known - 1}"
     return ", ".join(f"{i} ({kbps:g} kb/s)" for i, kbps in enumerate(config.features.bandwidths))
+
+
+def check_audio(audio: Tensor) -> None:
+    """Raises TypeError or ValueError for audio that isn't finite floating point ``(B, N)``."""
+    if not audio.is_floating_point():
+        raise TypeError(f"audio must be floating point in [-1, 1], got {audio.dtype}")
+    if audio.dim() != 2:
+        hint = "; it is mono: audio.mean(dim=1) mixes channels" if audio.dim() == 3 else ""
+        raise ValueError(f"audio must be (B, N), got shape {tuple(audio.shape)}{hint}")
+    if not bool(torch.isfinite(audio).all()):
+        raise ValueError("audio holds NaN or infinite samples")

@@ -11,14 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .backbone import build_backbone
-from .checks import bandwidth_ids, check_finite, check_shape, frame_mask
+from .checks import bandwidth_ids, check_audio, check_finite, check_shape, frame_mask
 from .config import VocosConfig
 from .encodec import EncodecFeatures
 from .encodec_encoder import EncodecEncoder
 from .heads import build_head
 from .inference.backend import Backend, BackendName, Precision, applies
 from .inference.items import decode_items
-from .mel.alignment import Alignment, align
+from .inference.rows import decode_aligned, decode_rows
+from .mel.alignment import align
 from .mel.convention import MelConvention
 from .mel.spectrogram import MelSpectrogram
 from .streaming.stream import Stream
@@ -92,7 +93,7 @@ class Vocos(nn.Module):
             mask: bool ``(B, T)``, True for the frames of a ragged batch that count.
         """
         if mask is None and applies(self, features.device) and len(features):
-            return torch.stack(self._decode_items(list(features), bandwidth_id))
+            return torch.stack(decode_items(self, list(features), bandwidth_id))
         return self.compute(features, bandwidth_id, mask)
 
     def compute(self, features: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
@@ -134,7 +135,7 @@ class Vocos(nn.Module):
             ValueError: their shape is off, they are not finite, or lengths or bandwidths can't be.
         """
         if source is not None and source != self.mel:
-            return self._decode_aligned(features, align(source, self.mel, strict=strict), lengths)
+            return decode_aligned(self, features, align(source, self.mel, strict=strict), lengths)
         check_shape(features, self.config.n_features)
         batch, _, n_frames = features.shape
         weight = next(self.backbone.parameters())
@@ -149,7 +150,7 @@ class Vocos(nn.Module):
         if mask is None:
             return self.synthesize(features, bandwidths)
         if weight.device.type in ROW_BY_ROW:
-            return self._decode_rows(features, bandwidths, mask.sum(dim=1).tolist())
+            return decode_rows(self, features, bandwidths, mask.sum(dim=1).tolist())
         return self.synthesize(features, bandwidths, mask.to(weight.device))
 
     def streaming(
@@ -198,7 +199,7 @@ class Vocos(nn.Module):
             ValueError: it is not ``(B, N)``, too short or not finite.
             EncodecError: there is no EnCodec to encode with (`use_encodec`).
         """
-        _check_audio(audio)
+        check_audio(audio)
         if isinstance(self.feature_extractor, EncodecFeatures):
             ids = bandwidth_ids(bandwidth_id, len(audio), self.config)
             indices = [len(self.feature_extractor.options.bandwidths) - 1] if ids is None else ids.flatten().tolist()
@@ -242,7 +243,7 @@ class Vocos(nn.Module):
         Raises:
             TypeError, ValueError: as of `forward`; this is no EnCodec model; or it has no such bandwidth.
         """
-        _check_audio(audio)
+        check_audio(audio)
         if not isinstance(self.feature_extractor, EncodecFeatures):
             raise ValueError("this model takes mel spectrograms, not EnCodec codes: MelSpectrogram(vocos.mel)(audio)")
         self.feature_extractor.check_bandwidth(bandwidth_id)
@@ -311,49 +312,7 @@ class Vocos(nn.Module):
 
         return push_to_hub(self, repo_id, private=private, token=token)
 
-    def _decode_aligned(self, mel: Tensor, alignment: Alignment, lengths: Tensor | None) -> Tensor:
-        check_shape(mel, alignment.source.n_mels)
-        mask = None if lengths is None else frame_mask(lengths, len(mel), mel.shape[-1], mel.device)
-        check_finite(mel, mel.dtype, mask)
-        if mask is None:
-            return alignment.trim(self.decode(alignment(mel)), mel.shape[-1])
-        counts = mask.sum(dim=1).tolist()
-        # Each row by itself: a frame that is added or interpolated must not see the padding.
-        rows = [alignment(row[None, :, :count])[0] for row, count in zip(mel, counts, strict=True)]
-        aligned = torch.tensor([row.shape[-1] for row in rows])
-        longest = max(aligned.tolist(), default=0)
-        padded = [F.pad(row, (0, longest - row.shape[-1])) for row in rows]
-        batch = torch.stack(padded) if rows else mel.new_zeros(0, self.config.n_features, longest)
-        decoded = self.decode(batch, lengths=aligned)
-        audio = decoded.new_zeros(len(rows), alignment.n_samples(mel.shape[-1]))
-        for row, (heard, count) in enumerate(zip(decoded, counts, strict=True)):
-            audio[row, : alignment.n_samples(count)] = alignment.trim(heard, count)
-        return audio
-
-    def _decode_rows(self, features: Tensor, bandwidths: Tensor | None, lengths: list[int]) -> Tensor:
-        audio = features.new_zeros(len(features), self.config.n_samples(features.shape[2]))
-        rows = [row for row, n_frames in enumerate(lengths) if self.config.n_samples(n_frames) > 0]
-        items = [features[row, :, : lengths[row]] for row in rows]
-        ids = bandwidths if bandwidths is None or len(bandwidths) == 1 else bandwidths[rows]
-        for row, heard in zip(rows, self._decode_items(items, ids), strict=True):
-            audio[row, : len(heard)] = heard
-        return audio
-
-    def _decode_items(self, items: list[Tensor], bandwidths: Tensor | None) -> list[Tensor]:
-        ids = [None] * len(items) if bandwidths is None else bandwidths.flatten().expand(len(items)).tolist()
-        return decode_items(self, self.backend.engine(self, next(self.parameters()).device), items, ids)
-
     def _n_filled(self, n_samples: int) -> int:
         """The next length of whole frames that can be mirrored at its ends."""
         n_fft = self.config.features.n_fft if isinstance(self.config.features, MelConvention) else 0
         return -(-max(n_samples, n_fft // 2 + 1) // self.hop_length) * self.hop_length
-
-
-def _check_audio(audio: Tensor) -> None:
-    if not audio.is_floating_point():
-        raise TypeError(f"audio must be floating point in [-1, 1], got {audio.dtype}")
-    if audio.dim() != 2:
-        hint = "; it is mono: audio.mean(dim=1) mixes channels" if audio.dim() == 3 else ""
-        raise ValueError(f"audio must be (B, N), got shape {tuple(audio.shape)}{hint}")
-    if not bool(torch.isfinite(audio).all()):
-        raise ValueError("audio holds NaN or infinite samples")

@@ -17,7 +17,7 @@ from vocos_plugins import Vocos
 from vocos_plugins.config import VocosConfig
 from vocos_plugins.inference import items
 from vocos_plugins.inference.backend import Backend, applies, modules
-from vocos_plugins.inference.items import decode_items
+from vocos_plugins.inference.items import run_items
 
 Make = Callable[..., VocosConfig]
 Randomize = Callable[[nn.Module], nn.Module]
@@ -133,7 +133,7 @@ def test_long_items_are_computed_in_pieces(
         return modules(model)(given, bandwidth)
 
     given = torch.randn(1, model.config.n_features, 333)
-    (found,) = decode_items(model, engine, [given[0]], [None])
+    (found,) = run_items(model, engine, [given[0]], [None])
     expected = by_modules(model, given)[0]
     assert torch.allclose(found, expected, atol=CLOSE * float(expected.abs().max()))
     assert len(lengths) == 7

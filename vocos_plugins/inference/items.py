@@ -26,17 +26,15 @@ if TYPE_CHECKING:
 PIECE = 2048
 
 
-def decode_items(
-    vocos: Vocos, engine: Engine, items: Sequence[Tensor], bandwidths: Sequence[int | None]
-) -> list[Tensor]:
-    """Items ``(C, T)``, each of its own length, to audio ``(N,)``.
+def decode_items(vocos: Vocos, items: Sequence[Tensor], bandwidth_id: Tensor | None) -> list[Tensor]:
+    """Items ``(C, T)``, each of its own length, to audio ``(N,)``; ids ``(B, 1)`` or ``(1, 1)``."""
+    engine = vocos.backend.engine(vocos, next(vocos.parameters()).device)
+    bandwidths = [None] * len(items) if bandwidth_id is None else bandwidth_id.flatten().expand(len(items)).tolist()
+    return run_items(vocos, engine, items, bandwidths)
 
-    Args:
-        vocos: the model.
-        engine: what computes an item of it.
-        items: features.
-        bandwidths: of each item.
-    """
+
+def run_items(vocos: Vocos, engine: Engine, items: Sequence[Tensor], bandwidths: Sequence[int | None]) -> list[Tensor]:
+    """What `decode_items` gives, by whatever computes an item."""
 
     def decode(features: Tensor, bandwidth: int | None) -> Tensor:
         with torch.no_grad():  # which is each thread's own affair
