@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
+from vocos_plugins import Vocos
 from vocos_plugins.chunked import context_frames, decode_chunks, resynthesize_chunks
 
 # Frames meet in another order: float32 rounding, relative to the largest sample.
@@ -25,6 +28,17 @@ def test_pieces_of_a_mel_make_up_the_whole(make_model, noise, relative_error, pa
     """Whatever the length, also where a piece is shorter than its context or the last one is a single frame."""
     vocos = make_model(*parts)
     mel = noise(2, 12, n_frames)
+    pieces = list(decode_chunks(vocos, mel, chunk_frames=8))
+    assert relative_error(torch.cat(pieces, dim=1), vocos.decode(mel)) < TOLERANCE
+
+
+@pytest.mark.parametrize("framing", ["center", "same"])
+def test_pieces_of_a_refined_mel_make_up_the_whole(make_config, randomize, noise, relative_error, framing) -> None:
+    """Each pass of a refinement sees more frames; in float64, as passes divide by magnitudes that may be small."""
+    plain = make_config("mel", "convnext", "istft", framing)
+    head = dataclasses.replace(plain.head, refinement_steps=4)
+    vocos = randomize(Vocos(dataclasses.replace(plain, head=head))).double()
+    mel = noise(2, 12, 60, dtype=torch.float64)
     pieces = list(decode_chunks(vocos, mel, chunk_frames=8))
     assert relative_error(torch.cat(pieces, dim=1), vocos.decode(mel)) < TOLERANCE
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_finite, check_shape
-from .config import ISTFT
+from .inference import items
 from .mel import MelConvention, align
 from .model import Vocos
 
@@ -17,10 +17,8 @@ CHUNK_FRAMES = 1024
 
 
 def context_frames(vocos: Vocos) -> int:
-    """Frames on each side of a frame that reach its samples: the backbone's, and the frames that overlap it."""
-    head = vocos.config.head
-    overlap = math.ceil(head.n_fft / head.hop_length) if isinstance(head, ISTFT) else 2
-    return vocos.backbone.receptive_field + overlap
+    """Frames on each side of a frame that reach its samples: those that backbone, refinement and overlap see."""
+    return items.context_frames(vocos.config, vocos.backbone.receptive_field)
 
 
 def decode_chunks(
