@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 # The slowest first. They start trainings as processes of their own, and don't share one among themselves.
 RECIPES := nemo coqui speechbrain
 
-.PHONY: help demo install test test-recipes check format clean
+.PHONY: help demo install test test-recipes docs pages check format clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -33,10 +33,17 @@ test-recipes: $(VENV)/dev.stamp  ## run the tests of the toolkits' recipes alone
 test-recipe-%: $(VENV)/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/recipes/$*
 
-check: $(VENV)/dev.stamp  ## what runs before each commit: ruff, mypy, tests
+docs: $(VENV)/dev.stamp  ## build the site into site/, every warning an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+pages: $(VENV)/dev.stamp  ## write the pages of docs/ that come from the code; tests tell when they are out of date
+	for script in cli_page licences_page pair_matrix evaluation_page; do $(BIN)/python scripts/$$script.py || exit 1; done
+
+check: $(VENV)/dev.stamp  ## what runs before each commit: ruff, mypy, the site, tests
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(MAKE) docs
 	$(MAKE) test
 
 format: $(VENV)/dev.stamp  ## put the code into its layout
@@ -44,7 +51,7 @@ format: $(VENV)/dev.stamp  ## put the code into its layout
 	$(BIN)/ruff check --fix
 
 clean:  ## remove the environment and everything that was made
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) demo build dist site
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +64,6 @@ $(VENV)/core.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt scripts/mend_torchaudio.py | $(VENV)/bin/python
 	@echo "Installing everything that the tests need ..."
-	$(PIP) --editable '.[all,dev]'
+	$(PIP) --editable '.[all,dev,docs]'
 	$(BIN)/python scripts/mend_torchaudio.py
 	touch $@ $(VENV)/core.stamp
