@@ -22,7 +22,7 @@ from vocos_plugins.audio_files import read_blocks
 from vocos_plugins.demo.clips import CLIP_FOLDER
 from vocos_plugins.evaluation.measures import choose
 
-LOOK_AHEADS = [0, 1, 2, 4, 8, 12, 16, 20, 24]
+LOOK_AHEADS = [0, 1, 2, 4, 8, 12, 16]
 MEASURES = ("pesq", "mr-stft")
 SUFFIXES = {".flac", ".wav", ".ogg"}
 
