@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from vocos_plugins.config import ISTFT
 from vocos_plugins.export import Exportable
 
 SAME = 1e-5  # of the peak: sums in another order, layer scales multiplied first
@@ -134,17 +133,3 @@ def test_what_can_t_be_is_said(make_model, parts, options, expected) -> None:
     """With what can."""
     with pytest.raises(ValueError, match=expected):
         Exportable(make_model(*parts, "center"), **options)
-
-
-@pytest.mark.skipif(not hasattr(ISTFT, "refinement_steps"), reason="no head refines its phases")
-@pytest.mark.parametrize("outputs", ["audio", "spectrum"])
-def test_refined_phases_are_refused(make_config, outputs) -> None:
-    """An exported file doesn't refine them, and would sound otherwise than the model."""
-    import dataclasses
-
-    from vocos_plugins import Vocos
-
-    config = make_config()
-    refining = dataclasses.replace(config, head=dataclasses.replace(config.head, refinement_steps=1))
-    with pytest.raises(ValueError, match="refinement_steps=1 is not exported"):
-        Exportable(Vocos(refining), outputs)

@@ -29,6 +29,7 @@ LENGTHS = (1, 2, 3, 64, 200)
         ("mel", "convnext", "istft", "center"),
         ("mel", "convnext", "istft", "same"),
         ("mel", "convnext", "prior", "center"),
+        ("mel", "convnext", "refined", "same"),
         ("mel", "convnext", "imdct-symexp", "same"),
         ("mel", "convnext", "imdct-cos", "center"),
         ("mel", "adanorm", "wavenext", "same"),
@@ -102,10 +103,10 @@ def test_metadata_tells_the_mel(bundled) -> None:
     assert json.loads(found["provenance"])["licence"] == bundled.provenance["licence"]
 
 
-@pytest.mark.parametrize("framing", ["center", "same"])
-def test_the_spectrum_in_sherpa_s_layout(make_model, in_torch, noise, relative_error, framing) -> None:
+@pytest.mark.parametrize(("head", "framing"), [("prior", "center"), ("prior", "same"), ("refined", "same")])
+def test_the_spectrum_in_sherpa_s_layout(make_model, in_torch, noise, relative_error, head, framing) -> None:
     """Magnitude, cosine and sine in this order, and the keys that its runtime reads: they make the audio."""
-    vocos = make_model("mel", "convnext", "prior", framing)
+    vocos = make_model("mel", "convnext", head, framing)
     model = onnx_model(vocos, outputs="spectrum")
     session = onnxruntime.InferenceSession(model.SerializeToString())
     assert [each.name for each in session.get_outputs()] == ["mag", "x", "y"]

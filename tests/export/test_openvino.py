@@ -39,6 +39,7 @@ def test_the_bundled_model_equals_torch(bundled, speech, session, in_torch, rela
     "parts",
     [
         ("mel", "convnext", "prior", "same"),
+        ("mel", "convnext", "refined", "center"),
         ("mel", "convnext", "imdct-symexp", "center"),
         ("mel", "adanorm", "imdct-cos", "same"),
         ("mel", "resnet", "wavenext", "same"),

@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 from ..backbone import ConvNeXtBackbone, ConvNeXtBlock, ResNetBackbone
 from ..heads import ISTFTHead
 from ..model import Vocos
-from .real_heads import SpectrumHead, build_real_head, refuse_refinement
+from .real_heads import SpectrumHead, build_real_head
 
 OUTPUT_NAMES = {"audio": ("audio",), "spectrum": ("mag", "x", "y")}
 
@@ -31,7 +31,7 @@ class Exportable(nn.Module):
         magnitude, cosine and sine of the phase, each ``(B, n_fft // 2 + 1, T)``.
 
     Raises:
-        ValueError: the head has no spectrum, or refines its phases, or the backbone has no pointwise layers.
+        ValueError: the head has no spectrum, or the backbone has no pointwise layers.
     """
 
     def __init__(self, vocos: Vocos, outputs: str = "audio", *, bfloat16: bool = False) -> None:
@@ -45,7 +45,6 @@ class Exportable(nn.Module):
         if outputs == "spectrum":
             if not isinstance(head, ISTFTHead):
                 raise ValueError(f"a {type(head).__name__} has no STFT to end at; export with outputs='audio'")
-            refuse_refinement(head)
             self.head: nn.Module = SpectrumHead(head)
         else:
             self.head = build_real_head(head)

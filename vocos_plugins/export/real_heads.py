@@ -1,65 +1,24 @@
 """Heads in real arithmetic, for exporters and runtimes that know no complex numbers and no FFT.
 
-The inverse transform is linear: each frame is its coefficients times a fixed matrix. Of the STFT, bins of even number
-repeat themselves after half a frame and odd ones with the other sign, so that two matrices of a quarter of the size do:
-``n_fft * (n_fft + 2) / 2`` multiplications a frame, for the bundled model a seventh of what the rest costs.
+The inverse transform is a product with a fixed matrix (`real_transforms`), for the bundled model a seventh of what the
+rest costs; each pass of a refinement takes twice as much again.
 """
 
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..heads import MAX_MAGNITUDE, PRIOR_FLOOR, AmplitudePrior, IMDCTHead, IMDCTSymExpHead, ISTFTHead
 from ..mel.compression import expand
 from ..model import Vocos
-from ..spectral import ENVELOPE_FLOOR, Framing, frame_padding, imdct
-
-
-class OverlapAdd(nn.Module):
-    """Sums frames that start ``hop_length`` samples apart, as whole hops: no convolution, no index.
-
-    Args:
-        length: samples of a frame.
-        hop_length, framing: as in `vocos_plugins.spectral`.
-        window: ``(L,)``; if given, the sum is divided by that of its squares.
-
-    Shape: ``(B, T, L)`` -> ``(B, N)``.
-    """
-
-    power: Tensor | None
-
-    def __init__(self, length: int, hop_length: int, framing: Framing, window: Tensor | None = None) -> None:
-        super().__init__()
-        self.hop_length = hop_length
-        self.n_hops = -(-length // hop_length)
-        self.missing = self.n_hops * hop_length - length
-        self.first_sample = frame_padding(length, hop_length, framing)[0]
-        self.lost_frames = 1 if framing == "center" else 0
-        power = None if window is None else F.pad(window.square(), (0, self.missing)).view(self.n_hops, -1).float()
-        self.register_buffer("power", power, persistent=False)
-
-    def forward(self, frames: Tensor) -> Tensor:
-        delayed = self._delayed(F.pad(frames, (0, self.missing)) if self.missing else frames)
-        hops = [frame.narrow(2, n * self.hop_length, self.hop_length) for n, frame in enumerate(delayed)]
-        audio = functools.reduce(torch.add, hops)
-        if self.power is not None:
-            present = torch.cat(self._delayed(torch.ones_like(frames[:1, :, :1])), dim=2)
-            audio = audio / torch.matmul(present, self.power).clamp_min(ENVELOPE_FLOOR)
-        n_samples = (frames.shape[1] - self.lost_frames) * self.hop_length
-        return audio.flatten(1)[:, self.first_sample : self.first_sample + n_samples]
-
-    def _delayed(self, frames: Tensor) -> list[Tensor]:
-        """Frames ``(B, T, C)`` as late as their first, second, ... hop is: each ``(B, T + n_hops - 1, C)``."""
-        more = self.n_hops - 1
-        padded = F.pad(frames, (0, 0, more, more))
-        return [padded[:, more - n : -n or None] for n in range(self.n_hops)]
+from ..refinement import FADE, MOMENTUM, TINY
+from ..spectral import imdct
+from .real_transforms import OverlapAdd, RealSTFT, even_first
 
 
 class PriorMagnitude(nn.Module):
@@ -79,76 +38,69 @@ class PriorMagnitude(nn.Module):
         return magnitude.clamp_min(PRIOR_FLOOR)
 
 
-class RealSpectrum(nn.Module):
-    """An `ISTFTHead` up to its spectrum: hidden states -> magnitude, cosine and sine of the phase, ``(B, T, bins)``.
+class RealISTFTHead(nn.Module):
+    """`ISTFTHead` without complex numbers."""
 
-    Args:
-        head: of which the weights are copied.
-        bins: which bins, in their order; all by default.
-    """
-
-    def __init__(self, head: ISTFTHead, bins: Tensor | None = None) -> None:
+    def __init__(self, head: ISTFTHead) -> None:
         super().__init__()
-        n_bins = head.options.n_fft // 2 + 1
-        chosen = torch.arange(n_bins) if bins is None else bins
+        options, window = head.options, head.istft.window.double()
+        bins = even_first(options.n_fft)
         self.out = copy.deepcopy(head.out)
         with torch.no_grad():
-            rows = torch.cat([chosen, n_bins + chosen])
+            rows = torch.cat([bins, len(bins) + bins])
             self.out.weight.copy_(head.out.weight[rows])
             self.out.bias.copy_(head.out.bias[rows])
-        self.prior = None if head.prior is None else PriorMagnitude(head.prior, chosen)
+        self.prior = None if head.prior is None else PriorMagnitude(head.prior, bins)
+        self.refinement_steps = options.refinement_steps
+        self.stft = RealSTFT(window, forward_too=self.refinement_steps > 0)
+        self.overlap_add = OverlapAdd(options.n_fft, options.hop_length, options.framing, window)
 
-    def forward(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        _refuse(mask)
+        magnitude, x, y = self.spectrum(hidden, features)
+        return self._audio(magnitude * x, magnitude * y)
+
+    def spectrum(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Magnitude, and cosine and sine of the phase, ``(B, T, n_fft // 2 + 1)``, even bins before odd ones."""
         log_magnitude, phase = self.out(hidden).float().chunk(2, dim=2)
         magnitude = log_magnitude.exp()
         if self.prior is not None:
             magnitude = magnitude * self.prior(features)
-        return magnitude.clamp_max(MAX_MAGNITUDE), phase.cos(), phase.sin()
+        magnitude = magnitude.clamp_max(MAX_MAGNITUDE)
+        return (magnitude, *self._refined(magnitude, phase.cos(), phase.sin()))
+
+    def _refined(self, magnitude: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """As `refinement.refine`."""
+        previous: tuple[Tensor, Tensor] | None = None
+        for _ in range(self.refinement_steps):
+            audio = self._audio(magnitude * x, magnitude * y)
+            real, imaginary = ahead = self.stft.analyse(self.overlap_add.frames(audio))
+            if previous is not None:
+                share = MOMENTUM / (1 + MOMENTUM)
+                ahead = real - share * previous[0], imaginary - share * previous[1]
+            power = ahead[0].square() + ahead[1].square() + FADE * magnitude.square() + TINY
+            x, y = ahead[0] * power.rsqrt(), ahead[1] * power.rsqrt()
+            previous = real, imaginary
+        return x, y
+
+    def _audio(self, real: Tensor, imaginary: Tensor) -> Tensor:
+        audio: Tensor = self.overlap_add(self.stft.invert(real, imaginary))
+        return audio
 
 
 class SpectrumHead(nn.Module):
-    """`RealSpectrum` with bins first: three times ``(B, n_fft // 2 + 1, T)``."""
+    """`RealISTFTHead` up to its spectrum, bins first and in their own order: three times ``(B, n_fft // 2 + 1, T)``."""
+
+    bins: Tensor
 
     def __init__(self, head: ISTFTHead) -> None:
         super().__init__()
-        self.spectrum = RealSpectrum(head)
+        self.head = RealISTFTHead(head)
+        self.register_buffer("bins", even_first(head.options.n_fft).argsort(), persistent=False)
 
     def forward(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        magnitude, cosine, sine = self.spectrum(hidden, features)
-        return magnitude.transpose(1, 2), cosine.transpose(1, 2), sine.transpose(1, 2)
-
-
-class RealISTFTHead(nn.Module):
-    """`ISTFTHead` without complex numbers."""
-
-    even: Tensor
-    odd: Tensor
-    window: Tensor
-
-    def __init__(self, head: ISTFTHead) -> None:
-        super().__init__()
-        refuse_refinement(head)
-        n_fft = head.options.n_fft
-        window = head.istft.window.double()
-        bins = torch.arange(n_fft // 2 + 1)
-        self.n_even = len(bins[::2])
-        self.spectrum = RealSpectrum(head, torch.cat([bins[::2], bins[1::2]]))
-        unit = torch.eye(len(bins), dtype=torch.complex128, device=window.device)
-        # Windowed sines and cosines over the first half of a frame.
-        real, imaginary = (torch.fft.irfft(factor * unit, n_fft)[:, : n_fft // 2] for factor in (1, 1j))
-        for name, which in (("even", slice(0, None, 2)), ("odd", slice(1, None, 2))):
-            self.register_buffer(name, torch.cat([real[which], imaginary[which]]).float(), persistent=False)
-        self.register_buffer("window", window.float(), persistent=False)
-        self.overlap_add = OverlapAdd(n_fft, head.options.hop_length, head.options.framing, window)
-
-    def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        _refuse(mask)
-        magnitude, cosine, sine = self.spectrum(hidden, features)
-        real, imaginary, n = magnitude * cosine, magnitude * sine, self.n_even
-        even = torch.matmul(torch.cat([real[..., :n], imaginary[..., :n]], dim=2), self.even)
-        odd = torch.matmul(torch.cat([real[..., n:], imaginary[..., n:]], dim=2), self.odd)
-        audio: Tensor = self.overlap_add(torch.cat([even + odd, even - odd], dim=2) * self.window)
-        return audio
+        magnitude, x, y = (part.index_select(2, self.bins) for part in self.head.spectrum(hidden, features))
+        return magnitude.transpose(1, 2), x.transpose(1, 2), y.transpose(1, 2)
 
 
 class RealIMDCTHead(nn.Module):
@@ -194,13 +146,6 @@ def real_head(vocos: Vocos) -> Iterator[None]:
         yield
     finally:
         vocos.head = head
-
-
-def refuse_refinement(head: ISTFTHead) -> None:
-    """Raises ValueError for a head that refines its phases, which no exported file does."""
-    steps = getattr(head.options, "refinement_steps", 0)
-    if steps:
-        raise ValueError(f"refinement_steps={steps} is not exported; export the model with refinement_steps=0")
 
 
 def _refuse(mask: Tensor | None) -> None:
