@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .bench import bench
 from .conventions import conventions
 from .convert import convert
 from .decode import decode
@@ -26,7 +27,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, resynth, decode, encode, convert, train, doctor, export, enable, disable, conventions, plugins):
+COMMANDS = (
+    *(demo, resynth, decode, encode, convert, train, bench),
+    *(doctor, export, enable, disable, conventions, plugins),
+)
+for command in COMMANDS:
     app.command()(command)
 app.command("eval")(evaluate)
 

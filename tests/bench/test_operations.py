@@ -1,0 +1,71 @@
+"""What is counted by formula is what torch counts while the model runs, and what the paper's shape has."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from vocos_plugins import Vocos
+from vocos_plugins.bench.operations import BYTES, STAGES, count
+from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
+from vocos_plugins.conventions import VOCOS_24KHZ
+
+MODELS = [
+    ("mel", "convnext", "istft", "center"),
+    ("mel", "convnext", "prior", "same"),
+    ("mel", "convnext", "refined", "center"),
+    ("encodec", "adanorm", "istft", "same"),
+    ("mel", "resnet", "istft", "center"),
+    ("mel", "convnext", "imdct-symexp", "center"),
+    ("mel", "convnext", "imdct-cos", "same"),
+    ("mel", "convnext", "wavenext", "same"),
+]
+
+
+@pytest.fixture(scope="module")
+def paper() -> Vocos:
+    """The paper's mel model."""
+    backbone = ConvNeXt(dim=512, intermediate_dim=1536, num_layers=8)
+    return Vocos(VocosConfig(features=VOCOS_24KHZ, backbone=backbone, head=ISTFT(n_fft=1024, hop_length=256)))
+
+
+@pytest.mark.parametrize("parts", MODELS, ids="-".join)
+@pytest.mark.parametrize("n_frames", [1, 37])
+def test_flops_are_torchs(make_model, noise, parts, n_frames) -> None:
+    """Of every backbone and head."""
+    vocos = make_model(*parts)
+    ids = None if vocos.config.n_bandwidths is None else torch.tensor([[1]])
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        vocos.compute(noise(1, vocos.config.n_features, n_frames), ids)
+    stages = count(vocos, n_frames)
+    assert tuple(stages) == STAGES
+    assert sum(work.flops + work.exact_flops for work in stages.values()) == counter.get_total_flops()
+
+
+def test_flops_of_the_papers_shape(paper) -> None:
+    """By hand: kernel 7; eight blocks of a depthwise convolution and two linear layers; 513 magnitudes and phases."""
+    stages = count(paper, 1)
+    assert stages["embed"].exact_flops == 2 * 7 * 100 * 512
+    assert stages["blocks"].flops == 8 * 2 * 2 * 512 * 1536
+    assert stages["blocks"].exact_flops == 8 * 2 * 7 * 512
+    assert stages["head"].exact_flops == 2 * 512 * 1026
+
+
+def test_bytes_are_weights_and_frames(paper) -> None:
+    """Without frames the weights alone; then as many bytes for each frame."""
+    weights = sum(p.numel() for name, p in paper.named_parameters() if name.endswith("weight") and p.dim() > 1)
+    nothing, one, two = (sum(work.bytes for work in count(paper, n).values()) for n in (0, 1, 2))
+    assert nothing == 4 * weights
+    assert one - nothing == two - one == 4 * (100 + 512 + 8 * 2 * 512 + 512 + 1026 + 1026 + 256)
+
+
+@pytest.mark.parametrize("precision", BYTES)
+def test_lower_precisions_move_less(paper, precision) -> None:
+    """Of the blocks' linear layers only; the operations stay as many."""
+    exact, low = count(paper, 10), count(paper, 10, precision)
+    saved = (4 - BYTES[precision]) * 8 * 2 * 512 * 1536
+    assert exact["blocks"].bytes - low["blocks"].bytes == saved
+    assert {name: work for name, work in low.items() if name != "blocks"} == {
+        name: work for name, work in exact.items() if name != "blocks"
+    }

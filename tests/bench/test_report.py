@@ -1,0 +1,116 @@
+"""A whole measurement of a tiny model, what is told of it, and what isn't there."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+
+import pytest
+
+from vocos_plugins.bench.contestants import REFERENCE, Contestant
+from vocos_plugins.bench.grid import Case, Row, compare
+from vocos_plugins.bench.report import Plan, Report, as_data, bench
+from vocos_plugins.bench.roofline import Machine, Roofline, Stage
+from vocos_plugins.bench.tables import LOADED, markdown, ratio, speed_tables, stage_table
+from vocos_plugins.bench.timing import Timing
+
+CASES = (Case(1, 0.1), Case(1, 0.5), Case(3, 0.1))
+OURS = Contestant("torch", "float32")
+
+
+@pytest.fixture(scope="module")
+def report(short, make_config) -> Report:
+    """Of everything at once; the ResNet has no reference here, which is told."""
+    plan = Plan(
+        source=make_config(backbone="resnet"), contestants=[Contestant(REFERENCE), OURS], cases=CASES, n_threads=[1]
+    )
+    return bench(plan, lambda _: None)
+
+
+def test_a_report_holds_every_part(report) -> None:
+    """Speeds of each case, stages of each precision, first calls of the shortest and of a longer item."""
+    assert [(row.contestant, row.case) for row in report.rows] == [(OURS.name, case) for case in CASES]
+    assert [roofline.precision for roofline in report.rooflines] == ["float32"]
+    assert [call.audio_seconds for call in report.first_calls] == [0.1, 0.5]
+    assert "ConvNeXt" in report.absent["vocos 0.1.0"]
+    assert report.parameters > 1000
+    assert min(report.limits.bandwidth, *report.limits.peaks.values()) > 1e6
+
+
+def test_it_is_told_in_words_and_as_data(report) -> None:
+    """Every contestant and case is in the tables; the data survive JSON."""
+    text, data = markdown(report), json.loads(json.dumps(as_data(report)))
+    for word in ("random weights", "1 x 0.5 s", "3 x 0.1 s", OURS.name, "Not measured: vocos 0.1.0", "GFLOP/s"):
+        assert word in text
+    assert data["rows"][0]["timing"]["seconds"] == report.rows[0].timing.seconds
+    assert data["machine"]["torch"]
+
+
+def test_precisions_that_a_machine_lacks_are_told(short, make_config, monkeypatch) -> None:
+    """And the others are measured."""
+    monkeypatch.setattr("vocos_plugins.inference.backend.has_bfloat16", lambda: False)
+    rows, absent = compare([OURS, Contestant("torch", "bfloat16")], make_config(), CASES[:1], 1)
+    assert [row.contestant for row in rows] == [OURS.name]
+    assert "bfloat16" in absent["torch bfloat16"]
+
+
+def test_a_package_that_is_missing_is_told(short, make_config, monkeypatch) -> None:
+    """As what Python says when it is imported."""
+    monkeypatch.setitem(sys.modules, "vocos", None)
+    monkeypatch.delitem(sys.modules, "vocos_plugins.bench.reference", raising=False)
+    rows, absent = compare([Contestant(REFERENCE), OURS], make_config(), CASES[:1], 1)
+    assert [row.contestant for row in rows] == [OURS.name]
+    assert "vocos" in absent["vocos 0.1.0"]
+
+
+def row(contestant: str, seconds: float, *, n_threads: int = 1, disturbed: bool = False) -> Row:
+    return Row(n_threads, contestant, Case(2, 5), Timing(seconds, seconds, seconds, 1, disturbed))
+
+
+def test_factors_and_ratios() -> None:
+    """Seconds over seconds of audio, of all items; and how many times as fast as the first, in the same run."""
+    rows = [row("a", 2), row("b", 0.5)]
+    assert rows[0].real_time_factor == 0.2
+    assert ratio(rows, "b", "a", Case(2, 5)) == (4, False)
+    text = speed_tables([*rows, row("a", 1, n_threads=2), row("b", 0.5, n_threads=2)])
+    assert "| b | 0.0500 (4.00) |" in text.split("2 threads")[0]
+    assert "| b | 0.0500 (2.00) |" in text.split("2 threads")[1]
+
+
+def test_what_was_disturbed_is_marked(report) -> None:
+    """In its cell, in the ratio of what is compared with it, and at the top."""
+    rows = [row("a", 2, disturbed=True), row("b", 0.5)]
+    text = markdown(dataclasses.replace(report, rows=rows))
+    assert "0.2000 (1.00)?" in text
+    assert "0.0500 (4.00)?" in text
+    assert LOADED in text
+    assert LOADED not in markdown(dataclasses.replace(report, rows=[row("a", 2)]))
+
+
+def test_the_share_of_the_peak() -> None:
+    """By hand: a second of products that took two; what has no products has no share but counts in the whole."""
+    stages = {
+        "blocks": Stage(seconds=2.0, flops=10**9, bytes=10**6, product_seconds=1.0, limit=1.0),
+        "inverse STFT": Stage(seconds=2.0, flops=0, bytes=10**9, product_seconds=0.0, limit=0.5),
+    }
+    roofline = Roofline("float32", 10.0, stages, {})
+    assert (roofline.seconds, roofline.peak_share, roofline.limit_share) == (4.0, 0.25, 0.375)
+    lines = stage_table([roofline]).splitlines()
+    assert lines[2].endswith("| 50% |")
+    assert lines[3].endswith("|  |")
+    assert lines[4].endswith("| 25% |")
+
+
+def test_limits_are_the_machines(short, make_config) -> None:
+    """Products at their peak, or memory where that takes longer."""
+    from vocos_plugins.bench import roofline
+
+    machine = Machine({"float32": 1e9, "bfloat16": 2e9, "int8": 4e9}, 1e12)
+    slow = Machine(machine.peaks, 1.0)
+    stages = roofline._roofline(make_config(), 0.5, "float32", machine).stages
+    starved = roofline._roofline(make_config(), 0.5, "float32", slow).stages
+    for name, stage in stages.items():
+        assert stage.product_seconds == pytest.approx(stage.flops / 1e9)
+        assert stage.limit == max(stage.product_seconds, stage.bytes / 1e12)
+        assert starved[name].limit == stage.bytes

@@ -1,0 +1,71 @@
+"""What a model has to do, counted from its layers: the products it computes and the least it moves to and from memory.
+
+Each weight of a convolution or a linear layer is multiplied once a frame, and a product with its sum is two floating
+point operations. Norms, activations and the inverse FFT are no matrix products and are not counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..backbone import ConvNeXtBlock, ResBlock
+from ..heads import ISTFTHead, WaveNeXtHead
+from ..model import Vocos
+
+FLOAT_BYTES = 4
+BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+STAGES = ("embed", "blocks", "head", "inverse STFT")
+
+
+@dataclass(frozen=True)
+class Work:
+    """Of one stage.
+
+    Attributes:
+        flops: floating point operations in the precision of the blocks' linear layers.
+        exact_flops: those that are in float32 whatever that precision.
+        bytes: to and from memory if each weight is read once, and each layer's frames once in and out.
+    """
+
+    flops: int
+    exact_flops: int
+    bytes: int
+
+
+def count(vocos: Vocos, n_frames: int, precision: str = "float32") -> dict[str, Work]:
+    """The work of each of `STAGES` on one item.
+
+    Args:
+        vocos: the model.
+        n_frames: the item's length.
+        precision: of the blocks' linear layers, which are nine tenths of the work.
+    """
+    backbone, head, dim = vocos.backbone, vocos.head, vocos.config.backbone.dim
+    blocks = [module for module in backbone.modules() if isinstance(module, (ConvNeXtBlock, ResBlock))]
+    pointwise = sum(_weights(b.pwconv1) + _weights(b.pwconv2) for b in blocks if isinstance(b, ConvNeXtBlock))
+    embed, convolutions, out = _weights(backbone.embed), sum(map(_weights, blocks)) - pointwise, _weights(head)
+    if isinstance(head, ISTFTHead) and head.prior is not None:
+        out += head.prior.inverse.numel()
+    n_outputs = next(layer.out_features for layer in reversed(list(head.modules())) if isinstance(layer, nn.Linear))
+    n_transformed = 0 if isinstance(head, WaveNeXtHead) else n_outputs + vocos.hop_length
+
+    def floats(n_weights: int, width: int) -> int:
+        return FLOAT_BYTES * (n_weights + width * n_frames)
+
+    return {
+        "embed": Work(0, 2 * embed * n_frames, floats(embed, vocos.config.n_features + dim)),
+        "blocks": Work(
+            2 * pointwise * n_frames,
+            2 * convolutions * n_frames,
+            BYTES[precision] * pointwise + floats(convolutions, 2 * dim * len(blocks)),
+        ),
+        "head": Work(0, 2 * out * n_frames, floats(out, dim + n_outputs)),
+        "inverse STFT": Work(0, 0, floats(0, n_transformed)),
+    }
+
+
+def _weights(module: nn.Module) -> int:
+    layers = (layer for layer in module.modules() if isinstance(layer, (nn.Conv1d, nn.Linear)))
+    return sum(layer.weight.numel() for layer in layers)

@@ -1,0 +1,93 @@
+"""How near a decode comes to what the machine can do: its stages against the products and the memory they need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..inference.backend import Precision
+from .contestants import Source, last_bandwidth, load, make_features
+from .operations import count
+from .peak import bandwidth, peaks
+from .stages import operators, stage_seconds
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a decode.
+
+    Attributes:
+        seconds: measured.
+        flops: of its products.
+        bytes: to and from memory, at least.
+        product_seconds: what the products take at the machine's peak, each in its precision.
+        limit: the least that it can take: the products, or the memory if that is longer.
+    """
+
+    seconds: float
+    flops: int
+    bytes: int
+    product_seconds: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """A decode of one item by torch in one precision.
+
+    Attributes:
+        stages: by name.
+        operators: torch's own, by share of the time.
+    """
+
+    precision: str
+    audio_seconds: float
+    stages: dict[str, Stage]
+    operators: dict[str, float]
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole decode."""
+        return sum(stage.seconds for stage in self.stages.values())
+
+    @property
+    def peak_share(self) -> float:
+        """Share of the machine's matrix-product peak that is reached."""
+        return sum(stage.product_seconds for stage in self.stages.values()) / self.seconds
+
+    @property
+    def limit_share(self) -> float:
+        """Share of the roofline that is reached: 1 would leave nothing to gain without fewer operations."""
+        return sum(stage.limit for stage in self.stages.values()) / self.seconds
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the machine reaches: floating point operations a second by precision, bytes a second of memory."""
+
+    peaks: dict[str, float]
+    bandwidth: float
+
+
+def rooflines(
+    source: Source, audio_seconds: float, n_threads: int, precisions: tuple[Precision, ...]
+) -> tuple[Machine, list[Roofline]]:
+    """To be called in a fresh process (`alone`); leaves out the precisions that the machine hasn't."""
+    torch.set_num_threads(n_threads)
+    machine = Machine(peaks(), bandwidth())
+    return machine, [
+        _roofline(source, audio_seconds, precision, machine) for precision in precisions if precision in machine.peaks
+    ]
+
+
+def _roofline(source: Source, audio_seconds: float, precision: Precision, machine: Machine) -> Roofline:
+    vocos = load(source)
+    features, bandwidth_id = make_features(vocos, 1, audio_seconds)[0], last_bandwidth(vocos)
+    seconds = stage_seconds(vocos, precision, features, bandwidth_id)
+    stages = {}
+    for name, work in count(vocos, features.shape[1], precision).items():
+        products = work.flops / machine.peaks[precision] + work.exact_flops / machine.peaks["float32"]
+        limit = max(products, work.bytes / machine.bandwidth)
+        stages[name] = Stage(seconds[name], work.flops + work.exact_flops, work.bytes, products, limit)
+    return Roofline(precision, audio_seconds, stages, operators(vocos, precision, features, bandwidth_id))

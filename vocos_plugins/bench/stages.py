@@ -1,0 +1,123 @@
+"""Where the time of a decode goes: by stage of the model, and by operator of torch."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..heads import ISTFTHead
+from ..inference.backbone import FastBackbone
+from ..inference.backend import Backend, Engine, Precision
+from ..inference.engine import FastEngine
+from ..inference.head import FastISTFT
+from ..inference.head import supports as has_fast_head
+from ..model import Vocos
+
+TURNS = 9
+N_OPERATORS = 12
+
+
+class Clock:
+    """In the place of a function, or of one that makes a generator: adds up the time that is spent in it."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.seconds = 0.0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        before = time.perf_counter()
+        result = self.function(*args, **kwargs)
+        self.seconds += time.perf_counter() - before
+        return self._each(result) if isinstance(result, Iterator) else result
+
+    def _each(self, generator: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            before = time.perf_counter()
+            item = next(generator, None)
+            self.seconds += time.perf_counter() - before
+            if item is None:
+                return
+            yield item
+
+
+@torch.no_grad()
+def stage_seconds(vocos: Vocos, precision: Precision, features: Tensor, bandwidth: int | None) -> dict[str, float]:
+    """Median seconds of each of `operations.STAGES` in a decode by torch.
+
+    ``embed`` is the first convolution, ``blocks`` the rest of the backbone with its norms, ``head`` all up to the
+    spectrum. A head without one, or with another transform, is all ``head``.
+
+    Args:
+        vocos: the model.
+        precision: as of `Backend`.
+        features: of one item, ``(C, T)``.
+        bandwidth: of an EnCodec model.
+    """
+    run, clocks = _watched(vocos, Backend("torch", precision), features.device)
+    run(features, bandwidth)
+    found: dict[str, list[float]] = {"embed": [], "blocks": [], "head": [], "inverse STFT": []}
+    for _ in range(TURNS):
+        for clock in clocks.values():
+            clock.seconds = 0.0
+        run(features, bandwidth)
+        embed, backbone, head = (clocks[part].seconds for part in ("embed", "backbone", "head"))
+        spectra = clocks["spectra"].seconds if "spectra" in clocks else head
+        for stage, seconds in zip(found, (embed, backbone - embed, spectra, head - spectra), strict=True):
+            found[stage].append(seconds)
+    return {stage: statistics.median(seconds) for stage, seconds in found.items()}
+
+
+def operators(vocos: Vocos, precision: Precision, features: Tensor, bandwidth: int | None) -> dict[str, float]:
+    """Share of the time in each of torch's operators, longest first; arguments as of `stage_seconds`."""
+    vocos.backend = Backend("torch", precision)
+    vocos.decode(features[None], bandwidth_id=bandwidth)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        for _ in range(TURNS):
+            vocos.decode(features[None], bandwidth_id=bandwidth)
+    times = {event.key: event.self_cpu_time_total for event in profile.key_averages()}
+    longest = sorted(times, key=lambda name: -times[name])[:N_OPERATORS]
+    return {name: times[name] / sum(times.values()) for name in longest}
+
+
+def _watched(vocos: Vocos, backend: Backend, device: torch.device) -> tuple[Engine, dict[str, Clock]]:
+    """A decode of one item, and the clocks in it."""
+    vocos = copy.deepcopy(vocos)
+    engine, head = backend.engine(vocos, device), vocos.head
+    if not isinstance(engine, FastEngine):
+        return _watched_modules(vocos)
+    backbone = FastBackbone(vocos.backbone, engine.mlps)  # type: ignore[arg-type]
+    clocks = {"embed": Clock(backbone.embed), "backbone": Clock(backbone)}
+    backbone.embed = clocks["embed"]  # type: ignore[assignment]
+    if isinstance(head, ISTFTHead) and has_fast_head(head):
+        synthesis = FastISTFT(head)
+        clocks |= {"spectra": Clock(synthesis._spectra), "head": Clock(synthesis)}
+        synthesis._spectra = clocks["spectra"]  # type: ignore[method-assign]
+    else:
+        clocks["head"] = Clock(lambda hidden, features: head(hidden[None], features[None])[0])
+
+    def run(features: Tensor, bandwidth: int | None) -> Tensor:
+        audio: Tensor = clocks["head"](clocks["backbone"](features, bandwidth), features)
+        return audio
+
+    return run, clocks
+
+
+def _watched_modules(vocos: Vocos) -> tuple[Engine, dict[str, Clock]]:
+    parts = {"embed": vocos.backbone.embed, "backbone": vocos.backbone, "head": vocos.head}
+    clocks = {name: Clock(part.forward) for name, part in parts.items()}
+    for name, part in parts.items():
+        part.forward = clocks[name]  # type: ignore[method-assign]
+    if isinstance(vocos.head, ISTFTHead):
+        clocks["spectra"] = Clock(vocos.head.spectrum)
+        vocos.head.spectrum = clocks["spectra"]  # type: ignore[method-assign]
+
+    def run(features: Tensor, bandwidth: int | None) -> Tensor:
+        return vocos.compute(features[None], None if bandwidth is None else torch.tensor([[bandwidth]]))[0]
+
+    return run, clocks

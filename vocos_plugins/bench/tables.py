@@ -1,0 +1,124 @@
+"""A report as markdown. ``?`` marks what was measured while other work went on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .grid import Case, Row
+from .report import Report, threads
+from .roofline import Machine, Roofline
+
+LOADED = (
+    "**Other work went on while the figures marked with ? were taken: they got less of the processors than they had. "
+    "Take them again on a quiet machine.**"
+)
+
+
+def markdown(report: Report) -> str:
+    """All of it."""
+    parts = [f"{report.model}, {report.parameters / 1e6:.1f} M parameters.", machine_line(report.machine)]
+    if any(row.timing.disturbed for row in report.rows):
+        parts.append(LOADED)
+    parts += [f"Not measured: {name}: {reason}." for name, reason in report.absent.items()]
+    parts.append(speed_tables(report.rows))
+    parts += ["Where the time goes in one item, and what this machine could do:", limits_line(report.limits)]
+    parts.append(stage_table(report.rooflines))
+    parts += [operators_line(roofline) for roofline in report.rooflines]
+    parts.append(first_call_table(report))
+    return "\n\n".join(parts) + "\n"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """The first column to the left, figures to the right."""
+    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def machine_line(machine: dict[str, str]) -> str:
+    """Processor and versions."""
+    versions = ", ".join(f"{name} {machine[name]}" for name in ("python", "torch", "vocos-plugins"))
+    return f"{machine['processor']}, {machine['cores']} cores; {versions}."
+
+
+def speed_tables(rows: Sequence[Row]) -> str:
+    """For each number of threads the real-time factor, and how many times as fast as the first contestant."""
+    parts = []
+    for n_threads in dict.fromkeys(row.n_threads for row in rows):
+        own = [row for row in rows if row.n_threads == n_threads]
+        base = own[0].contestant
+        parts.append(f"Real-time factor with {threads(n_threads)}, and times as fast as {base}:")
+        parts.append(_speed_table(own, base))
+    return "\n\n".join(parts)
+
+
+def ratio(rows: Iterable[Row], contestant: str, base: str, case: Case) -> tuple[float, bool]:
+    """How many times as fast one is as another in a case, and whether other work disturbed it."""
+    found = {row.contestant: row.timing for row in rows if row.case == case}
+    own, other = found[contestant], found[base]
+    return other.seconds / own.seconds, own.disturbed or other.disturbed
+
+
+def stage_table(rooflines: Sequence[Roofline]) -> str:
+    """Each precision's stages beside what the machine's peaks allow."""
+    header = ("torch, precision, stage", "ms", "of the time", "MFLOP", "MB", "at the peak, ms", "share of the peak")
+    lines = []
+    for roofline in rooflines:
+        for name, stage in roofline.stages.items():
+            share = stage.seconds / roofline.seconds
+            lines.append(
+                [
+                    f"{roofline.precision}, {name}",
+                    f"{1e3 * stage.seconds:.2f}",
+                    f"{share:.0%}",
+                    f"{stage.flops / 1e6:.0f}",
+                    f"{stage.bytes / 1e6:.1f}",
+                    f"{1e3 * stage.product_seconds:.2f}",
+                    f"{stage.product_seconds / stage.seconds:.0%}" if stage.flops else "",
+                ]
+            )
+        flops, moved = (sum(getattr(s, what) for s in roofline.stages.values()) for what in ("flops", "bytes"))
+        products = roofline.peak_share * roofline.seconds
+        cells = (f"{1e3 * roofline.seconds:.2f}", "100%", f"{flops / 1e6:.0f}", f"{moved / 1e6:.1f}")
+        lines.append(
+            [
+                f"**{roofline.precision}, {roofline.audio_seconds:g} s**",
+                *cells,
+                f"{1e3 * products:.2f}",
+                f"{roofline.peak_share:.0%}",
+            ]
+        )
+    return table(header, lines)
+
+
+def limits_line(machine: Machine) -> str:
+    """What products and copies reach."""
+    reached = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {precision}" for precision, rate in machine.peaks.items())
+    return f"Matrix products reach {reached}; copies {machine.bandwidth / 1e9:.0f} GB/s, read and written."
+
+
+def operators_line(roofline: Roofline) -> str:
+    """Torch's profiler in a sentence."""
+    found = ", ".join(f"`{name}` {share:.0%}" for name, share in roofline.operators.items() if share >= 0.01)
+    return f"torch's profiler, {roofline.precision}: {found}."
+
+
+def first_call_table(report: Report) -> str:
+    """In fresh processes."""
+    lines = []
+    for call in report.first_calls:
+        figures = (1e3 * call.first, 1e3 * call.steady, call.first / call.steady)
+        lines.append([call.contestant, f"{call.audio_seconds:g} s", *(f"{figure:.1f}" for figure in figures)])
+    return "The first decode after loading:\n\n" + table(("", "audio", "first, ms", "later, ms", "ratio"), lines)
+
+
+def _speed_table(rows: Sequence[Row], base: str) -> str:
+    cases = list(dict.fromkeys(row.case for row in rows))
+    lines = []
+    for name in dict.fromkeys(row.contestant for row in rows):
+        cells = []
+        for case in cases:
+            row = next(row for row in rows if row.contestant == name and row.case == case)
+            times, disturbed = ratio(rows, name, base, case)
+            cells.append(f"{row.real_time_factor:.4f} ({times:.2f}){'?' if disturbed else ''}")
+        lines.append([name, *cells])
+    return table(("", *(case.name for case in cases)), lines)

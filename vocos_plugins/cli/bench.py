@@ -1,0 +1,81 @@
+"""``vocos bench``: how fast a model decodes on this machine, and how near that is to what the machine can do."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+
+from .options import DEFAULT_MODEL, Json, Model, fail, load_model
+
+REFERENCE = "reference"
+
+
+def bench(
+    model: Model = DEFAULT_MODEL,
+    seconds: Annotated[
+        list[float] | None, typer.Option(help="A length at batch 1; may be given again. 1, 10 and 60 by default.")
+    ] = None,
+    batch: Annotated[
+        list[int] | None, typer.Option(help="A number of items of 1 s at once; may be given again. 8 by default.")
+    ] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option(help="A number of threads; may be given again. All processors by default.")
+    ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(help="float32, bfloat16, int8 or auto; may be given again. The first three by default."),
+    ] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option(help="torch, onnxruntime or openvino; may be given again. torch by default.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="'reference', the package vocos 0.1.0 in the same shape, takes part.")
+    ] = None,
+    as_json: Json = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Also write it here, with the JSON beside it.")
+    ] = None,
+) -> None:
+    """Measure real-time factors by length, batch, threads, precision and backend, side by side.
+
+    Then where the time goes, the share of the machine's peak that is reached, and the first call against later ones.
+    What isn't installed is told and left out. Other work on the machine is noticed: its figures are marked.
+    """
+    from ..bench.contestants import Contestant, line_up
+    from ..bench.grid import Case
+    from ..bench.report import Plan, as_data
+    from ..bench.report import bench as run
+    from ..bench.tables import markdown
+    from ..inference.backend import BackendName, Precision
+    from ..whole_files import whole_file
+
+    for given, known, what in ((backend, BackendName, "backend"), (precision, Precision, "precision")):
+        for value in given or ():
+            if value not in get_args(known):
+                fail(f"unknown {what} {value!r}; known are {', '.join(get_args(known))}")
+    if against not in (None, REFERENCE):
+        fail(f"--against takes {REFERENCE}, got {against!r}")
+    n_usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for n_threads in threads or ():
+        if not 1 <= n_threads <= n_usable:
+            fail(f"--threads must be 1 to {n_usable} on this machine, got {n_threads}")
+    if min([*(seconds or ()), *(batch or ()), 1]) <= 0:
+        fail("--seconds and --batch must be positive")
+    load_model(model)
+    contestants = [Contestant(REFERENCE)] * (against is not None)
+    contestants += line_up(cast(list[BackendName], backend or ["torch"]), cast("list[Precision] | None", precision))
+    cases = [Case(1, length) for length in sorted(seconds or (1, 10, 60))]
+    cases += [Case(items, 1) for items in batch or (8,)]
+    plan = Plan(source=model, contestants=contestants, cases=cases, n_threads=threads or [n_usable])
+    report = run(plan, lambda step: typer.echo(f"{step} ...", err=True))
+    data = json.dumps(as_data(report), indent=2)
+    typer.echo(data if as_json else markdown(report))
+    if out:
+        for path, text in ((out, markdown(report)), (out.with_suffix(".json"), data)):
+            with whole_file(path) as temporary:
+                temporary.write_text(text + "\n" if text is data else text, encoding="utf-8")
+    raise typer.Exit(0 if report.rows else 1)
