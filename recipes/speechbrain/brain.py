@@ -61,6 +61,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         self.train_stats: dict[str, float] = {}
         self.board: Any = None
         self.stopped = False
+        self.loaders: list[Any] = []
         if checkpointer is not None:
             checkpointer.add_recoverable("average", self.average)
 
@@ -129,6 +130,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
                 f"{len(dataset)} recordings to train on are fewer than batch_size on all processes, "
                 f"{options.get('batch_size')} on each; lower it"
             )
+        self.loaders.append(loader)
         return loader
 
     def on_fit_start(self) -> None:
@@ -137,6 +139,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         signal.signal(signal.SIGTERM, self._on_sigterm)
         # The loader's processes inherit this. A scheduler tells them, too, to end, and the step still needs its batch.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        logger.info("From now on, SIGTERM saves the state and ends the run")
 
     def fit(self, *args: Any, **options: Any) -> None:
         """As of ``Brain``; afterwards SIGTERM is what it was."""
@@ -144,6 +147,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         try:
             super().fit(*args, **options)
         finally:
+            self._end_loaders()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             signal.signal(signal.SIGTERM, handler)
 
@@ -195,6 +199,16 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         decay = self.optimization.average_decay_at(self.optimizer_step)
         for mean, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             mean.lerp_(new, 1 - decay)
+
+    def _end_loaders(self) -> None:
+        """Ends their processes, which an epoch that was left early would leave behind.
+
+        At exit, Python would send them SIGTERM, which they don't take, and wait for them.
+        """
+        for loader in self.loaders:
+            end = getattr(loader._speechbrain_iterator, "_shutdown_workers", None)
+            if end is not None:
+                end()
 
     def _should_save_intra_epoch_ckpt(self, last_ckpt_time: float, steps_since_ckpt: int) -> bool:
         wanted: bool = self._agree_to_stop() or super()._should_save_intra_epoch_ckpt(last_ckpt_time, steps_since_ckpt)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ import torch
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "coqui"
 RATE = 22050
-TIMEOUT_S = 300  # of a process: fifteen seconds on an idle machine
 MEL = {
     "kind": "mel",
     "sample_rate": RATE,
@@ -128,32 +125,15 @@ def make_tts(corpus, tmp_path_factory) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def start() -> Callable[..., subprocess.Popen[str]]:
+def start(start_process) -> Callable[..., subprocess.Popen[str]]:
     """Starts one of the recipe's scripts in a process of its own."""
-
-    def begin(script: str, *arguments: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, str(RECIPE / script), *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-
-    return begin
+    return lambda script, *arguments: start_process(RECIPE / script, *arguments)
 
 
 @pytest.fixture(scope="session")
-def run(start) -> Callable[..., str]:
-    """Runs a script to its end and gives what it prints; with ``check=False`` it may fail."""
-
-    def finish(script: str, *arguments: object, check: bool = True) -> str:
-        process = start(script, *arguments)
-        output = process.communicate(timeout=TIMEOUT_S)[0]
-        assert not check or process.returncode == 0, output
-        return output
-
-    return finish
+def run(start, finish_process) -> Callable[..., str]:
+    """Runs a script to its end and gives what it prints."""
+    return lambda script, *arguments: finish_process(start(script, *arguments))
 
 
 @pytest.fixture(scope="session")

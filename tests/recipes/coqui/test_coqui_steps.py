@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -188,7 +185,7 @@ def test_other_bands_renew_the_input_layer(build, make_config, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def two_processes(make_config, tmp_path_factory):
+def two_processes(make_config, start_process, finish_process, tmp_path_factory):
     """What ``two_processes.py`` wrote in each of two processes, and the batch that they shared.
 
     They are fresh ones: processes forked from this one would have its threads' locks without the threads.
@@ -197,15 +194,7 @@ def two_processes(make_config, tmp_path_factory):
     (folder / "vocos.json").write_text(make_config().read_text())
     torch.save(make_batch(), folder / "batch.pt")
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
-    done = subprocess.run(
-        [sys.executable, *launcher, str(Path(__file__).with_name("two_processes.py")), str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
+    finish_process(start_process(*launcher, Path(__file__).with_name("two_processes.py"), folder))
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import runpy
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,32 +71,19 @@ def manifest(tmp_path_factory: pytest.TempPathFactory, write_manifest) -> Path:
 
 
 @pytest.fixture(scope="session")
-def start_recipe() -> Callable[..., subprocess.Popen[str]]:
+def start_recipe(start_process) -> Callable[..., subprocess.Popen[str]]:
     """Starts a script of the recipe in a process of its own."""
 
     def start(script: str, *arguments: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, *launcher, str(RECIPE / script), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+        return start_process(*launcher, RECIPE / script, *arguments)
 
     return start
 
 
 @pytest.fixture(scope="session")
-def run_recipe(start_recipe) -> Callable[..., str]:
+def run_recipe(start_recipe, finish_process) -> Callable[..., str]:
     """Runs a script of the recipe to its end; gives what it prints."""
-
-    def run(script: str, *arguments: str, launcher: tuple[str, ...] = ()) -> str:
-        process = start_recipe(script, *arguments, launcher=launcher)
-        output = process.communicate(timeout=300)[0]
-        assert process.returncode == 0, output[-8000:]
-        return output
-
-    return run
+    return lambda *arguments, **launcher: finish_process(start_recipe(*arguments, **launcher))
 
 
 @pytest.fixture(scope="session")
