@@ -49,7 +49,8 @@ class Stream:
     outputs need, and the head the samples that later frames will add to. With a `look_ahead` that is less than the
     full one, what is missing of the future is filled with the newest frame, and the samples are only similar.
 
-    A stream is of one thread at a time. Any number of them can go on beside each other; none changes the model.
+    A stream is of one thread at a time. Any number of them can go on beside each other; none changes the model. The
+    constructor's arguments are those of `Vocos.streaming`.
     """
 
     def __init__(
