@@ -86,4 +86,4 @@ def make_features(vocos: Vocos, batch: int, seconds: float) -> Tensor:
     """Noise with the level of a log mel, ``(B, C, T)``."""
     n_frames = max(2, round(seconds * vocos.sample_rate / vocos.hop_length))
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(batch, vocos.config.n_features, n_frames, generator=generator) - 5
+    return torch.randn(batch, vocos.config.n_features, n_frames, generator=generator).sub_(5)

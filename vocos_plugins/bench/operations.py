@@ -1,7 +1,7 @@
 """What a model has to do, counted from its layers: the products it computes and the least it moves to and from memory.
 
 Each weight of a convolution or a linear layer is multiplied once a frame, and a product with its sum is two floating
-point operations. Norms, activations and the inverse FFT are no matrix products and are not counted.
+point operations. Norms, activations and FFTs are no matrix products and are not counted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..model import Vocos
 
 FLOAT_BYTES = 4
 BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
-STAGES = ("embed", "blocks", "head", "inverse STFT")
+STAGES = ("embed", "blocks", "head", "inverse STFT", "refinement")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def count(vocos: Vocos, n_frames: int, precision: str = "float32") -> dict[str, 
         out += head.prior.inverse.numel()
     n_outputs = next(layer.out_features for layer in reversed(list(head.modules())) if isinstance(layer, nn.Linear))
     n_transformed = 0 if isinstance(head, WaveNeXtHead) else n_outputs + vocos.hop_length
+    n_passes = head.options.refinement_steps if isinstance(head, ISTFTHead) else 0
 
     def floats(n_weights: int, width: int) -> int:
         return FLOAT_BYTES * (n_weights + width * n_frames)
@@ -63,6 +64,7 @@ def count(vocos: Vocos, n_frames: int, precision: str = "float32") -> dict[str, 
         ),
         "head": Work(0, 2 * out * n_frames, floats(out, dim + n_outputs)),
         "inverse STFT": Work(0, 0, floats(0, n_transformed)),
+        "refinement": Work(0, 0, floats(0, 2 * n_passes * n_transformed)),
     }
 
 

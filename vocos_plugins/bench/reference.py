@@ -18,7 +18,7 @@ def reference(config: VocosConfig, bandwidth: int | None) -> Callable[[Tensor], 
     """The package's ``decode``: features ``(B, C, T)`` to audio.
 
     Args:
-        config: the shape; an amplitude prior, which the package hasn't, is left out.
+        config: the shape; an amplitude prior and passes of refinement, which the package hasn't, are left out.
         bandwidth: of an EnCodec model.
 
     Raises:

@@ -18,6 +18,7 @@ from ..inference.engine import FastEngine
 from ..inference.head import FastISTFT
 from ..inference.head import supports as has_fast_head
 from ..model import Vocos
+from .operations import STAGES
 
 TURNS = 9
 N_OPERATORS = 12
@@ -28,19 +29,24 @@ class Clock:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        self.seconds = 0.0
+        self.laps: list[float] = []
+
+    @property
+    def seconds(self) -> float:
+        """All laps together."""
+        return sum(self.laps)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         before = time.perf_counter()
         result = self.function(*args, **kwargs)
-        self.seconds += time.perf_counter() - before
+        self.laps.append(time.perf_counter() - before)
         return self._each(result) if isinstance(result, Iterator) else result
 
     def _each(self, generator: Iterator[Any]) -> Iterator[Any]:
         while True:
             before = time.perf_counter()
             item = next(generator, None)
-            self.seconds += time.perf_counter() - before
+            self.laps.append(time.perf_counter() - before)
             if item is None:
                 return
             yield item
@@ -51,7 +57,7 @@ def stage_seconds(vocos: Vocos, precision: Precision, features: Tensor, bandwidt
     """Median seconds of each of `operations.STAGES` in a decode by torch.
 
     ``embed`` is the first convolution, ``blocks`` the rest of the backbone with its norms, ``head`` all up to the
-    spectrum. A head without one, or with another transform, is all ``head``.
+    spectrum, ``refinement`` the passes over it. A head with another transform, or none, is all ``head``.
 
     Args:
         vocos: the model.
@@ -61,16 +67,13 @@ def stage_seconds(vocos: Vocos, precision: Precision, features: Tensor, bandwidt
     """
     run, clocks = _watched(vocos, Backend("torch", precision), features.device)
     run(features, bandwidth)
-    found: dict[str, list[float]] = {"embed": [], "blocks": [], "head": [], "inverse STFT": []}
+    found = []
     for _ in range(TURNS):
         for clock in clocks.values():
-            clock.seconds = 0.0
+            clock.laps.clear()
         run(features, bandwidth)
-        embed, backbone, head = (clocks[part].seconds for part in ("embed", "backbone", "head"))
-        spectra = clocks["spectra"].seconds if "spectra" in clocks else head
-        for stage, seconds in zip(found, (embed, backbone - embed, spectra, head - spectra), strict=True):
-            found[stage].append(seconds)
-    return {stage: statistics.median(seconds) for stage, seconds in found.items()}
+        found.append(_split(clocks))
+    return {stage: statistics.median(seconds[stage] for seconds in found) for stage in STAGES}
 
 
 def operators(vocos: Vocos, precision: Precision, features: Tensor, bandwidth: int | None) -> dict[str, float]:
@@ -85,6 +88,20 @@ def operators(vocos: Vocos, precision: Precision, features: Tensor, bandwidth: i
     return {name: times[name] / sum(times.values()) for name in longest}
 
 
+def _split(clocks: dict[str, Clock]) -> dict[str, float]:
+    """One decode's seconds by stage."""
+    embed, backbone, head = (clocks[part].seconds for part in ("embed", "backbone", "head"))
+    spectra, refinement = head, 0.0
+    if "spectra" in clocks:
+        spectra = clocks["spectra"].seconds
+        if "refined" in clocks:
+            refinement = clocks["refined"].seconds
+        elif len(clocks["signal"].laps) > 1:  # the first makes the signal that the others refine
+            refinement = head - spectra - clocks["signal"].laps[0]
+    parts = (embed, backbone - embed, spectra, head - spectra - refinement, refinement)
+    return dict(zip(STAGES, parts, strict=True))
+
+
 def _watched(vocos: Vocos, backend: Backend, device: torch.device) -> tuple[Engine, dict[str, Clock]]:
     """A decode of one item, and the clocks in it."""
     vocos = copy.deepcopy(vocos)
@@ -96,8 +113,8 @@ def _watched(vocos: Vocos, backend: Backend, device: torch.device) -> tuple[Engi
     backbone.embed = clocks["embed"]  # type: ignore[assignment]
     if isinstance(head, ISTFTHead) and has_fast_head(head):
         synthesis = FastISTFT(head)
-        clocks |= {"spectra": Clock(synthesis._spectra), "head": Clock(synthesis)}
-        synthesis._spectra = clocks["spectra"]  # type: ignore[method-assign]
+        clocks |= {"spectra": Clock(synthesis._spectra), "signal": Clock(synthesis._signal), "head": Clock(synthesis)}
+        synthesis._spectra, synthesis._signal = clocks["spectra"], clocks["signal"]  # type: ignore[method-assign]
     else:
         clocks["head"] = Clock(lambda hidden, features: head(hidden[None], features[None])[0])
 
@@ -114,8 +131,8 @@ def _watched_modules(vocos: Vocos) -> tuple[Engine, dict[str, Clock]]:
     for name, part in parts.items():
         part.forward = clocks[name]  # type: ignore[method-assign]
     if isinstance(vocos.head, ISTFTHead):
-        clocks["spectra"] = Clock(vocos.head.spectrum)
-        vocos.head.spectrum = clocks["spectra"]  # type: ignore[method-assign]
+        clocks |= {"spectra": Clock(vocos.head.spectrum), "refined": Clock(vocos.head.refined)}
+        vocos.head.spectrum, vocos.head.refined = clocks["spectra"], clocks["refined"]  # type: ignore[method-assign]
 
     def run(features: Tensor, bandwidth: int | None) -> Tensor:
         return vocos.compute(features[None], None if bandwidth is None else torch.tensor([[bandwidth]]))[0]

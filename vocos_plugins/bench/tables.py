@@ -64,6 +64,8 @@ def stage_table(rooflines: Sequence[Roofline]) -> str:
     lines = []
     for roofline in rooflines:
         for name, stage in roofline.stages.items():
+            if not stage.seconds:
+                continue  # the model has no such stage
             share = stage.seconds / roofline.seconds
             lines.append(
                 [
