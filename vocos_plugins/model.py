@@ -93,7 +93,8 @@ class Vocos(nn.Module):
             mask: bool ``(B, T)``, True for the frames of a ragged batch that count.
         """
         if mask is None and applies(self, features.device) and len(features):
-            return torch.stack(decode_items(self, list(features), bandwidth_id))
+            items = decode_items(self, list(features), bandwidth_id)
+            return items[0][None] if len(items) == 1 else torch.stack(items)  # a copy of an hour is 300 MB
         return self.compute(features, bandwidth_id, mask)
 
     def compute(self, features: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
