@@ -6,8 +6,12 @@ Helpers are fixtures that return functions, since test modules can't import each
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -184,3 +188,12 @@ def make_reference() -> Callable[[VocosConfig], nn.Module]:
             return IMDCTCosHead(dim, part.frame_length, part.framing, part.clip_audio)
 
     return lambda config: vocos.Vocos(features(config), backbone(config), head(config)).eval()
+
+
+@pytest.fixture(scope="session")
+def markdown() -> ModuleType:
+    """tests/docs/markdown.py, which runs the code in pages."""
+    spec = importlib.util.spec_from_file_location("markdown_pages", Path(__file__).parent / "docs" / "markdown.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

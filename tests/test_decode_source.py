@@ -55,7 +55,7 @@ def recording():
 def lag(found, expected):
     """Samples by which the envelope of ``found`` comes late; a vocoder makes up the phase."""
     n_samples = min(found.shape[-1], expected.shape[-1])
-    window = scipy.signal.windows.hann(129)
+    window = scipy.signal.windows.hann(1025)  # over several periods of a voice
     one, other = (np.convolve(audio[0, :n_samples].numpy() ** 2, window, "same") ** 0.5 for audio in (found, expected))
     correlation = scipy.signal.correlate(one - one.mean(), other - other.mean())
     return int(np.argmax(correlation) - (n_samples - 1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -36,14 +37,26 @@ def training_data(manifest: Path) -> list[dict[str, Any]]:
     ]
 
 
+def with_refinement(vocos: Vocos, steps: int) -> Vocos:
+    """The same weights with another number of passes after the head, which is a choice of speed or quality."""
+    head = dataclasses.replace(vocos.config.head, refinement_steps=steps)
+    other = Vocos(dataclasses.replace(vocos.config, head=head), vocos.provenance)
+    other.load_state_dict(vocos.state_dict())
+    return other
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="folder of the training")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--name", required=True)
+    parser.add_argument("--refinement-steps", type=int, help="of the head; by default as many as it was trained with")
+    parser.add_argument("--note", default="", help="how it was trained, in a line")
     args = parser.parse_args()
     vocos = Vocos.from_pretrained(args.run / "model")
-    vocos.provenance["licence"] = "MIT"
+    if args.refinement_steps is not None:
+        vocos = with_refinement(vocos, args.refinement_steps)
+    vocos.provenance |= {"licence": "MIT", **({"training": args.note} if args.note else {})}
     vocos.provenance["data"] = training_data(args.manifest)
     save_pretrained(vocos, CHECKPOINTS / args.name, half=True)
     print(f"wrote {CHECKPOINTS / args.name}")
