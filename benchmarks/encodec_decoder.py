@@ -5,8 +5,8 @@
 
 In one process both turn the same codes of eight codebooks, 6 kb/s as of Bark, into audio: EnCodec by its quantizer and
 decoder, as Bark calls them, of transformers or of the package encodec; ours from codes to features to audio, at the
-size of the published model. Weights are random, which changes nothing about time. `side_by_side` says how it is
-measured.
+size of the published model, in the precision that it has by default. Weights are random, which changes nothing about
+time. `side_by_side` says how it is measured; a package that isn't installed is told and left out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from side_by_side import Contestant, compare, parse, print_table, run_child
+from side_by_side import Contestant, compare, parse, print_table
 
 RATE = 24000
 FRAMES_PER_S = 75
@@ -27,10 +27,12 @@ RIVALS = ("transformers", "encodec")
 def our_decoder() -> Contestant:
     from vocos_plugins import Vocos
     from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig
+    from vocos_plugins.inference.backend import Backend
 
     backbone = ConvNeXt(dim=384, intermediate_dim=1152, num_layers=8, adanorm_num_embeddings=4)
     head = ISTFT(n_fft=1280, hop_length=320, framing="same")
-    vocos = Vocos(VocosConfig(features=EncodecCodes(), backbone=backbone, head=head)).eval()
+    config = VocosConfig(features=EncodecCodes(), backbone=backbone, head=head)
+    vocos = Vocos(config, backend=Backend(precision="auto")).eval()
     torch.nn.init.normal_(vocos.feature_extractor.codebook_weights)
     return (lambda codes: vocos.decode(vocos.codes_to_features(codes), bandwidth_id=BANDWIDTH_ID)), vocos
 
@@ -56,8 +58,8 @@ def decoder(name: str) -> Contestant:
     return our_decoder() if name == OURS else rival_decoder(name)
 
 
-def make_codes(batch: int, seconds: int) -> torch.Tensor:
-    shape = (N_CODEBOOKS, batch, seconds * FRAMES_PER_S)
+def make_codes(batch: int, seconds: float) -> torch.Tensor:
+    shape = (N_CODEBOOKS, batch, round(seconds * FRAMES_PER_S))
     return torch.randint(1024, shape, generator=torch.Generator().manual_seed(0))
 
 
@@ -65,10 +67,7 @@ def main() -> None:
     args = parse(
         __doc__, lambda parser: parser.add_argument("--rival", nargs="+", choices=RIVALS, default=list(RIVALS))
     )
-    if args.child:
-        run_child(args, (*args.rival, OURS), decoder, make_codes)
-    else:
-        print_table(args, compare(__file__, ["--rival", *args.rival], args.rival, [OURS], args.cases))
+    print_table(args, (line for rival in args.rival for line in compare(decoder, make_codes, [rival], [OURS], args)))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
     python benchmarks/toolkits.py --toolkit coqui --seconds 1 10
 
 In one process a toolkit's HiFi-GANs and our vocoders take turns on the same mels, each called as that toolkit's users
-call it, HiFi-GAN without its weight norm where the toolkit removes it. Weights are random, which changes nothing about
-time. The small model ships; the 13.5 M one has the size of the paper's. `side_by_side` says how it is measured.
+call it, HiFi-GAN without its weight norm where the toolkit removes it, ours in the precision that they have by default.
+Weights are random, which changes nothing about time. The small model ships; the 13.5 M one has the size of the paper's.
+`side_by_side` says how it is measured; a toolkit that isn't installed is told and left out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from side_by_side import Contestant, compare, parse, print_table, run_child
+from side_by_side import Contestant, compare, parse, print_table
 
 HOP = 256
 RATE = 22050
@@ -30,12 +31,14 @@ RIVALS = {
 def our_model(size: str) -> Any:
     from vocos_plugins import Vocos
     from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
+    from vocos_plugins.inference.backend import Backend
 
     small = Vocos.from_pretrained("vocos-mel-22khz-small")
     if size == "small":
         return small
     backbone = ConvNeXt(dim=512, intermediate_dim=1536, num_layers=8)
-    return Vocos(VocosConfig(features=small.mel, backbone=backbone, head=ISTFT(n_fft=1024, hop_length=HOP))).eval()
+    config = VocosConfig(features=small.mel, backbone=backbone, head=ISTFT(n_fft=1024, hop_length=HOP))
+    return Vocos(config, backend=Backend(precision="auto")).eval()
 
 
 def speechbrain_vocoder(name: str) -> Contestant:
@@ -99,24 +102,20 @@ def coqui_vocoder(name: str) -> Contestant:
 VOCODERS = {"speechbrain": speechbrain_vocoder, "nemo": nemo_vocoder, "coqui": coqui_vocoder}
 
 
-def mels(batch: int, seconds: int) -> torch.Tensor:
+def mels(batch: int, seconds: float) -> torch.Tensor:
     return torch.randn(batch, 80, round(seconds * RATE / HOP), generator=torch.Generator().manual_seed(0)) - 5
 
 
 def rows(args: argparse.Namespace) -> Iterator[str]:
     for toolkit in args.toolkit:
-        yield from compare(__file__, ["--toolkit", toolkit], RIVALS[toolkit], list(OURS), args.cases)
+        yield from compare(VOCODERS[toolkit], mels, RIVALS[toolkit], list(OURS), args)
 
 
 def main() -> None:
     args = parse(
         __doc__, lambda parser: parser.add_argument("--toolkit", nargs="+", choices=VOCODERS, default=list(VOCODERS))
     )
-    if args.child:
-        toolkit = args.toolkit[0]
-        run_child(args, (*RIVALS[toolkit], *OURS), VOCODERS[toolkit], mels)
-    else:
-        print_table(args, rows(args))
+    print_table(args, rows(args))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ OURS = Contestant("torch", "float32")
 @pytest.fixture(scope="module")
 def report(short, make_config) -> Report:
     """Of everything at once; the ResNet has no reference here, which is told."""
-    plan = Plan(
-        source=make_config(backbone="resnet"), contestants=[Contestant(REFERENCE), OURS], cases=CASES, n_threads=[1]
-    )
+    both = [Contestant(REFERENCE), OURS]
+    source = make_config(backbone="resnet")
+    plan = Plan(source=source, contestants=both, cases=CASES, n_threads=[1], first_calls=both)
     return bench(plan, lambda _: None)
 
 
@@ -81,11 +81,18 @@ def test_factors_and_ratios() -> None:
 def test_what_was_disturbed_is_marked(report) -> None:
     """In its cell, in the ratio of what is compared with it, and at the top."""
     rows = [row("a", 2, disturbed=True), row("b", 0.5)]
+    calm = [dataclasses.replace(call, disturbed=False) for call in report.first_calls]
+    report = dataclasses.replace(report, first_calls=calm)
     text = markdown(dataclasses.replace(report, rows=rows))
     assert "0.2000 (1.00)?" in text
     assert "0.0500 (4.00)?" in text
     assert LOADED in text
-    assert LOADED not in markdown(dataclasses.replace(report, rows=[row("a", 2)]))
+    report = dataclasses.replace(report, rows=[row("a", 2)])
+    assert LOADED not in markdown(report)
+    calls = [dataclasses.replace(calm[0], first=0.06, steady=0.02, disturbed=True)]
+    text = markdown(dataclasses.replace(report, first_calls=calls))
+    assert LOADED in text
+    assert "| 60.0? | 20.0? | 3.0? |" in text
 
 
 def test_the_share_of_the_peak() -> None:

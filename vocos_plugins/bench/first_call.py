@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import time
 from dataclasses import dataclass
 
 import torch
 
 from .contestants import Contestant, Source, load, make_features, prepare
-from .timing import measure
+from .timing import measure, take_turn
 
 
 @dataclass(frozen=True)
@@ -21,12 +20,14 @@ class FirstCall:
         audio_seconds: length of the item.
         first: seconds of the first decode after loading; what a backend builds from the weights is in it.
         steady: of those that follow, the median.
+        disturbed: other work went on.
     """
 
     contestant: str
     audio_seconds: float
     first: float
     steady: float
+    disturbed: bool
 
 
 def first_call(contestant: Contestant, source: Source, audio_seconds: float, n_threads: int) -> FirstCall:
@@ -35,8 +36,7 @@ def first_call(contestant: Contestant, source: Source, audio_seconds: float, n_t
     features = make_features(vocos, 1, audio_seconds)
     decode = prepare(contestant, vocos)
     torch.set_num_threads(n_threads)
-    before = time.perf_counter()
-    decode(features)
-    first = time.perf_counter() - before
-    steady = measure({"steady": functools.partial(decode, features)})["steady"].seconds
-    return FirstCall(contestant.name, audio_seconds, first, steady)
+    call = functools.partial(decode, features)
+    first = take_turn(call, 1).seconds
+    steady = measure({"": call})[""]
+    return FirstCall(contestant.name, audio_seconds, first, steady.seconds, steady.disturbed)

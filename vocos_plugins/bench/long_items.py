@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import functools
 from dataclasses import dataclass
 
 import torch
 
 from .alone import peak_memory
 from .contestants import Contestant, Source, load, make_features, prepare
+from .timing import BUSY, take_turn
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class LongItem:
         seconds: of the decode.
         before: the most memory in bytes that the process held before it, the model and the features among it.
         peak: the most that it held in all.
+        disturbed: other work went on.
     """
 
     contestant: str
@@ -28,6 +30,7 @@ class LongItem:
     seconds: float
     before: float
     peak: float
+    disturbed: bool
 
 
 def long_item(contestant: Contestant, source: Source, audio_seconds: float, n_threads: int) -> LongItem:
@@ -37,6 +40,6 @@ def long_item(contestant: Contestant, source: Source, audio_seconds: float, n_th
     torch.set_num_threads(n_threads)
     decode(make_features(vocos, 1, 1.0))
     features = make_features(vocos, 1, audio_seconds)
-    before, start = peak_memory(), time.perf_counter()
-    decode(features)
-    return LongItem(contestant.name, audio_seconds, time.perf_counter() - start, before, peak_memory())
+    before = peak_memory()
+    turn = take_turn(functools.partial(decode, features), 1)
+    return LongItem(contestant.name, audio_seconds, turn.seconds, before, peak_memory(), turn.share < BUSY)

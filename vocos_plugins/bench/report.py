@@ -31,12 +31,14 @@ class Plan:
         contestants: the first is what the others are compared with.
         cases: batches and lengths.
         n_threads: numbers of threads; stages and first calls are told for the largest.
+        first_calls: contestants whose first call is measured, each in processes of its own.
     """
 
     source: Source
     contestants: Sequence[Contestant]
     cases: Sequence[Case]
     n_threads: Sequence[int]
+    first_calls: Sequence[Contestant]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,9 @@ def bench(plan: Plan, tell: Callable[[str], None]) -> Report:
     precisions = tuple(contestant.precision for contestant in present if contestant.backend == "torch")
     limits, stages = alone(most, rooflines, plan.source, profiled, most, precisions)
     first_calls = []
-    for contestant in present:
+    for contestant in plan.first_calls:
+        if contestant.name in absent:
+            continue
         tell(f"first call of {contestant.name}")
         for length in sorted({lengths[0], profiled}):
             first_calls.append(alone(most, first_call, contestant, plan.source, length, most))

@@ -16,16 +16,22 @@ LOADED = (
 
 def markdown(report: Report) -> str:
     """All of it."""
-    parts = [f"{report.model}, {report.parameters / 1e6:.1f} M parameters.", machine_line(report.machine)]
-    if any(row.timing.disturbed for row in report.rows):
+    return f"{machine_line(report.machine)}\n\n{model_tables(report)}\n"
+
+
+def model_tables(report: Report) -> str:
+    """All but the machine."""
+    parts = [f"{report.model}, {report.parameters / 1e6:.1f} M parameters."]
+    if any(row.timing.disturbed for row in report.rows) or any(call.disturbed for call in report.first_calls):
         parts.append(LOADED)
     parts += [f"Not measured: {name}: {reason}." for name, reason in report.absent.items()]
     parts.append(speed_tables(report.rows))
     parts += ["Where the time goes in one item, and what this machine could do:", limits_line(report.limits)]
     parts.append(stage_table(report.rooflines))
     parts += [operators_line(roofline) for roofline in report.rooflines]
-    parts.append(first_call_table(report))
-    return "\n\n".join(parts) + "\n"
+    if report.first_calls:
+        parts.append(first_call_table(report))
+    return "\n\n".join(parts)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -109,7 +115,8 @@ def first_call_table(report: Report) -> str:
     lines = []
     for call in report.first_calls:
         figures = (1e3 * call.first, 1e3 * call.steady, call.first / call.steady)
-        lines.append([call.contestant, f"{call.audio_seconds:g} s", *(f"{figure:.1f}" for figure in figures)])
+        cells = [f"{figure:.1f}{'?' if call.disturbed else ''}" for figure in figures]
+        lines.append([call.contestant, f"{call.audio_seconds:g} s", *cells])
     return "The first decode after loading:\n\n" + table(("", "audio", "first, ms", "later, ms", "ratio"), lines)
 
 

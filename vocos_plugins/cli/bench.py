@@ -70,7 +70,13 @@ def bench(
     contestants += line_up(cast(list[BackendName], backend or ["torch"]), cast("list[Precision] | None", precision))
     cases = [Case(1, length) for length in sorted(seconds or (1, 10, 60))]
     cases += [Case(items, 1) for items in batch or (8,)]
-    plan = Plan(source=model, contestants=contestants, cases=cases, n_threads=threads or [n_usable])
+    plan = Plan(
+        source=model,
+        contestants=contestants,
+        cases=cases,
+        n_threads=threads or [n_usable],
+        first_calls=contestants,
+    )
     report = run(plan, lambda step: typer.echo(f"{step} ...", err=True))
     data = json.dumps(as_data(report), indent=2)
     typer.echo(data if as_json else markdown(report))
