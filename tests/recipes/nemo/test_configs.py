@@ -81,6 +81,7 @@ def test_small_one_carries_on_the_bundled_model(compose, build) -> None:
         model.maybe_init_from_pretrained_checkpoint({"init_from_vocos": "vocos-mel-22khz-small"})
     assert len(notes) == 2
     bundled = Vocos.from_pretrained("vocos-mel-22khz-small")
+    assert (model.vocos.config.backbone, model.vocos.config.head) == (bundled.config.backbone, bundled.config.head)
     for each in (model.vocos, model.average.vocos):
         assert (each.backbone.embed.weight == bundled.backbone.embed.weight).all()
 
