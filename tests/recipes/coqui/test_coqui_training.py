@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -73,9 +75,21 @@ def test_continues(trained, run, logged, tmp_path):
     assert "EPOCH: 9/9" in output
 
 
+def test_ends_with_its_schedule():
+    """A cosine rises again after ``T_max`` steps; a schedule without them leaves the number of epochs as it is."""
+    count_epochs = runpy.run_path(str(SMALL.with_name("train_vocos.py")))["count_epochs"]
+    config = SimpleNamespace(epochs=1000, batch_size=4, lr_scheduler_gen_params={"T_max": 40})
+    assert count_epochs(config, n_samples=9) == 40 // 3
+    assert count_epochs(config, n_samples=1000) == 1
+    config.epochs = 7
+    assert count_epochs(config, n_samples=9) == 7
+    config.lr_scheduler_gen_params = {"gamma": 0.999}
+    assert count_epochs(config, n_samples=1) == 7
+
+
 def test_ends_on_sigterm(make_config, start, run_folder, logged):
     """A scheduler's signal leaves a state to carry on from."""
-    config = make_config(epochs=500, run_eval=False, save_best_after=10**6)
+    config = make_config(epochs=500, run_eval=False, save_best_after=10**6, lr_scheduler_gen_params={"T_max": 500})
     lines = []
     with start("train_vocos.py", "--config_path", config) as process:
         for line in process.stdout:
