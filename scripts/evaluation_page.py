@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -25,7 +26,7 @@ HEAD = """# Measured here
 
 Copy-synthesis of the four clips that ship with the project, beside Griffin-Lim with 32 iterations from the same mel:
 
-    vocos {command}
+    VOCOS_PLUGINS_PRECISION=float32 vocos {command}
 
 {table}
 This page is written by `python scripts/evaluation_page.py`, which runs that command; a test runs the quick measures
@@ -43,9 +44,10 @@ The table for recordings of your own, with a page to listen on:
 
 def measure(*options: str) -> tuple[str, dict[str, dict[str, dict[str, float]]]]:
     """Runs the command; gives its table, without speed, which is of the machine, and its means by system."""
+    environment = {**os.environ, "VOCOS_PLUGINS_PRECISION": "float32"}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", "from vocos_plugins.cli import main; main()", *COMMAND, "--out", folder]
-        subprocess.run([*command, *options], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        subprocess.run([*command, *options], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         table = (Path(folder) / "results.md").read_text(encoding="utf-8").split("\nThe worst files")[0]
         summary = json.loads((Path(folder) / "results.json").read_text(encoding="utf-8"))["summary"]
     return re.sub(r"\| times real time .*\n", "", table), summary

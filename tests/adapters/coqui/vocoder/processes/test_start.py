@@ -1,0 +1,24 @@
+"""docs/start/coqui.md, walked by a stranger, with a GlowTTS of random weights."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+
+pytestmark = pytest.mark.xdist_group("coqui")
+
+PAGE = Path(__file__).parents[5] / "docs" / "start" / "coqui.md"
+
+
+def test_page(markdown, make_tts, tmp_path, monkeypatch) -> None:
+    """It ends with speech in two files, from the command line and from Python."""
+    fields = {"mel_fmax": 8000, "log_func": "np.log", "spec_gain": 1, "signal_norm": False}
+    shutil.copytree(make_tts(**fields), tmp_path / "my-tts")
+    monkeypatch.chdir(tmp_path)
+    names = markdown.run(PAGE, tmp_path)
+    for file in ("lamb.wav", "lamb-2.wav"):
+        assert soundfile.info(file).frames > 22050 / 4
+    assert type(names["tts"].synthesizer.vocoder_model).__module__ == "vocos_coqui.vocoder"
