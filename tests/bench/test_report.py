@@ -82,7 +82,7 @@ def test_what_was_disturbed_is_marked(report) -> None:
     """In its cell, in the ratio of what is compared with it, and at the top."""
     rows = [row("a", 2, disturbed=True), row("b", 0.5)]
     calm = [dataclasses.replace(call, disturbed=False) for call in report.first_calls]
-    report = dataclasses.replace(report, first_calls=calm)
+    report = dataclasses.replace(report, first_calls=calm, rooflines=[])
     text = markdown(dataclasses.replace(report, rows=rows))
     assert "0.2000 (1.00)?" in text
     assert "0.0500 (4.00)?" in text
@@ -101,12 +101,14 @@ def test_the_share_of_the_peak() -> None:
         "blocks": Stage(seconds=2.0, flops=10**9, bytes=10**6, product_seconds=1.0, limit=1.0),
         "inverse STFT": Stage(seconds=2.0, flops=0, bytes=10**9, product_seconds=0.0, limit=0.5),
     }
-    roofline = Roofline("float32", 10.0, stages, {})
+    roofline = Roofline("float32", 10.0, stages, {}, False)
     assert (roofline.seconds, roofline.peak_share, roofline.limit_share) == (4.0, 0.25, 0.375)
     lines = stage_table([roofline]).splitlines()
     assert lines[2].endswith("| 50% |")
     assert lines[3].endswith("|  |")
     assert lines[4].endswith("| 25% |")
+    disturbed = dataclasses.replace(roofline, disturbed=True)
+    assert stage_table([disturbed]).splitlines()[4].endswith("| 25%? |")
 
 
 def test_limits_are_the_machines(short, make_config) -> None:

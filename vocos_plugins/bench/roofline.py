@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from .contestants import Source, last_bandwidth, load, make_features
 from .operations import count
 from .peak import bandwidth, peaks
 from .stages import operators, stage_seconds
+from .timing import measure
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,14 @@ class Roofline:
     Attributes:
         stages: by name.
         operators: torch's own, by share of the time.
+        disturbed: other work went on.
     """
 
     precision: str
     audio_seconds: float
     stages: dict[str, Stage]
     operators: dict[str, float]
+    disturbed: bool
 
     @property
     def seconds(self) -> float:
@@ -90,4 +94,6 @@ def _roofline(source: Source, audio_seconds: float, precision: Precision, machin
         products = work.flops / machine.peaks[precision] + work.exact_flops / machine.peaks["float32"]
         limit = max(products, work.bytes / machine.bandwidth)
         stages[name] = Stage(seconds[name], work.flops + work.exact_flops, work.bytes, products, limit)
-    return Roofline(precision, audio_seconds, stages, operators(vocos, precision, features, bandwidth_id))
+    profile = operators(vocos, precision, features, bandwidth_id)
+    decode = functools.partial(vocos.decode, features[None], bandwidth_id=bandwidth_id)
+    return Roofline(precision, audio_seconds, stages, profile, measure({"": decode})[""].disturbed)

@@ -22,7 +22,9 @@ def markdown(report: Report) -> str:
 def model_tables(report: Report) -> str:
     """All but the machine."""
     parts = [f"{report.model}, {report.parameters / 1e6:.1f} M parameters."]
-    if any(row.timing.disturbed for row in report.rows) or any(call.disturbed for call in report.first_calls):
+    disturbed = [row.timing.disturbed for row in report.rows]
+    disturbed += [roofline.disturbed for roofline in report.rooflines]
+    if any(disturbed) or any(call.disturbed for call in report.first_calls):
         parts.append(LOADED)
     parts += [f"Not measured: {name}: {reason}." for name, reason in report.absent.items()]
     parts.append(speed_tables(report.rows))
@@ -86,13 +88,16 @@ def stage_table(rooflines: Sequence[Roofline]) -> str:
             )
         flops, moved = (sum(getattr(s, what) for s in roofline.stages.values()) for what in ("flops", "bytes"))
         products = roofline.peak_share * roofline.seconds
-        cells = (f"{1e3 * roofline.seconds:.2f}", "100%", f"{flops / 1e6:.0f}", f"{moved / 1e6:.1f}")
+        mark = "?" if roofline.disturbed else ""
         lines.append(
             [
                 f"**{roofline.precision}, {roofline.audio_seconds:g} s**",
-                *cells,
+                f"{1e3 * roofline.seconds:.2f}{mark}",
+                "100%",
+                f"{flops / 1e6:.0f}",
+                f"{moved / 1e6:.1f}",
                 f"{1e3 * products:.2f}",
-                f"{roofline.peak_share:.0%}",
+                f"{roofline.peak_share:.0%}{mark}",
             ]
         )
     return table(header, lines)
