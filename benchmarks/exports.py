@@ -154,7 +154,8 @@ def megabytes(file: Path | None) -> str:
     """Of a file, and of the weights beside it."""
     if file is None:
         return ""
-    return f"{sum(each.stat().st_size for each in {file, file.with_suffix('.bin')} if each.exists()) / 1e6:.1f}"
+    files = [file, file.with_suffix(".bin")] if file.suffix == ".xml" else [file]
+    return f"{sum(each.stat().st_size for each in files) / 1e6:.1f}"
 
 
 def main() -> None:

@@ -108,7 +108,7 @@ def test_torch_s_newer_onnx_exporter(make_model, noise, in_torch, relative_error
     """By way of `torch.export`; `export_onnx` uses the older one, which is ten times as fast."""
     import onnxruntime
 
-    vocos = make_model("mel", "convnext", "prior", "center")
+    vocos = make_model("mel", "convnext", "imdct-cos", "center")
     axes = {0: torch.export.Dim("batch"), 2: torch.export.Dim("frames", min=2)}
     program = torch.onnx.export(
         Exportable(vocos), (noise(2, 12, 20),), dynamo=True, verbose=False, dynamic_shapes=(axes,), input_names=["mel"]

@@ -71,10 +71,11 @@ def test_the_encodec_size_equals_torch(encodec, session, in_torch, noise, relati
 
 
 @pytest.mark.parametrize("n_frames", [*LENGTHS[:-1], 130])
-def test_the_bundled_model_equals_torch(bundled, speech, session, in_torch, relative_error, n_frames) -> None:
-    """On speech, three different rows of it."""
+def test_the_bundled_model_equals_torch(bundled, speech, session, in_torch, relative_error, rounding, n_frames) -> None:
+    """On speech, three different rows of it; as near as torch is to the exact result, where that is further away."""
     mel = torch.cat([speech, speech.flip(2), speech.roll(40, 2)])[:, :, :n_frames]
-    assert relative_error(torch.from_numpy(session(bundled)(mel.numpy())), in_torch(bundled, mel)) <= SAME
+    found = torch.from_numpy(session(bundled)(mel.numpy()))
+    assert relative_error(found, in_torch(bundled, mel)) <= max(SAME, 4 * rounding(bundled, mel))
 
 
 def test_inputs_and_outputs(bundled, encodec) -> None:
@@ -131,13 +132,18 @@ def test_the_spectrum_in_sherpa_s_layout(make_model, in_torch, noise, relative_e
 
 
 def test_operations(bundled, paper) -> None:
-    """The graph needs at most half as many again as the model, whose FFT is counted as nothing."""
-    for vocos, most in ((bundled, 1.2), (paper, 1.1)):
+    """The graph needs at most half as many again as the model, whose FFT is counted as nothing.
+
+    Of a small model, two transforms more for each pass of a refinement are another third.
+    """
+    passes = bundled.config.head.refinement_steps
+    for vocos, most in ((bundled, 1.2 + passes / 3), (paper, 1.1)):
         mel = torch.zeros(1, vocos.config.n_features, 100)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             vocos.head(vocos.backbone(mel), mel)
         ratio = operations(onnx_model(vocos), mel.numpy()) / counter.get_total_flops()
-        assert 1 < ratio <= most < MOST_OPERATIONS
+        assert 1 < ratio <= most
+        assert most < MOST_OPERATIONS or passes
 
 
 def operations(model: onnx.ModelProto, mel: np.ndarray) -> int:

@@ -29,10 +29,11 @@ def test_the_encodec_size_equals_torch(encodec, session, in_torch, noise, relati
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 64, 130])
-def test_the_bundled_model_equals_torch(bundled, speech, session, in_torch, relative_error, n_frames) -> None:
-    """On speech, three different rows of it."""
+def test_the_bundled_model_equals_torch(bundled, speech, session, in_torch, relative_error, rounding, n_frames) -> None:
+    """On speech, three different rows of it; as near as torch is to the exact result, where that is further away."""
     mel = torch.cat([speech, speech.flip(2), speech.roll(40, 2)])[:, :, :n_frames]
-    assert relative_error(torch.from_numpy(session(bundled, "openvino")(mel.numpy())), in_torch(bundled, mel)) <= SAME
+    found = torch.from_numpy(session(bundled, "openvino")(mel.numpy()))
+    assert relative_error(found, in_torch(bundled, mel)) <= max(SAME, 4 * rounding(bundled, mel))
 
 
 @pytest.mark.parametrize(

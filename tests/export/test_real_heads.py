@@ -15,7 +15,7 @@ from vocos_plugins.export.real_heads import RealISTFTHead, SpectrumHead, build_r
 
 # Relative to the peak: sums in another order, and exp(x) - 1 for expm1.
 SAME = 3e-6
-MOST_OPERATIONS = 1.2
+MOST_OPERATIONS = 1.05
 
 
 @pytest.fixture
@@ -118,15 +118,15 @@ def test_tables_are_no_weights(make_model) -> None:
     assert all(torch.equal(vocos.head.state_dict()[key], value) for key, value in before.items())
 
 
-def test_operations(bundled) -> None:
-    """The matrices in place of the FFT add less than a fifth to what the bundled model costs."""
+def test_operations(paper) -> None:
+    """The matrices in place of the FFT add a twentieth to what the paper's model costs."""
 
     def count() -> int:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            mel = torch.zeros(1, 80, 100)
-            bundled.head(bundled.backbone(mel), mel)
+            mel = torch.zeros(1, 100, 100)
+            paper.head(paper.backbone(mel), mel)
         return counter.get_total_flops()
 
     without = count()  # of the FFT itself, nothing is counted
-    with real_head(bundled):
+    with real_head(paper):
         assert 1 < count() / without <= MOST_OPERATIONS

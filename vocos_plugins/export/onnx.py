@@ -87,7 +87,27 @@ def trace(exportable: Exportable, input_name: str) -> ModelProto:
             output_names=list(outputs),
             dynamic_axes={name: axes[name] for name in (*inputs, *outputs)},
         )
-    return onnx.load_model_from_string(written.getvalue())
+    model = onnx.load_model_from_string(written.getvalue())
+    _share_constants(model)
+    return model
+
+
+def _share_constants(model: ModelProto) -> None:
+    """Leaves one of constants that are equal: the tables of a transform are written for each of its uses."""
+    first: dict[bytes, str] = {}
+    same: dict[str, str] = {}
+    kept = []
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            output = node.output[0]
+            same[output] = first.setdefault(node.attribute[0].SerializeToString(), output)
+            if same[output] != output:
+                continue
+        for index, name in enumerate(node.input):
+            node.input[index] = same.get(name, name)
+        kept.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
 
 
 def sign(model: ModelProto, metadata: dict[str, str]) -> None:

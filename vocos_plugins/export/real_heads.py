@@ -1,12 +1,10 @@
 """Heads in real arithmetic, for exporters and runtimes that know no complex numbers and no FFT.
 
-The inverse transform is a product with a fixed matrix (`real_transforms`), for the bundled model a seventh of what the
-rest costs; each pass of a refinement takes twice as much again.
+The transforms are products with fixed matrices (`real_transforms`).
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,18 +16,18 @@ from ..mel.compression import expand
 from ..model import Vocos
 from ..refinement import FADE, MOMENTUM, TINY
 from ..spectral import imdct
-from .real_transforms import OverlapAdd, RealSTFT, even_first
+from .real_transforms import OverlapAdd, RealSTFT
 
 
 class PriorMagnitude(nn.Module):
-    """`AmplitudePrior` before its logarithm, frames first: mel ``(B, n_mels, T)`` -> ``(B, T, bins)``."""
+    """`AmplitudePrior` before its logarithm, frames first: mel ``(B, n_mels, T)`` -> ``(B, T, n_fft // 2 + 1)``."""
 
     inverse: Tensor
 
-    def __init__(self, prior: AmplitudePrior, bins: Tensor) -> None:
+    def __init__(self, prior: AmplitudePrior) -> None:
         super().__init__()
         self.mel = prior.mel
-        self.register_buffer("inverse", prior.inverse[bins].T.contiguous(), persistent=False)
+        self.register_buffer("inverse", prior.inverse.T.contiguous(), persistent=False)
 
     def forward(self, mel: Tensor) -> Tensor:
         magnitude = torch.matmul(expand(mel.to(self.inverse.dtype), self.mel).transpose(1, 2), self.inverse)
@@ -44,62 +42,63 @@ class RealISTFTHead(nn.Module):
     def __init__(self, head: ISTFTHead) -> None:
         super().__init__()
         options, window = head.options, head.istft.window.double()
-        bins = even_first(options.n_fft)
-        self.out = copy.deepcopy(head.out)
-        with torch.no_grad():
-            rows = torch.cat([bins, len(bins) + bins])
-            self.out.weight.copy_(head.out.weight[rows])
-            self.out.bias.copy_(head.out.bias[rows])
-        self.prior = None if head.prior is None else PriorMagnitude(head.prior, bins)
+        self.out = head.out
+        self.prior = None if head.prior is None else PriorMagnitude(head.prior)
         self.refinement_steps = options.refinement_steps
-        self.stft = RealSTFT(window, forward_too=self.refinement_steps > 0)
+        self.stft = RealSTFT(window)
         self.overlap_add = OverlapAdd(options.n_fft, options.hop_length, options.framing, window)
 
     def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
         _refuse(mask)
-        magnitude, x, y = self.spectrum(hidden, features)
-        return self._audio(magnitude * x, magnitude * y)
+        return self._audio(self._refined(*self.predicted(hidden, features)))
 
     def spectrum(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Magnitude, and cosine and sine of the phase, ``(B, T, n_fft // 2 + 1)``, even bins before odd ones."""
+        """Magnitude, and cosine and sine of the phase, ``(B, T, n_fft // 2 + 1)``, refined where the head is."""
+        magnitude, x, y = self.predicted(hidden, features)
+        if self.refinement_steps:
+            parts = self.stft.restore(self._refined(magnitude, x, y))
+            x, y = (parts / torch.cat([magnitude, magnitude], dim=2).clamp_min(TINY)).chunk(2, dim=2)
+        return magnitude, x, y
+
+    def predicted(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Magnitude, cosine and sine as the layers give them."""
         log_magnitude, phase = self.out(hidden).float().chunk(2, dim=2)
         magnitude = log_magnitude.exp()
         if self.prior is not None:
             magnitude = magnitude * self.prior(features)
-        magnitude = magnitude.clamp_max(MAX_MAGNITUDE)
-        return (magnitude, *self._refined(magnitude, phase.cos(), phase.sin()))
+        return magnitude.clamp_max(MAX_MAGNITUDE), phase.cos(), phase.sin()
 
-    def _refined(self, magnitude: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """As `refinement.refine`."""
-        previous: tuple[Tensor, Tensor] | None = None
+    def _refined(self, magnitude: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """As `refinement.refine`; gives spectra in the order of `RealSTFT`."""
+        spectra = self.stft.arrange(torch.cat([magnitude * x, magnitude * y], dim=2))
+        if self.refinement_steps == 0:
+            return spectra
+        wanted = self.stft.arrange(torch.cat([magnitude, magnitude], dim=2)).abs()
+        fade = FADE * wanted.square() + TINY
+        previous: Tensor | None = None
         for _ in range(self.refinement_steps):
-            audio = self._audio(magnitude * x, magnitude * y)
-            real, imaginary = ahead = self.stft.analyse(self.overlap_add.frames(audio))
-            if previous is not None:
-                share = MOMENTUM / (1 + MOMENTUM)
-                ahead = real - share * previous[0], imaginary - share * previous[1]
-            power = ahead[0].square() + ahead[1].square() + FADE * magnitude.square() + TINY
-            x, y = ahead[0] * power.rsqrt(), ahead[1] * power.rsqrt()
-            previous = real, imaginary
-        return x, y
+            rebuilt = self.stft.analyse(self.overlap_add.frames(self._audio(spectra)))
+            ahead = rebuilt if previous is None else rebuilt - MOMENTUM / (1 + MOMENTUM) * previous
+            real, imaginary = ahead.square().chunk(2, dim=3)
+            power = real + imaginary
+            spectra = ahead * wanted * (torch.cat([power, power], dim=3) + fade).rsqrt()
+            previous = rebuilt
+        return spectra
 
-    def _audio(self, real: Tensor, imaginary: Tensor) -> Tensor:
-        audio: Tensor = self.overlap_add(self.stft.invert(real, imaginary))
+    def _audio(self, spectra: Tensor) -> Tensor:
+        audio: Tensor = self.overlap_add(self.stft.invert(spectra))
         return audio
 
 
 class SpectrumHead(nn.Module):
-    """`RealISTFTHead` up to its spectrum, bins first and in their own order: three times ``(B, n_fft // 2 + 1, T)``."""
-
-    bins: Tensor
+    """`RealISTFTHead` up to its spectrum, bins first: three times ``(B, n_fft // 2 + 1, T)``."""
 
     def __init__(self, head: ISTFTHead) -> None:
         super().__init__()
         self.head = RealISTFTHead(head)
-        self.register_buffer("bins", even_first(head.options.n_fft).argsort(), persistent=False)
 
     def forward(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        magnitude, x, y = (part.index_select(2, self.bins) for part in self.head.spectrum(hidden, features))
+        magnitude, x, y = self.head.spectrum(hidden, features)
         return magnitude.transpose(1, 2), x.transpose(1, 2), y.transpose(1, 2)
 
 
