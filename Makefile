@@ -37,7 +37,7 @@ docs: $(VENV)/dev.stamp  ## build the site into site/, every warning an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 pages: $(VENV)/dev.stamp  ## write the pages of docs/ that come from the code; tests tell when they are out of date
-	for script in cli_page licences_page pair_matrix evaluation_page; do $(BIN)/python scripts/$$script.py || exit 1; done
+	for script in cli_page licences_page pair_matrix evaluation_page pictures; do $(BIN)/python scripts/$$script.py || exit 1; done
 
 check: $(VENV)/dev.stamp  ## what runs before each commit: ruff, mypy, the site, tests
 	$(BIN)/ruff format --check

@@ -8,6 +8,7 @@ from __future__ import annotations
 import string
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import BarkConfig, BarkModel, BarkProcessor, BertTokenizer, EncodecConfig, GenerationConfig
@@ -63,7 +64,7 @@ def bark_model(seed: int = 0, model_class: type[BarkModel] = BarkModel) -> BarkM
     return model
 
 
-def fill_codebooks(codec: torch.nn.Module) -> None:
+def fill_codebooks(codec: Any) -> None:
     """Random codebooks for an EnCodec that was built from a configuration; its own are zeros."""
     for layer in codec.quantizer.layers:
         torch.nn.init.normal_(layer.codebook.embed, std=0.3)
@@ -84,5 +85,6 @@ def vocos_model(codec: torch.nn.Module, seed: int = 0) -> Vocos:
     backbone = ConvNeXt(dim=16, intermediate_dim=32, num_layers=2, adanorm_num_embeddings=4)
     head = ISTFT(n_fft=1280, hop_length=320, framing="same")
     vocos = Vocos(VocosConfig(features=EncodecCodes(), backbone=backbone, head=head)).eval()
-    vocos.feature_extractor.codebook_weights.data.copy_(read_codebooks(codec)[:16].flatten(0, 1))
+    features: Any = vocos.feature_extractor
+    features.codebook_weights.data.copy_(read_codebooks(codec)[:16].flatten(0, 1))
     return vocos

@@ -12,6 +12,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from vocos_plugins.cli import app
 from vocos_plugins.mel import MelMismatchWarning
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +88,14 @@ def run(page: Path, folder: Path, names: dict[str, object] | None = None, **vari
         Python's namespace.
     """
     names = {"__name__": "__main__"} if names is None else names
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MelMismatchWarning)  # pages speak of losses, and take them
+        run_blocks(page, folder, names, variables)
+    return names
+
+
+def run_blocks(page: Path, folder: Path, names: dict[str, object], variables: Mapping[str, str]) -> None:
+    """What `run` does, in the namespace that is given."""
     printed = ""
     for block in blocks(page.read_text(encoding="utf-8")):
         where = f"{page.name}, line {block.line}"
@@ -100,20 +112,26 @@ def run(page: Path, folder: Path, names: dict[str, object] | None = None, **vari
         elif block.language == "console":
             for command, expected in commands(block.text):
                 check_output(run_shell(command, folder, variables)[1], expected, f"{where}: {command}")
-    return names
 
 
 def run_python(block: Block, page: str, names: dict[str, object]) -> str:
     """Runs one block; gives what it prints. A traceback has the page's own lines."""
     output = io.StringIO()
-    with contextlib.redirect_stdout(output), warnings.catch_warnings():
-        warnings.simplefilter("ignore", MelMismatchWarning)  # pages speak of losses, and take them
+    with contextlib.redirect_stdout(output):
         exec(compile("\n" * block.line + block.text, page, "exec"), names)  # noqa: S102
     return output.getvalue()
 
 
 def run_shell(text: str, folder: Path, variables: Mapping[str, str]) -> tuple[int, str]:
-    """Runs lines by bash, with this environment's commands first, offline; gives the exit status and the output."""
+    """Runs lines by bash, with this environment's commands first, offline; gives the exit status and the output.
+
+    A line of ``vocos`` alone runs in this process: importing torch anew takes longer than most of them do.
+    """
+    if re.fullmatch(r"vocos [^|&;<>$\n]+\n?", text) and not variables:
+        result = CliRunner().invoke(app, shlex.split(text)[1:], env={"COLUMNS": "80"})
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -143,9 +161,12 @@ def commands(text: str) -> Iterable[tuple[str, str]]:
 
 
 def check_output(found: str, expected: str, where: str) -> None:
-    """Line by line; white space at the end of lines doesn't count, nor do empty lines at the end."""
-    lines = [line.rstrip() for line in expected.rstrip().splitlines()]
+    """Line by line; widths of columns don't count, nor do empty lines around all."""
+    lines, shown = _lines(expected), "\n".join(_lines(found))
     any_text = [r"(?:.*\n)*?.*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") for line in lines]
     pattern = "\n".join(any_text)
-    shown = "\n".join(line.rstrip() for line in found.rstrip().splitlines())
-    assert re.fullmatch(pattern, shown), f"{where} gives\n{shown}\nnot\n{expected}"
+    assert re.fullmatch(pattern, shown), f"{where} gives\n{found}\nnot\n{expected}"
+
+
+def _lines(text: str) -> list[str]:
+    return [re.sub(" {2,}", "  ", line.rstrip()) for line in text.strip().splitlines()]

@@ -54,7 +54,8 @@ def test_blocks_are_complete(page, markdown) -> None:
     text = (ROOT / page).read_text()
     blocks = markdown.blocks(text)
     assert len(re.findall(r"^```", text, flags=re.MULTILINE)) == 2 * len(blocks)
-    assert text.count("<!-- not run") == sum(block.why is not None for block in blocks)
+    marks = re.findall(r"^<!-- not run", text, flags=re.MULTILINE)
+    assert len(marks) == sum(block.why is not None for block in blocks)
     for block in blocks:
         if block.language == "yaml":
             yaml.load(re.sub(r"![\w:.]+", "", block.text), yaml.SafeLoader)

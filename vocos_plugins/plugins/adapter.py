@@ -36,7 +36,7 @@ class ToolkitAdapter(Protocol):
     def features(self) -> Features:
         """What the toolkit's models give by default."""
 
-    def wrap(self, vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> object:
+    def wrap(self, vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> Any:
         """The object that the toolkit takes for a vocoder; imports the toolkit.
 
         Args:
@@ -105,7 +105,7 @@ class LazyAdapter:
     exporter: str | None = None
     activator: str | None = None
 
-    def wrap(self, vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> object:
+    def wrap(self, vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> Any:
         """As `ToolkitAdapter.wrap`."""
         module: Any = importlib.import_module(self.vocoder)
         wrapped: object = module.wrap(vocos, source=source, strict=strict)

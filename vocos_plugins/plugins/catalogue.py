@@ -79,7 +79,7 @@ def toolkit_adapters() -> dict[str, ToolkitAdapter]:
     return {adapter.name: adapter for _, adapter in _merge("vocos_toolkit_adapter")}
 
 
-def adapt(vocos: Vocos, toolkit: str, *, source: MelConvention | None = None, strict: bool = False) -> object:
+def adapt(vocos: Vocos, toolkit: str, *, source: MelConvention | None = None, strict: bool = False) -> Any:
     """The object that a toolkit takes for a vocoder.
 
     Args:

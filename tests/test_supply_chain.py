@@ -1,0 +1,94 @@
+"""What docs/supply-chain.md promises of the code: no pickle is run, no server is asked but where it says so."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vocos_plugins.cards import CARDS
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "supply-chain.md").read_text()
+CODE = sorted(path for folder in ("vocos_plugins", "adapters") for path in (ROOT / folder).rglob("*.py"))
+each = pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
+# A loader that builds plain values only, and an unpickler that knows a few names.
+SAFE_LOADERS = {"BoundedLoader", "_Loader"}
+OWN_UNPICKLER = "statistics.py"
+FORBIDDEN_CALLS = {
+    *("eval", "exec", "os.system", "os.popen", "marshal.loads", "joblib.load"),
+    *("pickle.load", "pickle.loads", "torch.jit.load", "yaml.unsafe_load", "yaml.full_load"),
+}
+UNPACKING = ("extract", "extractall", "unpack_archive")
+NETWORK = {"urllib.request", "requests", "http.client", "socket", "httpx", "aiohttp"}
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    """Every call in a module, with the dotted name of what is called."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def keyword(call: ast.Call, name: str) -> str | None:
+    """An argument by name, as it stands in the code."""
+    return next((ast.unparse(each.value) for each in call.keywords if each.arg == name), None)
+
+
+@each
+def test_nothing_that_is_read_runs(path) -> None:
+    """No unpickling but torch's restricted one, no YAML loader that builds objects, no unpacking."""
+    for name, call in calls(path):
+        assert name not in FORBIDDEN_CALLS, name
+        assert name.rpartition(".")[2] not in UNPACKING, name
+        assert keyword(call, "shell") is None
+        if name == "torch.load":
+            assert keyword(call, "weights_only") == "True"
+        if name == "np.load":
+            assert keyword(call, "allow_pickle") == "False"
+        if name == "yaml.load":
+            assert ast.unparse(call.args[1]) in SAFE_LOADERS
+        if name == "pickle.Unpickler":
+            raise AssertionError("a bare unpickler")
+
+
+@each
+def test_unpicklers_refuse_what_they_do_not_know(path) -> None:
+    """There is one, and it has a ``find_class``."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Unpickler") for base in node.bases):
+            assert path.name == OWN_UNPICKLER
+            assert any(isinstance(part, ast.FunctionDef) and part.name == "find_class" for part in node.body)
+
+
+@each
+def test_servers_are_asked_in_two_places(path) -> None:
+    """The hub in hub.py, EnCodec's file in encodec_loading.py; nothing else opens a connection by itself."""
+    tree = ast.parse(path.read_text())
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not imported & NETWORK
+    if path.name != "hub.py":
+        assert not any(name.split(".")[0] == "huggingface_hub" for name in imported)
+    for name, call in calls(path):
+        if name.startswith("torch.hub.load"):
+            assert path.name == "encodec_loading.py"
+            assert keyword(call, "check_hash") == keyword(call, "weights_only") == "True"
+
+
+def test_the_page_names_what_is_pinned() -> None:
+    """Its "only" is true."""
+    pinned = [card.name for card in CARDS if card.revision is not None and card.sha256 is not None]
+    assert re.findall(r"only `([^`]+)` is pinned", PAGE) == pinned
+
+
+def test_the_page_names_the_core_s_dependencies() -> None:
+    """All of them."""
+    wanted = [each for each in importlib.metadata.requires("vocos-plugins") or [] if "extra ==" not in each]
+    (sentence,) = re.findall(r"The core needs (.*?)\.", PAGE, flags=re.DOTALL)
+    names = [re.split("[<>= ]", requirement)[0].replace("-", "_") for requirement in wanted]
+    assert sorted(re.split(r",\s+|\s+and\s+", sentence)) == sorted(names)
