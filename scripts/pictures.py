@@ -194,7 +194,7 @@ PICTURES = {
     "framing.svg": framing,
     "wrong-mels.png": wrong_mels,
     "alignment-error.svg": alignment_error,
-    "chunks.svg": chunks,
+    "chunks.png": chunks,
     "checkpoint.svg": checkpoint,
 }
 

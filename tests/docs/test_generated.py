@@ -57,7 +57,7 @@ def test_pictures_are_those_that_the_script_draws(drawn) -> None:
 def test_spectrograms_are_up_to_date(drawn) -> None:
     """But for the rounding of another processor."""
     pictures = list(PICTURES.glob("*.png"))
-    assert len(pictures) == 2
+    assert len(pictures) == 3
     for path in pictures:
         stored, now = (np.asarray(Image.open(file).convert("L"), float) for file in (path, drawn / path.name))
         assert stored.shape == now.shape
