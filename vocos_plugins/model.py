@@ -85,7 +85,7 @@ class Vocos(nn.Module):
     def synthesize(self, features: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """The bare computation, differentiable and unchecked; `decode` says what it takes and gives.
 
-        Without gradients and in evaluation mode, on a CPU, it is done as `backend` says.
+        Without gradients, on a CPU, it is done as `backend` says.
 
         Args:
             features: ``(B, C, T)``.

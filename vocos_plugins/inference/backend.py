@@ -32,7 +32,7 @@ VARIABLE = "VOCOS_PLUGINS_PRECISION"
 
 
 class Backend:
-    """How a model computes for inference on a CPU, in evaluation mode and without gradients.
+    """How a model computes for inference on a CPU, without gradients.
 
     What is built from the weights is built at the first decode, and again when they have changed.
 
@@ -113,7 +113,6 @@ def applies(vocos: Vocos, device: torch.device) -> bool:
     """Whether a call may be computed other than by the model's modules: nothing is trained, traced or elsewhere."""
     return not (
         torch.is_grad_enabled()
-        or vocos.training
         or device.type != "cpu"
         or torch.is_autocast_enabled("cpu")
         or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
