@@ -92,7 +92,7 @@ class Vocos(nn.Module):
             bandwidth_id: int64 ``(B, 1)`` or ``(1, 1)``.
             mask: bool ``(B, T)``, True for the frames of a ragged batch that count.
         """
-        if mask is None and applies(self, features.device) and len(features):
+        if mask is None and applies(features.device) and len(features):
             items = decode_items(self, list(features), bandwidth_id)
             return items[0][None] if len(items) == 1 else torch.stack(items)  # a copy of an hour is 300 MB
         return self.compute(features, bandwidth_id, mask)

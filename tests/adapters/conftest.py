@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-
 # Open after the fast path and the bundled model's refinement came in; each is to be mended, and then taken out of here.
 MODULES = "written for the plain modules and a bundled model without refinement"
 PYYAML = "PyYAML 6.0.4 spells merge keys out once: the error is another"

@@ -74,15 +74,14 @@ def test_gradients_flow_where_they_are_wanted(vocos: Vocos, features: Tensor) ->
     assert all(parameter.grad is not None for parameter in vocos.backbone.parameters())
 
 
-def test_gradients_tracing_and_autocast_see_the_modules(vocos: Vocos) -> None:
+def test_gradients_and_autocast_see_the_modules() -> None:
     cpu = torch.device("cpu")
     with torch.no_grad():
-        assert applies(vocos, cpu)
-        assert not applies(vocos, torch.device("meta"))
-        assert applies(vocos.train(), cpu)  # the modes don't differ, and changed weights are noticed
+        assert applies(cpu)
+        assert not applies(torch.device("meta"))
         with torch.autocast("cpu"):
-            assert not applies(vocos, cpu)
-    assert not applies(vocos, cpu)
+            assert not applies(cpu)
+    assert not applies(cpu)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning", "ignore::torch.jit.TracerWarning")

@@ -71,7 +71,7 @@ class Backend:
 
     def engine(self, vocos: Vocos, device: torch.device) -> Engine:
         """What computes one item of the model, whose features are on a device."""
-        if not applies(vocos, device):
+        if not applies(device):
             return modules(vocos)
         state = _state(vocos)
         built = self._built
@@ -109,7 +109,7 @@ def modules(vocos: Vocos) -> Engine:
     return run
 
 
-def applies(vocos: Vocos, device: torch.device) -> bool:
+def applies(device: torch.device) -> bool:
     """Whether a call may be computed other than by the model's modules: nothing is trained, traced or elsewhere."""
     return not (
         torch.is_grad_enabled()
