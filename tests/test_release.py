@@ -15,6 +15,8 @@ import yaml
 import vocos_plugins
 from vocos_plugins.doctor.installation import PYTHONS
 
+pytestmark = pytest.mark.xdist_group("distributions")  # what the tests share is made once
+
 ROOT = Path(__file__).parents[1]
 MAX_BYTES = 20_000_000
 SHIPPED = ("vocos_plugins", "vocos_speechbrain", "vocos_nemo", "vocos_coqui", "vocos_bark")

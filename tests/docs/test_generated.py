@@ -11,6 +11,8 @@ import pytest
 import yaml
 from PIL import Image
 
+pytestmark = pytest.mark.xdist_group("pictures")  # what the tests share is made once
+
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 LICENCES = (ROOT / "docs" / "licences.md").read_text()

@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("site")  # what the tests share is made once
+
 ROOT = Path(__file__).parents[2]
 PUBLIC = ("vocos_plugins", "vocos_plugins.mel", "vocos_plugins.plugins", "vocos_plugins.streaming")
 MORE = ("vocos_plugins.export", "vocos_plugins.doctor")
