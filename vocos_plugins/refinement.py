@@ -46,5 +46,17 @@ def step(rebuilt: Tensor, previous: Tensor | None, magnitude: Tensor, momentum: 
     Shape: complex of any shape -> same.
     """
     ahead = rebuilt if previous is None else torch.sub(rebuilt, previous, alpha=momentum / (1 + momentum))
+    return ahead * _gain(ahead, magnitude)
+
+
+def step_(rebuilt: Tensor, previous: Tensor | None, magnitude: Tensor, momentum: float) -> Tensor:
+    """`step` without gradients, in the memory of the spectrum before: a pass is bound by memory."""
+    alpha = momentum / (1 + momentum)
+    ahead = rebuilt.clone() if previous is None else torch.sub(rebuilt, previous, alpha=alpha, out=previous)
+    return ahead.mul_(_gain(ahead, magnitude))
+
+
+def _gain(ahead: Tensor, magnitude: Tensor) -> Tensor:
+    """What brings a spectrum to a magnitude."""
     power = (ahead * ahead.conj()).real  # an eighth of the time that abs takes
-    return ahead * (magnitude * torch.rsqrt(torch.addcmul(power, magnitude, magnitude, value=FADE) + TINY))
+    return torch.addcmul(power, magnitude, magnitude, value=FADE).add(TINY).rsqrt() * magnitude

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..heads import MAX_MAGNITUDE, ISTFTHead
-from ..refinement import MOMENTUM, step
+from ..refinement import MOMENTUM, step_
 from ..spectral import ENVELOPE_FLOOR, frame_padding, output_length
 from .onednn import ROWS, Linear
 
@@ -31,17 +31,14 @@ class FastISTFT:
             return hidden.new_zeros(0)
         left, _ = frame_padding(options.n_fft, options.hop_length, options.framing)
         envelope = self._envelope(n_frames)
-        spectra: Iterable[Tensor] = self._spectra(hidden, features)
-        if options.refinement_steps:
-            spectra = list(spectra)
-            magnitudes = [spectrum.abs() for spectrum in spectra]
-            previous: list[Tensor] | list[None] = [None] * len(spectra)
-        signal = self._signal(spectra, envelope)
+        magnitudes: list[Tensor] = []
+        signal = self._signal(self._spectra(hidden, features, magnitudes), envelope)
+        previous: list[Tensor] | list[None] = [None] * len(magnitudes)
         for _ in range(options.refinement_steps):
             signal[:left] = signal[left + n_samples :] = 0.0  # of which the forward transform knows nothing
             rebuilt = [torch.fft.rfft(frames * self.window, dim=1) for frames in self._frames(signal)]
             given = zip(rebuilt, previous, magnitudes, strict=True)
-            signal = self._signal((step(*spectra, MOMENTUM) for spectra in given), envelope)
+            signal = self._signal((step_(*spectra, MOMENTUM) for spectra in given), envelope)
             previous = rebuilt
         return signal[left : left + n_samples]
 
@@ -59,14 +56,16 @@ class FastISTFT:
     def _frames(self, signal: Tensor) -> Sequence[Tensor]:
         return torch.split(signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), ROWS)
 
-    def _spectra(self, hidden: Tensor, features: Tensor) -> Iterator[Tensor]:
-        """Complex ``(t, n_fft // 2 + 1)``, piece by piece."""
+    def _spectra(self, hidden: Tensor, features: Tensor, magnitudes: list[Tensor]) -> Iterator[Tensor]:
+        """Complex ``(t, n_fft // 2 + 1)``, piece by piece; a refinement's magnitudes are added to a list."""
         for start in range(0, len(hidden), ROWS):
             rows = slice(start, start + ROWS)
             log_magnitude, phase = self.out(hidden[rows]).chunk(2, dim=1)
             if self.head.prior is not None:
                 log_magnitude = log_magnitude + self.head.prior(features[None, :, rows])[0].t()
             magnitude = log_magnitude.exp().clamp_max_(MAX_MAGNITUDE)
+            if self.head.options.refinement_steps:
+                magnitudes.append(magnitude)
             yield torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
 
     def _envelope(self, n_frames: int) -> Tensor:

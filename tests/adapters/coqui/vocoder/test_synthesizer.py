@@ -162,7 +162,8 @@ def test_forward_trains(pair, noise, relative_error):
     assert audio.shape == (2, 1, 8 * 256)
     audio.square().mean().backward()
     assert all(parameter.grad is not None for parameter in vocoder.model_g.backbone.parameters())
-    assert relative_error(audio.detach()[:, 0], vocos.decode(mel, source=unnormalized(convention))) == 0
+    # The modules, which have gradients, against what decodes without: float32 sums in another order.
+    assert relative_error(audio.detach()[:, 0], vocos.decode(mel, source=unnormalized(convention))) < 1e-5
 
 
 def test_wrapped_model_takes_its_source(make_vocos, noise, relative_error):

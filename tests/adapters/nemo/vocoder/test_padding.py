@@ -50,7 +50,8 @@ def test_no_click_at_the_end(name, n_samples, vocoder, bundled, nemo_mel, make_s
     n_known = int(reported)
     known = model.convert_spectrogram_to_audio(spec=masked[..., :n_known])
     assert torch.equal(found[:, : n_known * 256], known)
-    assert torch.equal(model(spec=masked)[:, 0].detach(), found)
+    # The modules, which have gradients: float32 sums in another order, and the refinement magnifies that.
+    torch.testing.assert_close(model(spec=masked)[:, 0].detach(), found, rtol=0, atol=2e-4)
     assert torch.equal(model.convert_spectrogram_to_audio(spec=masked, lengths=reported), found)
     if name == "nemo-fastpitch-22khz":
         assert model.generator(x=masked).abs().max() > CLICK

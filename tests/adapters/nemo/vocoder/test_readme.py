@@ -17,7 +17,7 @@ def workplace(fastpitch, tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_snippets(readme, workplace, vocoder):
+def test_snippets(readme, workplace, vocoder, relative_error):
     """In their order, as one session; then the training log's configuration finds the file that they wrote."""
     from nemo.core.classes.common import safe_instantiate
     from omegaconf import OmegaConf
@@ -29,7 +29,9 @@ def test_snippets(readme, workplace, vocoder):
         exec(compile(snippet, "README.md", "exec"), names)  # noqa: S102
     assert names["audio"].shape == (1, names["spec"].shape[-1] * 256)
     assert type(names["vocoder"]) is vocoder.VocosModel
-    assert torch.equal(names["vocoder"].convert_spectrogram_to_audio(spec=names["spec"]), names["audio"])
+    again = names["vocoder"].convert_spectrogram_to_audio(spec=names["spec"])
+    # Memory that lies otherwise is summed in another order, which the refinement magnifies.
+    assert relative_error(again, names["audio"]) < 1e-4
     assert (workplace / "vocos.onnx").stat().st_size > 0
     (block,) = readme("yaml")
     (generator,) = safe_instantiate(OmegaConf.create(yaml.safe_load(block))).generators

@@ -13,6 +13,8 @@ from vocos_plugins import Vocos
 
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
+# Traced or compiled modules against the core's own operators, which sum in another order.
+CLOSE = {"rtol": 0, "atol": 1e-5}
 # The same operations in the same order.
 EXACT = {"rtol": 0, "atol": 0}
 # Of the loudest sample: 8 bits of mantissa, through two layers.
@@ -43,10 +45,10 @@ def test_jit_traces(load, exported, mel):
     assert isinstance(backbone(traced).traced, torch.jit.ScriptModule)
     for frames in (1, 7, 40):
         part = mel[..., :frames]
-        torch.testing.assert_close(traced.decode_batch(part), plain.decode_batch(part), **EXACT)
-    torch.testing.assert_close(traced.decode_batch(mel, [40, 9]), plain.decode_batch(mel, [40, 9]), **EXACT)
+        torch.testing.assert_close(traced.decode_batch(part), plain.decode_batch(part), **CLOSE)
+    torch.testing.assert_close(traced.decode_batch(mel, [40, 9]), plain.decode_batch(mel, [40, 9]), **CLOSE)
     backbone(traced).plain = backbone(traced).compiled = None
-    torch.testing.assert_close(backbone(traced)(mel), backbone(plain)(mel), **EXACT)
+    torch.testing.assert_close(backbone(traced)(mel), backbone(plain)(mel), **CLOSE)
 
 
 def test_compile_compiles(load, exported, mel, monkeypatch):
@@ -60,7 +62,7 @@ def test_compile_compiles(load, exported, mel, monkeypatch):
     compiled, plain = load(exported, compile=True, compile_using_fullgraph=True), load(exported)
     for frames in (40, 9, 23):
         part = mel[..., :frames]
-        torch.testing.assert_close(compiled.decode_batch(part), plain.decode_batch(part), **EXACT)
+        torch.testing.assert_close(compiled.decode_batch(part), plain.decode_batch(part), **CLOSE)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
     torch._dynamo.reset()
 

@@ -38,8 +38,9 @@ class Environment:
     home: Path
 
     def variables(self, **variables: str) -> dict[str, str]:
-        """Of a process: one thread, nothing of the user's."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("VOCOS_")}
+        """Of a process: one thread, nothing of the user's; it computes as precisely as this one."""
+        ours = [name for name in os.environ if name.startswith("VOCOS_") and name != "VOCOS_PLUGINS_PRECISION"]
+        kept = {name: value for name, value in os.environ.items() if name not in ours}
         return {**kept, "OMP_NUM_THREADS": "1", "HOME": str(self.home), "TTS_HOME": str(self.home), **variables}
 
     def run(self, *arguments: str | Path, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
