@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 import yaml
 
 pytestmark = pytest.mark.xdist_group("nemo")
