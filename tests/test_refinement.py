@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT, VocosConfig
-from vocos_plugins.refinement import refine
+from vocos_plugins.refinement import MOMENTUM, refine, step, step_
 from vocos_plugins.spectral import istft, stft
 
 N_FFT, HOP = 64, 16
@@ -95,3 +95,17 @@ def test_a_ragged_batch_is_refined_row_by_row(make_config: Make, randomize: Rand
             alone = vocos.compute(features[row, None, :, :n_frames])[0]
             assert torch.allclose(together[row, : len(alone)], alone, atol=CLOSE * float(alone.abs().max()))
             assert not together[row, len(alone) :].any()
+
+
+def test_in_place() -> None:
+    """`step_` computes what `step` does, in the memory of the spectrum before."""
+    generator = torch.Generator().manual_seed(2)
+    rebuilt, previous = torch.randn(2, 9, 5, dtype=torch.complex64, generator=generator)
+    magnitude = torch.rand(9, 5, generator=generator)
+    for before in (None, previous):
+        expected = step(rebuilt, before, magnitude, MOMENTUM)
+        kept = rebuilt.clone()
+        found = step_(rebuilt, before, magnitude, MOMENTUM)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+        assert torch.equal(rebuilt, kept)
+    assert found.data_ptr() == previous.data_ptr()

@@ -209,7 +209,7 @@ class Vocos(nn.Module):
             return self.decode(features, bandwidth_id=bandwidth_id)[:, :length]
         window = self.feature_extractor.mel_spec.spectrogram.window
         if length is not None:
-            audio = F.pad(audio, (0, self._n_filled(max(length, audio.shape[1])) - audio.shape[1]))
+            audio = F.pad(audio, (0, self.filled_length(max(length, audio.shape[1])) - audio.shape[1]))
         return self.decode(self.feature_extractor(audio.to(window)), bandwidth_id=bandwidth_id)[:, :length]
 
     @torch.no_grad()
@@ -297,6 +297,7 @@ class Vocos(nn.Module):
             name_or_path, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token
         )
         vocos.backend = chosen
+        chosen.prepare(vocos)
         if encodec is not None:
             vocos.use_encodec(encodec)
         return vocos
@@ -313,7 +314,7 @@ class Vocos(nn.Module):
 
         return push_to_hub(self, repo_id, private=private, token=token)
 
-    def _n_filled(self, n_samples: int) -> int:
-        """The next length of whole frames that can be mirrored at its ends."""
+    def filled_length(self, n_samples: int) -> int:
+        """The next length of whole frames that can be mirrored at its ends, to which `forward` fills up audio."""
         n_fft = self.config.features.n_fft if isinstance(self.config.features, MelConvention) else 0
         return -(-max(n_samples, n_fft // 2 + 1) // self.hop_length) * self.hop_length

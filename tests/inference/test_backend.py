@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -167,3 +168,13 @@ def test_items_are_shared_among_cores() -> None:
     """In a process of its own, as the suite runs on one thread; a forked child goes on without the threads."""
     done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == "fine\n", done.stderr
+
+
+def test_loading_builds(vocos: Vocos, features: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first decode after `from_pretrained` waits for nothing that is built once."""
+    vocos.save_pretrained(tmp_path)
+    loaded = Vocos.from_pretrained(tmp_path)
+    monkeypatch.setattr(Backend, "_build", None)
+    assert len(loaded.decode(features)) == 1
+    monkeypatch.undo()
+    assert len(vocos.decode(features)) == 1

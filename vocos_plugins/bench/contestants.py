@@ -74,6 +74,7 @@ def prepare(contestant: Contestant, vocos: Vocos) -> Decode:
 
         return reference(vocos.config, bandwidth)
     vocos.backend = Backend(contestant.backend, contestant.precision)  # type: ignore[arg-type]
+    vocos.backend.prepare(vocos)  # as `Vocos.from_pretrained` does
     return functools.partial(vocos.decode, bandwidth_id=bandwidth)
 
 

@@ -18,7 +18,7 @@ class FirstCall:
     Attributes:
         contestant: its name.
         audio_seconds: length of the item.
-        first: seconds of the first decode after loading; what a backend builds from the weights is in it.
+        first: seconds of the first decode after loading.
         steady: of those that follow, the median.
         disturbed: other work went on.
     """

@@ -34,7 +34,7 @@ VARIABLE = "VOCOS_PLUGINS_PRECISION"
 class Backend:
     """How a model computes for inference on a CPU, without gradients.
 
-    What is built from the weights is built at the first decode, and again when they have changed.
+    What is built from the weights is built by `prepare` or at the first decode, and again when they have changed.
 
     Args:
         name: ``torch``; ``onnxruntime`` or ``openvino`` compute an export of the model.
@@ -68,6 +68,11 @@ class Backend:
 
     def __reduce__(self) -> tuple[type[Backend], tuple[str, str]]:
         return Backend, (self.name, self.precision)
+
+    def prepare(self, vocos: Vocos) -> None:
+        """Builds what a first decode on the CPU would have to wait for."""
+        with torch.no_grad():
+            self.engine(vocos, torch.device("cpu"))
 
     def engine(self, vocos: Vocos, device: torch.device) -> Engine:
         """What computes one item of the model, whose features are on a device."""
