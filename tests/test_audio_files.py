@@ -184,3 +184,40 @@ def test_blocks_bound_what_is_held(tmp_path: Path) -> None:
     sizes = [block.shape[1] for block in itertools.islice(read_blocks(tmp_path / "a.wav", RATE), 10)]
     assert max(sizes) <= BLOCK_S * RATE
     assert sum(sizes) == RATE * 35
+
+
+@pytest.mark.parametrize(
+    ("start_s", "duration_s", "expected"),
+    [
+        (0.0, None, (0, 48000)),
+        (0.5, None, (8000, 48000)),
+        (0.5, 0.25, (8000, 12000)),
+        (0.0, 2.96, (0, 48000)),  # rounded, or roughly told
+        (0.0, 3.04, (0, 48000)),
+        (1.0, 2.04, (16000, 48000)),
+        (1.0, 1.97, (16000, 47520)),
+        (0.00005, 0.0001, (1, 2)),
+    ],
+)
+def test_parts_are_read(tmp_path: Path, start_s, duration_s, expected) -> None:
+    """To the sample, in blocks, from a file or from what it holds."""
+    soundfile.write(tmp_path / "a.wav", tone(3 * RATE), RATE, "FLOAT")
+    for source in (tmp_path / "a.wav", (tmp_path / "a.wav").read_bytes()):
+        blocks = list(read_blocks(source, RATE, start_s=start_s, duration_s=duration_s))
+        assert np.array_equal(torch.cat(blocks, dim=1)[0].numpy(), tone(3 * RATE)[slice(*expected), 0])
+
+
+def test_a_part_of_whole_blocks(tmp_path: Path) -> None:
+    """Ends where it should."""
+    n_samples = 3 * round(BLOCK_S) * RATE
+    soundfile.write(tmp_path / "a.wav", tone(n_samples), RATE)
+    blocks = list(read_blocks(tmp_path / "a.wav", RATE, start_s=1.0, duration_s=2 * BLOCK_S))
+    assert sum(block.shape[1] for block in blocks) == 2 * BLOCK_S * RATE
+
+
+@pytest.mark.parametrize(("start_s", "duration_s"), [(3.0, None), (-0.5, 1.0), (1.0, 2.5), (1.0, 0.0), (0.0, 4.0)])
+def test_a_part_that_is_not_there(tmp_path: Path, start_s, duration_s) -> None:
+    """Says what was asked for, and how long the file is."""
+    soundfile.write(tmp_path / "a.wav", tone(3 * RATE), RATE)
+    with pytest.raises(ValueError, match=r"asked for; it is 3\.000 s long"):
+        list(read_blocks(tmp_path / "a.wav", RATE, start_s=start_s, duration_s=duration_s))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Iterator
@@ -15,36 +16,46 @@ import torch
 from torch import Tensor
 
 BLOCK_S = 10.0
+ROUNDING_S = 0.05  # lists round durations, and lossy formats tell theirs roughly
 OUTPUT_FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
 # A WAV written to a pipe doesn't know its length; these stand for that.
 RIFF_SIZE_UNKNOWN = (0, 0xFFFFFFFF)
 
 
-def read_blocks(path: Path, sample_rate: int) -> Iterator[Tensor]:
-    """Reads a file block by block, resampled.
+def read_blocks(
+    path: Path | bytes, sample_rate: int, *, start_s: float = 0.0, duration_s: float | None = None
+) -> Iterator[Tensor]:
+    """Reads a file, or a part of it, block by block, resampled.
 
     Args:
-        path: any format that libsndfile reads.
+        path: any format that libsndfile reads; or what such a file holds.
         sample_rate: Hz wanted.
+        start_s: where to start.
+        duration_s: how much; to the end if None. From the start on, a duration that differs from the file's by no more
+            than rounding is the whole file.
 
     Yields:
         Audio ``(channels, n)``, float32.
 
     Raises:
         OSError: the file isn't there or can't be opened.
-        ValueError: it is empty, truncated, no audio, or holds samples that are not finite; the message says which.
+        ValueError: it is empty, truncated, no audio, has samples that are not finite, or has no such part; the message
+            says which.
     """
     with _open(path) as file:
+        position, end = _part(file, start_s, duration_s)
+        if position:
+            file.seek(position)
         resampler = None
         if file.samplerate != sample_rate:
             resampler = soxr.ResampleStream(file.samplerate, sample_rate, file.channels, dtype="float32")
-        block_size, position = round(BLOCK_S * file.samplerate), 0
+        block_size = round(BLOCK_S * file.samplerate)
         while True:
-            block = _read(file, block_size)
+            block = _read(file, block_size if end is None else min(block_size, end - position))
             _check_samples(block, position, file.samplerate)
             position += len(block)
             last = len(block) < block_size
-            if last and position != file.frames:
+            if last and position != (file.frames if end is None else end):
                 raise ValueError(f"truncated: its header promises {file.frames} samples, it holds {position}")
             if resampler is not None:
                 block = resampler.resample_chunk(block, last=last)
@@ -54,10 +65,24 @@ def read_blocks(path: Path, sample_rate: int) -> Iterator[Tensor]:
                 return
 
 
-def _open(path: Path) -> soundfile.SoundFile:
-    with path.open("rb") as raw:
+def _part(file: soundfile.SoundFile, start_s: float, duration_s: float | None) -> tuple[int, int | None]:
+    """The first sample of a part, and the one after its last; None for the end of the file."""
+    length_s = file.frames / file.samplerate
+    if not 0 <= start_s < length_s:
+        raise ValueError(f"a part of it that starts at {start_s:g} s was asked for; it is {length_s:.3f} s long")
+    first = round(start_s * file.samplerate)
+    if duration_s is None or (start_s == 0 and abs(duration_s - length_s) <= ROUNDING_S):
+        return first, None
+    end = min(round((start_s + duration_s) * file.samplerate), file.frames)
+    if start_s + duration_s > length_s + ROUNDING_S or end <= first:
+        raise ValueError(f"{duration_s:g} s from {start_s:g} s on were asked for; it is {length_s:.3f} s long")
+    return first, end
+
+
+def _open(path: Path | bytes) -> soundfile.SoundFile:
+    with io.BytesIO(path) if isinstance(path, bytes) else path.open("rb") as raw:
         head = raw.read(12)
-        size = os.fstat(raw.fileno()).st_size
+        size = raw.seek(0, os.SEEK_END)
     if not head:
         raise ValueError("the file is empty (0 bytes)")
     if head[:4] == b"RIFF" and len(head) == 12:
@@ -65,7 +90,7 @@ def _open(path: Path) -> soundfile.SoundFile:
         if promised not in RIFF_SIZE_UNKNOWN and promised + 8 > size + 1:
             raise ValueError(f"truncated: its header promises {promised + 8} bytes, it has {size}")
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(io.BytesIO(path) if isinstance(path, bytes) else path)
     except soundfile.LibsndfileError as error:
         raise ValueError(f"not audio that libsndfile can read: {error.error_string}") from error
     if file.frames == 0:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .paths import Job
+from ..corpus.jobs import FAILURES, Job, describe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,11 +25,11 @@ class BatchProgress:
     """A progress bar that appears on a terminal once a batch has taken two seconds; within a file, it tells how far.
 
     Args:
-        n_jobs: files in the batch.
+        n_jobs: files in the batch; None if nobody knows yet.
         console: where to draw; standard error by default.
     """
 
-    def __init__(self, n_jobs: int, console: Console | None = None) -> None:
+    def __init__(self, n_jobs: int | None, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=self._console, transient=True)
@@ -70,24 +69,24 @@ def run_batch(jobs: Sequence[Job], work: Work, *, as_json: bool) -> None:
             try:
                 if job.error is not None:
                     raise ValueError(job.error)
-                done.append({"input": str(job.source), **work(job, progress)})
-            except (ValueError, TypeError, OSError) as error:
-                failed.append({"input": str(job.source), "error": describe(error)})
+                done.append({"input": job.label, **work(job, progress)})
+            except FAILURES as error:
+                failed.append({"input": job.label, "error": describe(error)})
             progress.advance()
     finally:
         progress.stop()
-    _report(done, failed, as_json=as_json)
+    report(done, failed, as_json=as_json)
     raise typer.Exit(1 if failed else 0)
 
 
-def audio_job(vocode: Callable[[Path], Iterable[Tensor]], sample_rate: int) -> Work:
+def audio_job(vocode: Callable[[Job], Iterable[Tensor]], sample_rate: int) -> Work:
     """Work for `run_batch`: writes the audio ``(channels, n)`` that a source becomes, piece by piece."""
     from ..audio_files import AudioWriter
 
     def work(job: Job, progress: BatchProgress) -> Result:
         started = time.perf_counter()
         with AudioWriter(job.target, sample_rate) as writer:
-            for audio in vocode(job.source):
+            for audio in vocode(job):
                 writer.write(audio)
                 progress.show(f"{job.source.name}: {writer.n_samples / sample_rate:.0f} s")
         duration_s = writer.n_samples / sample_rate
@@ -97,14 +96,8 @@ def audio_job(vocode: Callable[[Path], Iterable[Tensor]], sample_rate: int) -> W
     return work
 
 
-def describe(error: Exception) -> str:
-    """An error as one line; for the operating system's, its own words and the file."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return " ".join(str(error).split())
-
-
-def _report(done: list[Result], failed: list[Result], *, as_json: bool) -> None:
+def report(done: list[Result], failed: list[Result], *, as_json: bool) -> None:
+    """Prints what was done and what failed."""
     if as_json:
         typer.echo(json.dumps({"done": done, "failed": failed}, indent=2))
         return

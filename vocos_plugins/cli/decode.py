@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .batch import audio_job, run_batch
+from .corpus import Address, EngineName, Format, Loaded, Resume, Root, Running, Workers, make_search, vocode
 from .options import DEFAULT_MODEL, Device, Json, Model, fail, load_mel_model, load_model
-from .paths import plan
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..corpus.jobs import Job
     from ..mel import MelConvention
 
-Vocode = Callable[[Path], "Iterator[Tensor]"]
 CODES_MODEL = "charactr/vocos-encodec-24khz"
 EXPORTED = (".onnx", ".xml")
 
@@ -27,7 +27,7 @@ def decode(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="Files .npy, .pt or .safetensors, or .npz, .npy or .ecdc with --codes; folders, or patterns.",
+            help="Files .npy, .pt or .safetensors, or .npz, .npy or .ecdc with --codes; folders, lists, or patterns.",
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, or a .wav, .flac or .ogg for one input.")],
@@ -56,42 +56,45 @@ def decode(
             "without torch, and its suffix tells the backend."
         ),
     ] = None,
+    format_: Format = "auto",
+    root: Root = None,
+    resume: Resume = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Turn mel spectrograms, or EnCodec codes, into audio.
 
     A file holds one mel, (bands, frames) or (1, bands, frames), or the codes of one recording, (codebooks, frames).
     """
-    from ..audio_files import OUTPUT_FORMATS
     from ..code_files import CODE_SUFFIXES
     from ..mel_files import MEL_SUFFIXES
 
-    suffixes = CODE_SUFFIXES if codes else MEL_SUFFIXES
-    try:
-        jobs = plan(inputs, out, read=suffixes, write=frozenset(OUTPUT_FORMATS), suffix=".wav")
-    except ValueError as error:
-        fail(str(error))
-    if backend is not None or Path(model).suffix in EXPORTED:
-        if codes or device not in ("auto", "cpu"):
-            fail("an exported file decodes mels on the CPU: --codes and other devices need a checkpoint")
-        sample_rate, vocode = _file_vocoder(model, backend, source, strict)
-    elif codes:
-        sample_rate, vocode = _code_vocoder(model, device, source)
-    else:
-        sample_rate, vocode = _mel_vocoder(model, device, source, strict)
-    run_batch(jobs, audio_job(vocode, sample_rate), as_json=as_json)
+    def load() -> Loaded:
+        if backend is not None or Path(model).suffix in EXPORTED:
+            if codes or device not in ("auto", "cpu"):
+                fail("an exported file decodes mels on the CPU: --codes and other devices need a checkpoint")
+            return _of_file(model, backend, source, strict)
+        if codes:
+            return _of_codes(model, device, source)
+        return _of_mels(model, "cpu" if engine == "ray" else device, source, strict)
+
+    running = Running(resume=resume, engine=engine, address=address, workers=workers, as_json=as_json, device=device)
+    search = make_search(out, CODE_SUFFIXES if codes else MEL_SUFFIXES, "mel", format_, root)
+    vocode(inputs, search, running, load)
 
 
-def _file_vocoder(model: str, backend: str | None, source: str | None, strict: bool) -> tuple[int, Vocode]:
-    """What a file of `vocos export` makes of mels: its sample rate, and audio piece by piece."""
+def _of_file(model: str, backend: str | None, source: str | None, strict: bool) -> Loaded:
+    """Mels to audio by a file of `vocos export`."""
     import torch
 
     from ..chunked import cut
     from ..config import FEATURES
     from ..config_mapping import read_part
+    from ..corpus.work import Pieces, digest, read_job_mel
     from ..export.runtime import load_session
     from ..mel import MelConvention, align
-    from ..mel_files import read_mel
 
     try:
         session = load_session(model, backend)
@@ -104,32 +107,34 @@ def _file_vocoder(model: str, backend: str | None, source: str | None, strict: b
         fail(f"{model} decodes EnCodec features; `vocos decode` needs a checkpoint for that")
     alignment = align(own if source is None else _alignable(source, own, strict), own, strict=strict)
 
-    def vocode(path: Path) -> Iterator[Tensor]:
-        mel = read_mel(path)
+    def pieces_of(job: Job) -> Iterator[Tensor]:
+        mel = read_job_mel(job)
         pieces = map(torch.from_numpy, session.decode_chunks(alignment(mel).numpy()))
         return cut(pieces, alignment.first_sample, alignment.n_samples(mel.shape[-1]))
 
-    return session.sample_rate, vocode
+    def settings() -> dict[str, str]:
+        files = [file for file in (Path(model), Path(model).with_suffix(".bin")) if file.exists()]
+        return {"model": digest(*(file.read_bytes() for file in files)), "mels": str(source), "backend": str(backend)}
+
+    return Pieces(session.sample_rate, pieces_of, settings), None
 
 
-def _mel_vocoder(model: str, device: str, source: str | None, strict: bool) -> tuple[int, Vocode]:
-    """The model's sample rate, and what makes a file's mel into audio, piece by piece."""
-    from ..chunked import decode_chunks
-    from ..mel_files import read_mel
+def _of_mels(model: str, device: str, source: str | None, strict: bool) -> Loaded:
+    """Mels to audio by a checkpoint."""
+    from ..corpus.building import decoding, portable
+    from ..corpus.work import Decoding
 
     vocos = load_mel_model(model, device)
-    place = next(vocos.parameters()).device
     convention = None if source is None else _alignable(source, vocos.mel, strict)
-    return vocos.sample_rate, lambda path: decode_chunks(
-        vocos, read_mel(path).to(place), source=convention, strict=strict
-    )
+    return Decoding(vocos, convention, strict), partial(decoding, portable(model), convention, strict)
 
 
-def _code_vocoder(model: str, device: str, source: str | None) -> tuple[int, Vocode]:
-    """The model's sample rate, and what makes a file's codes into audio, piece by piece."""
+def _of_codes(model: str, device: str, source: str | None) -> Loaded:
+    """Codes to audio by a checkpoint."""
     from ..chunked import cut, decode_chunks
     from ..code_files import read_codes
     from ..config import EncodecCodes
+    from ..corpus.work import Pieces, model_digest
 
     if source is not None:
         fail("--source is about mels; codes are the same for every model")
@@ -138,15 +143,15 @@ def _code_vocoder(model: str, device: str, source: str | None) -> tuple[int, Voc
     if not isinstance(features, EncodecCodes):
         fail(f"{model} decodes mel spectrograms; --codes needs a model of EnCodec codes, such as {CODES_MODEL}")
 
-    def vocode(path: Path) -> Iterator[Tensor]:
-        stored = read_codes(path)
+    def pieces_of(job: Job) -> Iterator[Tensor]:
+        stored = read_codes(job.source)
         decodable = vocos.codes_to_features(stored.codes.to(next(vocos.parameters()).device))
         bandwidth_id = features.codebook_counts.index(len(stored.codes))
         conditioned = vocos.config.n_bandwidths is not None
         pieces = decode_chunks(vocos, decodable, bandwidth_id=bandwidth_id if conditioned else None)
         yield from pieces if stored.n_samples is None else cut(pieces, 0, stored.n_samples)
 
-    return vocos.sample_rate, vocode
+    return Pieces(vocos.sample_rate, pieces_of, lambda: {"model": model_digest(vocos)}), None
 
 
 def _alignable(source: str, target: MelConvention | None, strict: bool) -> MelConvention:

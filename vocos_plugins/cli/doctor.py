@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from .batch import describe
+from ..corpus.jobs import describe
 from .doctor_text import comparison_lines, guess_lines, installation_lines, show
 from .options import Json, fail
 from .plugins import report, survey

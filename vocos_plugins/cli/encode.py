@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..corpus.jobs import Job
+from ..corpus.search import Search
 from .batch import BatchProgress, Result, run_batch
 from .options import Device, Json, fail
-from .paths import Job, plan
+from .paths import plan
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +45,7 @@ def encode(
 
     readable = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
     try:
-        jobs = plan(inputs, out, read=readable, write=WRITERS, suffix=".npz")
+        jobs = plan(inputs, Search(out=out, read=readable, suffix=".npz"), WRITERS)
         if bandwidth not in CODES.bandwidths:
             known = ", ".join(f"{each:g}" for each in CODES.bandwidths)
             raise ValueError(f"--bandwidth must be one of {known} kb/s, got {bandwidth:g}")

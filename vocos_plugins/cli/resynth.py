@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from .batch import audio_job, run_batch
-from .options import DEFAULT_MODEL, Device, Json, Model, fail, load_mel_model
-from .paths import plan
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from .corpus import Address, EngineName, Format, Loaded, Resume, Root, Running, Workers, make_search, vocode
+from .options import DEFAULT_MODEL, Device, Json, Model, load_mel_model
 
 
 def resynth(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="IN...", help="Audio files, folders, or patterns such as 'a/*.wav'.")
+        list[str], typer.Argument(metavar="IN...", help="Audio files, folders, lists, or patterns such as 'a/*.wav'.")
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, or a .wav, .flac or .ogg for one input.")],
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
+    format_: Format = "auto",
+    root: Root = None,
+    resume: Resume = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Turn recordings into mel spectrograms and back into audio.
@@ -32,18 +34,15 @@ def resynth(
     """
     import soundfile
 
-    from ..audio_files import OUTPUT_FORMATS, read_blocks
-    from ..chunked import resynthesize_chunks
+    from ..corpus.building import portable, resynthesis
+
+    def load() -> Loaded:
+        from ..corpus.work import Resynthesis
+
+        vocos = load_mel_model(model, "cpu" if engine == "ray" else device)
+        return Resynthesis(vocos), partial(resynthesis, portable(model))
 
     readable = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
-    try:
-        jobs = plan(inputs, out, read=readable, write=frozenset(OUTPUT_FORMATS), suffix=".wav")
-    except ValueError as error:
-        fail(str(error))
-    vocos = load_mel_model(model, device)
-    place = next(vocos.parameters()).device
-
-    def vocode(path: Path) -> Iterator[Tensor]:
-        return resynthesize_chunks(vocos, (block.to(place) for block in read_blocks(path, vocos.sample_rate)))
-
-    run_batch(jobs, audio_job(vocode, vocos.sample_rate), as_json=as_json)
+    running = Running(resume=resume, engine=engine, address=address, workers=workers, as_json=as_json, device=device)
+    search = make_search(out, readable, "audio", format_, root)
+    vocode(inputs, search, running, load)

@@ -43,7 +43,7 @@ def run_items(vocos: Vocos, engine: Engine, items: Sequence[Tensor], bandwidths:
     n_threads = min(torch.get_num_threads(), len(items))
     if n_threads < 2:
         return [decode(*given) for given in zip(items, bandwidths, strict=True)]
-    return list(_workers(torch.get_num_threads()).map(decode, items, bandwidths))
+    return list(core_threads(torch.get_num_threads()).map(decode, items, bandwidths))
 
 
 def context_frames(config: VocosConfig, receptive_field: int) -> int:
@@ -70,8 +70,8 @@ def _decode(vocos: Vocos, engine: Engine, features: Tensor, bandwidth: int | Non
 
 
 @functools.lru_cache(maxsize=2)
-def _workers(n_threads: int) -> ThreadPoolExecutor:
-    """Threads that each compute on one core."""
+def core_threads(n_threads: int) -> ThreadPoolExecutor:
+    """Threads that each compute on one core; the same ones at every call."""
     together = threading.Barrier(n_threads)
 
     def start() -> None:
@@ -89,4 +89,4 @@ def _workers(n_threads: int) -> ThreadPoolExecutor:
 
 # A forked child has none of its parent's threads.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_workers.cache_clear)
+    os.register_at_fork(after_in_child=core_threads.cache_clear)

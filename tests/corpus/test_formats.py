@@ -1,0 +1,218 @@
+"""Lists of every kind: told by what they hold, parts and names as the kind says, bad lines as failures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from vocos_plugins.corpus.formats import READERS
+from vocos_plugins.corpus.search import FORMATS, unique
+from vocos_plugins.corpus.work import read_job_audio, read_job_mel
+
+RATE = 16000
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A folder with ``wavs/a.wav``, two channels of two seconds, and ``wavs/b.wav``, one of one."""
+    folder = tmp_path / "corpus"
+    (folder / "wavs").mkdir(parents=True)
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2 * RATE, 2))
+    soundfile.write(folder / "wavs" / "a.wav", noise, RATE, "FLOAT")
+    soundfile.write(folder / "wavs" / "b.wav", noise[:RATE, 0], RATE, "FLOAT")
+    return folder
+
+
+@pytest.fixture
+def write(corpus):
+    """Writes a file of the corpus."""
+
+    def to(name: str, text: str) -> Path:
+        (corpus / name).write_text(text)
+        return corpus / name
+
+    return to
+
+
+def audio(job) -> np.ndarray:
+    """What is read for a job, ``(N, channels)``."""
+    return torch.cat(list(read_job_audio(job, RATE)), dim=1).T.numpy()
+
+
+def stored(corpus: Path, name: str) -> np.ndarray:
+    return soundfile.read(corpus / "wavs" / name, dtype="float32", always_2d=True)[0]
+
+
+def targets(jobs, tmp_path: Path) -> list[str]:
+    return [job.target.relative_to(tmp_path / "out").as_posix() for job in jobs]
+
+
+def test_every_format_has_a_reader() -> None:
+    """And a name in the help."""
+    assert ("auto", "files", *READERS) == FORMATS
+
+
+def test_a_list_of_paths(write, corpus, find, tmp_path) -> None:
+    """Relative to the list, or absolute; the outputs' names are the paths."""
+    (tmp_path / "other.wav").touch()
+    jobs = find(write("files.txt", f"wavs/a.wav\n\n{tmp_path / 'other.wav'}\n"))
+    assert [job.source for job in jobs] == [corpus / "wavs" / "a.wav", tmp_path / "other.wav"]
+    elsewhere = (tmp_path / "other.wav").relative_to("/").as_posix()
+    assert targets(jobs, tmp_path) == ["wavs/a.wav", elsewhere]
+
+
+def test_a_list_with_a_root(corpus, find, tmp_path) -> None:
+    """Paths are relative to it, wherever the list is."""
+    (tmp_path / "files.lst").write_text("a.wav\nb.wav\n")
+    jobs = find(tmp_path / "files.lst", root=corpus / "wavs")
+    assert [job.source.exists() for job in jobs] == [True, True]
+    assert targets(jobs, tmp_path) == ["a.wav", "b.wav"]
+
+
+def test_nemo(write, corpus, find, tmp_path) -> None:
+    """Offsets and durations in seconds; one that is only rounded is the whole file; a bad line is a failure."""
+    lines = [
+        {"audio_filepath": "wavs/a.wav", "duration": 2.0004, "text": "A text."},
+        {"audio_filepath": "wavs/a.wav", "offset": 0.5, "duration": 0.25},
+        {"audio_filepath": "wavs/b.wav", "duration": 0.5},
+        {"text": "no file"},
+    ]
+    jobs = find(write("manifest.json", "".join(json.dumps(line) + "\n" for line in lines) + "{not JSON\n"))
+    assert targets(jobs[:3], tmp_path) == ["wavs/a.wav", "wavs/a-0.500-0.750.wav", "wavs/b.wav"]
+    expected = [stored(corpus, "a.wav"), stored(corpus, "a.wav")[8000:12000], stored(corpus, "b.wav")[:8000]]
+    for job, samples in zip(jobs, expected, strict=False):
+        assert np.array_equal(audio(job), samples)
+    assert "line 4: no path under 'audio_filepath'" in jobs[3].error
+    assert "line 5: " in jobs[4].error
+
+
+def test_nemo_s_mels(write, find, tmp_path) -> None:
+    """A manifest of predicted mels names them beside the recordings; offsets are the recordings' own."""
+    np.save(tmp_path / "corpus" / "m.npy", np.zeros((12, 5), np.float32))
+    line = json.dumps({"audio_filepath": "wavs/a.wav", "offset": 1.0, "mel_filepath": "m.npy"})
+    (job,) = find(write("manifest.jsonl", line), kind="mel")
+    assert targets([job], tmp_path) == ["m.wav"]
+    assert read_job_mel(job).shape == (1, 12, 5)
+
+
+def test_speechbrain(write, corpus, find, tmp_path) -> None:
+    """Named by ids; a path, or a dictionary with samples, the last one excluded."""
+    utterances = {
+        "one": {"wav": "{data_root}/wavs/a.wav", "length": 2.0},
+        "two": {"wav": {"file": "wavs/a.wav", "start": 100, "stop": 16101}},
+        "three": {"wav": "wavs/b.wav", "start": 7, "stop": 7},
+        "four": {"words": "no file"},
+    }
+    jobs = find(write("train.json", json.dumps(utterances, indent=2)))
+    assert targets(jobs[:3], tmp_path) == ["one.wav", "two.wav", "three.wav"]
+    expected = [stored(corpus, "a.wav"), stored(corpus, "a.wav")[100:16101], stored(corpus, "b.wav")[7:]]
+    for job, samples in zip(jobs, expected, strict=False):
+        assert np.array_equal(audio(job), samples)
+    assert "'four': no path under 'wav'" in jobs[3].error
+
+
+def test_speechbrain_on_one_line(write, find) -> None:
+    """Without indents it is still no NeMo manifest."""
+    assert [job.error for job in find(write("a.json", json.dumps({"one": {"wav": "wavs/a.wav"}})))] == [None]
+
+
+def test_ljspeech(write, corpus, find, tmp_path) -> None:
+    """``wavs/ID.wav``, with or without that suffix in the list."""
+    jobs = find(write("metadata.csv", "a|A text.|A text.\nb.wav|Another.|Another.\n"))
+    assert [job.source for job in jobs] == [corpus / "wavs" / "a.wav", corpus / "wavs" / "b.wav"]
+    assert targets(jobs, tmp_path) == ["a.wav", "b.wav"]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "json"])
+def test_lhotse(corpus, find, tmp_path, suffix) -> None:
+    """Cuts, whose audio is what Lhotse itself loads; a mixed cut is no part of one recording."""
+    from lhotse import CutSet, MonoCut, MultiCut, Recording
+
+    two, one = (Recording.from_file(corpus / "wavs" / f"{name}.wav") for name in "ab")
+    cuts = [
+        one.to_cut(),
+        MonoCut("right", start=0.5, duration=0.75, channel=1, recording=two),
+        MultiCut("both", start=0, duration=1.5, channel=[0, 1], recording=two),
+        two.perturb_speed(1.1).to_cut().with_id("fast"),
+        one.to_cut().mix(one.to_cut()).with_id("mixed"),
+    ]
+    CutSet.from_cuts(cuts).to_file(corpus / f"cuts.{suffix}")
+    jobs = find(corpus / f"cuts.{suffix}")
+    for job, cut in zip(jobs[:3], cuts, strict=False):
+        assert np.array_equal(audio(job).T, cut.load_audio())
+        assert job.target == tmp_path / "out" / f"{cut.id}.wav"
+    assert "transformed" in jobs[3].error
+    assert "MixedCut" in jobs[4].error
+
+
+def test_lhotse_s_commands_are_not_run(write, find, tmp_path) -> None:
+    """A recording that a shell command makes is a failure."""
+    source = {"type": "command", "channels": [0], "source": f"touch {tmp_path}/ran"}
+    recording = {"id": "a", "sources": [source], "sampling_rate": 16000, "num_samples": 16000, "duration": 1.0}
+    (job,) = find(write("recordings.jsonl", json.dumps(recording)))
+    assert "one local file, it is command" in job.error
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("embedded", [False, True], ids=["paths", "bytes"])
+def test_datasets(corpus, find, tmp_path, embedded) -> None:
+    """Rows by their numbers, a folder for each split; recordings beside the data set or in it."""
+    from datasets import Audio, Dataset, DatasetDict
+
+    paths = [corpus / "wavs" / f"{name}.wav" for name in "ab"]
+    values = [{"bytes": path.read_bytes(), "path": None} if embedded else str(path) for path in paths]
+    rows = Dataset.from_dict({"speech": values}).cast_column("speech", Audio(decode=False))
+    DatasetDict({"train": rows, "test": rows.select([1])}).save_to_disk(str(tmp_path / "saved"))
+    jobs = find(tmp_path / "saved")
+    assert targets(jobs, tmp_path) == ["test/00000000.wav", "train/00000000.wav", "train/00000001.wav"]
+    for job, name in zip(jobs, ("b", "a", "b"), strict=True):
+        assert np.array_equal(audio(job), stored(corpus, f"{name}.wav"))
+
+
+def test_datasets_of_mels(find, tmp_path) -> None:
+    """A column ``mel``."""
+    from datasets import Dataset
+
+    mel = np.random.default_rng(0).standard_normal((12, 7)).astype(np.float32)
+    Dataset.from_dict({"mel": [mel.tolist()]}).save_to_disk(str(tmp_path / "saved"))
+    (job,) = find(tmp_path / "saved", kind="mel")
+    assert np.array_equal(read_job_mel(job)[0].numpy(), mel)
+    (job,) = find(tmp_path / "saved")
+    assert "no column 'audio'; it has mel" in job.error
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("notes.txt", "not a list at all"), ("a.csv", "1,2,3"), ("b.bin", "\0\1"), ("empty.txt", "")]
+)
+def test_what_is_no_list_is_a_file(write, find, name, text) -> None:
+    """It fails as any other file that isn't audio."""
+    path = write(name, text)
+    assert [(job.source, job.error) for job in find(path)] == [(path, None)]
+
+
+def test_a_format_that_is_named_is_read_as_such(write, find) -> None:
+    """Also where the list would not have been told to be one; and ``files`` reads none."""
+    path = write("missing.txt", "nowhere.wav\n")
+    assert [job.source.name for job in find(path, format="list")] == ["nowhere.wav"]
+    assert [job.source for job in find(write("real.txt", "wavs/a.wav"), format="files")] == [path.with_name("real.txt")]
+    (job,) = find(write("broken.json", "{"), format="speechbrain")
+    assert "can't be read as speechbrain" in job.error
+
+
+@pytest.mark.parametrize("name", ["../up", "/top", ""])
+def test_no_output_lies_elsewhere(write, find, name) -> None:
+    """Whatever an id says."""
+    (job,) = find(write("a.json", json.dumps({name: {"wav": "wavs/a.wav"}})), format="speechbrain")
+    assert "can't name an output" in job.error
+
+
+def test_two_jobs_of_one_output(write, find) -> None:
+    """The second one fails, and says so."""
+    jobs = list(unique(find(write("files.txt", "wavs/a.wav\nwavs/a.flac\n"))))
+    assert jobs[0].error is None
+    assert "another input is written to" in jobs[1].error

@@ -1,0 +1,144 @@
+"""A real Ray cluster of three workers on this machine, one of which is killed while it works."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import pickle
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vocos_plugins.cli import app
+from vocos_plugins.corpus.building import resynthesis
+from vocos_plugins.corpus.jobs import Job, Outcome
+from vocos_plugins.corpus.work import Resynthesis
+
+pytestmark = [
+    pytest.mark.xdist_group("ray"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),  # Ray Data's context warns of its own defaults
+    pytest.mark.filterwarnings("ignore::FutureWarning:ray.*"),
+]
+ray = pytest.importorskip("ray")
+N_WORKERS = 3
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Three cores, as Ray counts them, whatever the machine has."""
+    ray.init(num_cpus=N_WORKERS, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def on_ray(cluster) -> Callable[..., list[Outcome]]:
+    """Does jobs, in blocks of two."""
+    from vocos_plugins.corpus.on_ray import run_on_ray
+
+    def do(jobs: list[Job], build, each=lambda _: None, n_workers: int = N_WORKERS) -> list[Outcome]:
+        seen: list[Outcome] = []
+        outcomes = []
+        for outcome in run_on_ray(iter(jobs), build, seen.append, n_workers=n_workers, block=2):
+            outcomes.append(outcome)
+            each(outcome)
+        assert seen == outcomes
+        return outcomes
+
+    return do
+
+
+@pytest.fixture
+def alone(vocos, do, tmp_path) -> Callable[[list[Job]], dict[str, bytes]]:
+    """What this process writes for jobs, by the outputs' names."""
+
+    def contents(jobs: list[Job]) -> dict[str, bytes]:
+        here = [dataclasses.replace(job, target=tmp_path / "alone" / job.target.name) for job in jobs]
+        do(here, Resynthesis(vocos))
+        return {job.target.name: job.target.read_bytes() for job in here}
+
+    return contents
+
+
+def watched(model: str, folder: Path) -> Callable[[str], Resynthesis]:
+    """Builds work whose process leaves its number, and which takes its time; sent to workers by value."""
+
+    def build(device: str) -> Resynthesis:
+        (folder / str(os.getpid())).touch()
+        work = resynthesis(model, device)
+        read = work.windows
+
+        def slowly(job):
+            time.sleep(0.05)
+            return read(job)
+
+        work.windows = slowly
+        return work
+
+    return build
+
+
+def test_a_killed_worker_loses_nothing(on_ray, alone, model, recordings, find, tmp_path) -> None:
+    """Three processes work; one is killed in the middle; every output is there, to the bit that of one machine."""
+    workers = tmp_path / "workers"
+    workers.mkdir()
+    jobs, killed = find(recordings), []
+
+    def kill(_: Outcome) -> None:
+        if not killed:
+            killed.append(int(next(workers.iterdir()).name))
+            os.kill(killed[0], signal.SIGKILL)
+
+    outcomes = on_ray(jobs, watched(model, workers), kill)
+    assert [outcome.error for outcome in outcomes] == [None] * len(jobs)
+    assert {outcome.job for outcome in outcomes} == set(jobs)
+    assert len(list(workers.iterdir())) == N_WORKERS + 1  # one was started in its place
+    assert {job.target.name: job.target.read_bytes() for job in jobs} == alone(jobs)
+
+
+def test_failures_are_told(on_ray, model, recordings, find, monkeypatch) -> None:
+    """A bad file, and a job that ends every worker that tries it, fail; what isn't done together with it is done."""
+    monkeypatch.setattr("vocos_plugins.corpus.on_ray.RETRIES", 1)  # a worker takes seconds to start
+    jobs = find(recordings)[:6]
+    bad = jobs[1].source
+    bad.write_bytes(b"garbage")
+    deadly = jobs[4].source
+
+    def build(device: str) -> Resynthesis:
+        work = resynthesis(model, device)
+        read = work.windows
+
+        def deadly_for_one(job):
+            if job.source == deadly:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return read(job)
+
+        work.windows = deadly_for_one
+        return work
+
+    outcomes = {outcome.job: outcome for outcome in on_ray(jobs, build, n_workers=1)}
+    errors = [outcomes[job].error for job in jobs]
+    assert "not audio" in errors[1]
+    assert [error is None for error in errors] == [True, False, True, True, False, False]
+    assert all("ended its worker 2 times" in error for error in errors[4:])
+
+
+def test_the_command(cluster, model, recordings, tmp_path) -> None:
+    """``vocos resynth --engine ray`` keeps a record, by which a second run has nothing left to do."""
+    options = ["--model", model, "--engine", "ray", "--workers", "1", "--json"]
+    words = ["resynth", str(recordings), str(tmp_path / "out"), *options]
+    first, second = (json.loads(CliRunner().invoke(app, words).stdout) for _ in range(2))
+    assert (first["n_done"], first["n_failed"]) == (24, 0)
+    assert (second["n_done"], second["n_done_before"]) == (0, 24)
+
+
+def test_builders_can_be_sent(model) -> None:
+    """What the command sends is a function of the package and strings."""
+    build = functools.partial(resynthesis, model)
+    assert pickle.loads(pickle.dumps(build)).args == (model,)  # noqa: S301

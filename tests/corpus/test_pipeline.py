@@ -1,0 +1,203 @@
+"""Reading, computing and writing at once: what each file gives alone, in bounded memory, and failures apart."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from vocos_plugins.chunked import Window
+from vocos_plugins.corpus import pipeline
+from vocos_plugins.corpus.jobs import Job
+from vocos_plugins.corpus.work import Decoding, Pieces, Resynthesis
+
+QUANTA = 3 / 2**15  # of 16 bits: rounding of the file, and of pieces that are computed in another order
+
+
+@pytest.fixture
+def two_threads():
+    """Torch with two threads, whose pool the pipeline takes."""
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+def heard(path: Path) -> np.ndarray:
+    return soundfile.read(path, dtype="float32", always_2d=True)[0].T
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_each_recording_gives_what_it_gives_alone(vocos, recordings, find, do) -> None:
+    """Whatever goes on beside it."""
+    jobs = find(recordings)
+    outcomes = do(jobs, Resynthesis(vocos))
+    assert len(outcomes) == 24
+    for job in jobs:
+        audio = torch.from_numpy(soundfile.read(job.source, dtype="float32")[0])[None]
+        expected = vocos(audio, length=audio.shape[1]).clamp(-1, 1).numpy()
+        assert np.abs(heard(job.target) - expected).max() <= QUANTA
+        assert outcomes[job.target.stem].duration_s == audio.shape[1] / 16000
+
+
+def test_a_gpu_s_batches_give_the_same(vocos, recordings, find, do, tmp_path) -> None:
+    """Groups of windows, sorted, padded and put into order again."""
+    jobs = find(recordings)
+    do(jobs, Resynthesis(vocos))
+    alone = [heard(job.target) for job in jobs]
+    work = Resynthesis(vocos)
+    work.group_frames = 700
+    do(jobs, work)
+    for job, expected in zip(jobs, alone, strict=True):
+        assert np.array_equal(heard(job.target), expected)
+
+
+def test_long_recordings_are_computed_in_windows(vocos, tmp_path, do, monkeypatch) -> None:
+    """Of two channels, beside short ones, with one thread or a device: the whole's audio."""
+    monkeypatch.setattr("vocos_plugins.corpus.work.WINDOW_FRAMES", 50)
+    noise = 0.1 * np.random.default_rng(0).standard_normal((5000, 2))
+    jobs = []
+    for number, n_samples in enumerate((100, 5000, 4000, 10)):
+        soundfile.write(tmp_path / f"{number}.wav", noise[:n_samples], 16000)
+        jobs.append(Job(source=tmp_path / f"{number}.wav", target=tmp_path / "out" / f"{number}.wav"))
+    for group_frames in (None, 333):
+        work = Resynthesis(vocos)
+        work.group_frames = group_frames
+        do(jobs, work)
+        for job in jobs:
+            audio = torch.from_numpy(soundfile.read(job.source, dtype="float32")[0].T)
+            expected = vocos(audio, length=audio.shape[1]).clamp(-1, 1).numpy()
+            assert np.abs(heard(job.target) - expected).max() <= QUANTA
+
+
+@pytest.mark.parametrize("group_frames", [None, 64])
+def test_mels_of_another_convention(vocos, make_config, noise, do, tmp_path, group_frames, monkeypatch) -> None:
+    """They are aligned, and windows of the aligned mel are cut where `Vocos.decode` cuts the whole."""
+    monkeypatch.setattr("vocos_plugins.corpus.work.WINDOW_FRAMES", 20)
+    source = make_config("mel", "convnext", "istft", "same").features
+    jobs = []
+    for n_frames in (1, 2, 40, 90):
+        np.save(tmp_path / f"{n_frames}.npy", noise(12, n_frames).numpy() - 4)
+        jobs.append(Job(source=tmp_path / f"{n_frames}.npy", target=tmp_path / f"{n_frames}.wav"))
+    work = Decoding(vocos, source)
+    work.group_frames = group_frames
+    do(jobs, work)
+    for job in jobs:
+        mel = torch.from_numpy(np.load(job.source))[None]
+        expected = vocos.decode(mel, source=source).clamp(-1, 1).numpy()
+        assert heard(job.target).shape == expected.shape
+        assert np.abs(heard(job.target) - expected).max() <= QUANTA
+
+
+@pytest.mark.parametrize("group_frames", [None, 10**6])
+def test_bad_files_fail_alone(vocos, recordings, find, do, group_frames) -> None:
+    """Garbage, a missing file, a part that isn't there, and a job that can't be tried; the others are written."""
+    good = find(recordings)
+    (recordings / "bad.wav").write_bytes(b"garbage")
+    out = good[0].target.parent
+    bad = [
+        Job(source=recordings / "bad.wav", target=out / "bad.wav"),
+        Job(source=recordings / "no.wav", target=out / "no.wav"),
+        Job(source=good[0].source, target=out / "late.wav", start_s=100.0),
+        Job(source=good[0].source, target=out / "never.wav", error="line 3: what is this?"),
+    ]
+    work = Resynthesis(vocos)
+    work.group_frames = group_frames
+    outcomes = do([*good[:5], *bad, *good[5:]], work)
+    failures = {name: outcome.error for name, outcome in outcomes.items() if outcome.error is not None}
+    assert failures.keys() == {"bad", "no", "late", "never"}
+    assert "not audio" in failures["bad"]
+    assert "No such file" in failures["no"]
+    assert "starts at 100 s" in failures["late"]
+    assert failures["never"] == "line 3: what is this?"
+    assert sum(job.target.exists() for job in good) == 24
+    assert not any(job.target.exists() for job in bad)
+
+
+class Refusing(Resynthesis):
+    """Refuses to compute the recording of one length."""
+
+    def compute(self, windows):
+        if any(window.inputs.shape[1] == 77 for window in windows):
+            raise ValueError("77 samples")
+        return super().compute(windows)
+
+
+def test_one_bad_window_does_not_spoil_its_batch(vocos, recordings, find, do) -> None:
+    """Where many are computed at once."""
+    soundfile.write(recordings / "refused.wav", np.zeros(77), 16000)
+    work = Refusing(vocos)
+    work.group_frames = 10**6
+    outcomes = do(find(recordings), work)
+    assert {name for name, outcome in outcomes.items() if outcome.error is not None} == {"refused"}
+
+
+def test_a_defect_is_not_hidden(vocos, recordings, find, do, monkeypatch) -> None:
+    """It ends the run, and so do the threads."""
+    monkeypatch.setattr(Resynthesis, "compute", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        do(find(recordings), Resynthesis(vocos))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read", "write", "device"))]
+
+
+def test_little_is_held_at_a_time(tmp_path, do) -> None:
+    """However many jobs there are, few are read and not yet written, and the list is read as it is needed."""
+    held, most = 0, 0
+    lock = threading.Lock()
+
+    def count(change: int) -> None:
+        nonlocal held, most
+        with lock:
+            held += change
+            most = max(most, held)
+
+    def vocode(_: Job):
+        count(1)
+        yield torch.zeros(1, 8)
+
+    jobs = (Job(source=Path("none"), target=tmp_path / f"{number}.wav") for number in range(200))
+    outcomes = do(jobs, Pieces(8000, vocode, dict), done=lambda _: count(-1))
+    assert len(outcomes) == 200
+    assert most <= 40  # eight are being read, as many written, and a few computed
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_stages_overlap(tmp_path, do) -> None:
+    """Reading, computing and writing wait for disks and devices at the same time: together as long as one of them."""
+
+    class Waiting(Pieces):
+        def windows(self, job):
+            time.sleep(0.02)
+            yield Window(inputs=torch.zeros(1, 8), first=0, n_samples=8)
+
+        def compute(self, windows):
+            time.sleep(0.02)
+            return super().compute(windows)
+
+    jobs = [Job(source=Path("none"), target=tmp_path / f"{number}.wav") for number in range(60)]
+    started = time.perf_counter()
+    do(jobs, Waiting(8000, iter, dict), done=lambda _: time.sleep(0.02))
+    # One after the other they take 3.6 s; by two threads each, all at once, 0.6 s. A busy machine takes longer.
+    assert time.perf_counter() - started < 1.8
+
+
+def test_in_order_keeps_the_order_and_the_limit() -> None:
+    """Results come as the items did; not more than the limit are begun."""
+    begun = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.002 * (number % 3))
+        return number
+
+    with ThreadPoolExecutor(4) as pool:
+        results = pipeline.in_order(pool, work, iter(range(50)), 5)
+        assert next(results) == 0
+        time.sleep(0.05)
+        assert len(begun) == 5
+        assert list(results) == list(range(1, 50))

@@ -1,0 +1,50 @@
+"""Batches for a GPU: of items of similar length, so that little of what is computed is padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from ..model import Vocos
+
+BATCH_FRAMES = 2**15
+MAX_WASTE = 0.1
+
+
+def by_length(lengths: Sequence[int], max_frames: int, max_waste: float = MAX_WASTE) -> list[list[int]]:
+    """Numbers of items in batches, the longest first.
+
+    Args:
+        lengths: frames of each item.
+        max_frames: of a batch with its padding, unless one item alone is longer.
+        max_waste: the most of a batch that is padding, in [0, 1).
+    """
+    batches: list[list[int]] = []
+    longest = total = 0
+    for item in sorted(range(len(lengths)), key=lambda each: lengths[each], reverse=True):
+        padded = longest * (len(batches[-1]) + 1) if batches else 0
+        if not batches or padded > max_frames or total + lengths[item] < (1 - max_waste) * padded:
+            batches.append([])
+            longest, total = lengths[item], 0
+        batches[-1].append(item)
+        total += lengths[item]
+    return batches
+
+
+def decode_together(vocos: Vocos, items: Sequence[Tensor], max_frames: int = BATCH_FRAMES) -> list[Tensor]:
+    """Features ``(C, T)`` of any lengths to audio ``(N,)`` on the CPU, each what its own decode gives."""
+    lengths = [item.shape[1] for item in items]
+    audio = [items[0].new_empty(0)] * len(items)
+    for batch in by_length(lengths, max_frames):
+        counts = torch.tensor([lengths[item] for item in batch])
+        padded = items[0].new_zeros(len(batch), items[0].shape[0], int(counts.max()))
+        for row, item in zip(padded, batch, strict=True):
+            row[:, : lengths[item]] = items[item]
+        decoded = vocos.decode(padded, lengths=counts.to(padded.device)).cpu()
+        for row, item in zip(decoded, batch, strict=True):
+            audio[item] = row[: vocos.config.n_samples(lengths[item])]
+    return audio

@@ -1,0 +1,120 @@
+"""Lists that are plain text: one path a line, NeMo's and SpeechBrain's JSON, LJSpeech's ``metadata.csv``.
+
+A line that can't be used is a job with an error, which the command reports when all others are done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from .jobs import FAILURES, Job, describe
+from .search import Search
+
+Fields = dict[str, Any]
+DATA_FOLDERS = ("{data_root}", "{data_folder}")
+
+
+def read_list(path: Path, search: Search) -> Iterator[Job]:
+    """A path a line."""
+
+    def job(line: str) -> Job:
+        file = search.resolve(line, path)
+        return Job(source=file, target=search.place(search.name(file, path)))
+
+    return _each_line(path, job)
+
+
+def read_nemo(path: Path, search: Search) -> Iterator[Job]:
+    """A JSON object a line: ``audio_filepath`` with ``offset`` and ``duration`` in seconds, or ``mel_filepath``."""
+    key = f"{search.kind}_filepath"
+
+    def job(line: str) -> Job:
+        fields: Fields = json.loads(line)
+        file = search.resolve(_text(fields, key), path)
+        name = search.name(file, path)
+        if search.kind == "mel":
+            return Job(source=file, target=search.place(name))
+        start_s, duration_s = float(fields.get("offset") or 0.0), fields.get("duration")
+        duration_s = None if duration_s is None else float(duration_s)
+        if fields.get("offset") is not None:
+            name += f"-{start_s:.3f}" if duration_s is None else f"-{start_s:.3f}-{start_s + duration_s:.3f}"
+        return Job(source=file, target=search.place(name), start_s=start_s, duration_s=duration_s)
+
+    return _each_line(path, job)
+
+
+def read_speechbrain(path: Path, search: Search) -> Iterator[Job]:
+    """One JSON object of utterances by their ids: ``wav``, with ``start`` and ``stop`` in samples, or ``mel``.
+
+    ``wav`` is a path or, as `speechbrain.dataio.dataio.read_audio` takes it, ``{"file", "start", "stop"}``. For
+    ``{data_root}`` the list's root is put in.
+    """
+    key = "wav" if search.kind == "audio" else "mel"
+    root = str(search.root or path.parent)
+    content = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(content, dict):
+        raise TypeError("expected an object of utterances by their ids")
+
+    def job(name: str, utterance: Any) -> Job:
+        if not isinstance(utterance, dict):
+            raise TypeError(f"expected an object with {key!r}, got {utterance!r}")
+        fields: Fields = utterance[key] if isinstance(utterance.get(key), dict) else utterance
+        text = _text(fields, "file" if fields is not utterance else key)
+        for placeholder in DATA_FOLDERS:
+            text = text.replace(placeholder, root)
+        file = search.resolve(text, path)
+        part = _seconds(file, fields.get("start"), fields.get("stop")) if key == "wav" else (0.0, None)
+        return Job(source=file, target=search.place(name), start_s=part[0], duration_s=part[1])
+
+    for name, utterance in content.items():
+        try:
+            yield job(name, utterance)
+        except FAILURES as error:
+            yield Job(source=path, target=search.out, error=f"{name!r}: {describe(error)}")
+
+
+def read_ljspeech(path: Path, search: Search) -> Iterator[Job]:
+    """Lines ``id|text|normalised text``, as Coqui TTS reads them: the recordings are ``wavs/id.wav``."""
+    if search.kind == "mel":
+        raise ValueError("LJSpeech's metadata.csv lists recordings, not mels")
+
+    def job(line: str) -> Job:
+        name = line.split("|", 1)[0].strip().removesuffix(".wav")
+        return Job(source=search.resolve(f"wavs/{name}.wav", path), target=search.place(name))
+
+    return _each_line(path, job)
+
+
+def _each_line(path: Path, job: Callable[[str], Job]) -> Iterator[Job]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield job(line.strip())
+            except FAILURES as error:
+                yield Job(source=path, target=path, error=f"line {number}: {describe(error)}")
+
+
+def _text(fields: Fields, key: str) -> str:
+    value = fields.get(key) if isinstance(fields, dict) else None
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"no path under {key!r}")
+    return value
+
+
+def _seconds(file: Path, start: int | None, stop: int | None) -> tuple[float, float | None]:
+    """Samples of a file, the second one excluded, as a start and a duration; the same or no samples are all of it."""
+    if not start and not stop:
+        return 0.0, None
+    try:
+        rate: int = soundfile.info(file).samplerate
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{file}: {error.error_string}") from error
+    first = int(start or 0)
+    return first / rate, None if stop is None or int(stop) == first else (int(stop) - first) / rate
