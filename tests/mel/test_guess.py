@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from vocos_plugins.mel import MelSpectrogram
-from vocos_plugins.mel.guess import guess
+from vocos_plugins.mel.guess import doubt, guess
+from vocos_plugins.plugins import mel_conventions
 
 
 def verdict(mel, candidate):
@@ -71,3 +72,63 @@ def test_what_says_nothing_is_refused(base, mel):
     """No verdict on nothing."""
     with pytest.raises(ValueError, match="finite values"):
         guess(mel, [base])
+
+
+KNOWN = mel_conventions()
+
+
+def sounds(speech, sample_rate):
+    """What people record, and what machines make: ``(1, N)`` each."""
+    voice = speech(sample_rate)
+    return {
+        "speech": voice,
+        "very quiet": 0.003 * voice,
+        "clipped": (10 * voice).clamp(-1, 1),
+        "with silence": torch.nn.functional.pad(voice, (sample_rate, sample_rate)),
+        "silence": torch.zeros(1, sample_rate),
+        "a few frames": voice[:, sample_rate : sample_rate + sample_rate // 10],
+    }
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_no_mel_is_doubted_where_it_belongs(name, speech):
+    """Of every convention that is known: no false alarm on speech, however loud, and on silence."""
+    convention = KNOWN[name]
+    for what, audio in sounds(speech, convention.sample_rate).items():
+        found = doubt(MelSpectrogram(convention)(audio), convention, KNOWN.values())
+        assert found is None, f"{what}: {found.reasons}"
+
+
+def test_a_model_s_wild_values_are_no_evidence(base, speech):
+    """A few cells out of range, and noise on all of them."""
+    mel = MelSpectrogram(base)(speech(base.sample_rate))
+    mel = mel + 0.3 * torch.randn(mel.shape, generator=torch.Generator().manual_seed(0))
+    mel[0, :, 3] = -20.0
+    assert doubt(mel, base, KNOWN.values()) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["coqui-default", "matcha-tts-ljspeech", "espnet-ljspeech", "nemo-fastpitch-dataset-22khz"],
+)
+def test_another_kind_of_mel_is_doubted(name, speech):
+    """As the bundled checkpoint's: the true one is among those that it could be of."""
+    own, true = KNOWN["vocos-22khz"], KNOWN[name]
+    found = doubt(MelSpectrogram(true)(speech(true.sample_rate)), own, KNOWN.values())
+    assert found.reasons
+    assert true in found.instead
+
+
+def test_what_fits_nothing_is_doubted_only_if_it_is_out_of_range(base):
+    """Loud noise could be noise; decibels of an unknown kind are no natural logarithm."""
+    noise = torch.randn(1, 80, 50, generator=torch.Generator().manual_seed(0))
+    assert doubt(noise * 0.1, base, [base]) is None
+    found = doubt(noise * 20 - 60, base, [base])
+    assert found.instead == ()
+    assert "goes down to" in found.reasons[0]
+
+
+@pytest.mark.parametrize("mel", [torch.zeros(1, 80, 0), torch.full((1, 80, 3), torch.nan)], ids=["empty", "NaN"])
+def test_what_says_nothing_is_not_doubted(base, mel):
+    """It is refused elsewhere."""
+    assert doubt(mel, base, [base]) is None

@@ -20,8 +20,13 @@ FLOOR_SHARE = 0.002
 FLOOR_TOLERANCE = 1e-3  # nepers: float16 rounds -11.5 by more, and such a file then has no known floor
 # Between the quietest tenth and the loudest hundredth of recorded speech lie 6 nepers and more; 4 are 35 dB.
 LEAST_RANGE = 4.0
-# Of a bin's magnitude: the quietest tenth of recorded speech is at most at 0.025.
+# Of a bin's magnitude, by a window whose sum is 512: the quietest tenth of recorded speech is at most at 0.025, and of
+# speech that was clipped at a tenth of its peak at 0.15.
 LOUDEST_QUIET = 0.2
+USUAL_WINDOW_SUM = 512
+# What `doubt` looks at: a few wild values of a model are no evidence, and an hour tells no more than some seconds.
+WILD_SHARE = 0.01
+ENOUGH_FRAMES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +61,49 @@ def guess(mel: Tensor, candidates: Iterable[MelConvention]) -> list[Guess]:
     return sorted(guesses, key=lambda found: (not found.possible, -len(found.reasons)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """Why a mel can hardly be of the convention that it is said to be of.
+
+    Attributes:
+        reasons: what speaks against it.
+        instead: those of the candidates that it could be of.
+    """
+
+    reasons: tuple[str, ...]
+    instead: tuple[MelConvention, ...]
+
+
+def doubt(mel: Tensor, convention: MelConvention, candidates: Iterable[MelConvention]) -> Doubt | None:
+    """Strong evidence against a convention, None without it: for a warning where nobody asked.
+
+    Unlike `guess` it is silent about floors and dynamics: silence, a constant tone and a few frames are mels, too. A
+    mel that is never quiet is doubted only if it could be of a candidate.
+
+    Args:
+        mel: ``(1, n_mels, T)``, with the convention's number of bands.
+        convention: what it is said to be of.
+        candidates: what else it could be of.
+    """
+    mel = mel[:, :, :: max(1, -(-mel.shape[2] // ENOUGH_FRAMES))].double()
+    if mel.numel() == 0 or not bool(torch.isfinite(mel).all()):
+        return None
+    wild = int(WILD_SHARE * mel.numel()) + 1
+    ordered = mel.flatten().sort().values
+    impossible = _out_of_range(float(ordered[wild - 1]), float(ordered[-wild]), convention)
+    loud = _never_quiet(_loudness(mel, convention)[0])
+    if not (impossible or loud):
+        return None
+    instead = tuple(found.convention for found in guess(mel, candidates) if found.possible)
+    return Doubt(reasons=(*impossible, *loud), instead=instead) if impossible or instead else None
+
+
 def _judge(mel: Tensor, convention: MelConvention) -> Guess:
     if mel.shape[1] != convention.n_mels:
         bands = f"has {mel.shape[1]} bands, not {convention.n_mels}"
         return Guess(convention=convention, possible=False, reasons=(bands,))
-    against: tuple[str, ...] = (*_out_of_range(mel, convention), *_implausible(mel, convention))
+    lowest, highest = float(mel.min()), float(mel.max())
+    against: tuple[str, ...] = (*_out_of_range(lowest, highest, convention), *_implausible(mel, convention))
     floor, floor_matches = _floor(mel, convention)
     if floor_matches is False:
         against += (f"its floor is {floor:.4g}, not {_lowest(convention):.4g}",)
@@ -72,26 +115,38 @@ def _judge(mel: Tensor, convention: MelConvention) -> Guess:
     return Guess(convention=convention, possible=True, reasons=supports)
 
 
-def _out_of_range(mel: Tensor, convention: MelConvention) -> tuple[str, ...]:
+def _out_of_range(lowest: float, highest: float, convention: MelConvention) -> tuple[str, ...]:
     slack = SLACK * _unit(convention)
     found = []
-    if float(mel.min()) < _lowest(convention) - slack:
-        found.append(f"goes down to {float(mel.min()):.4g}, below {_lowest(convention):.4g}")
-    if float(mel.max()) > _highest(convention) + slack:
-        found.append(f"goes up to {float(mel.max()):.4g}, above {_highest(convention):.4g}")
+    if lowest < _lowest(convention) - slack:
+        found.append(f"goes down to {lowest:.4g}, below {_lowest(convention):.4g}")
+    if highest > _highest(convention) + slack:
+        found.append(f"goes up to {highest:.4g}, above {_highest(convention):.4g}")
     return tuple(found)
 
 
 def _implausible(mel: Tensor, convention: MelConvention) -> tuple[str, ...]:
     """What no speech does: never being quiet, or being even."""
-    linear = expand(mel, convention) / convention.filterbank().double().sum(0).mean()
-    ordered = linear.pow(1 / convention.power).clamp_min(1e-9).flatten().sort().values
-    quiet, loud = float(ordered[len(ordered) // 10]), float(ordered[int(0.99 * (len(ordered) - 1))])
-    if quiet > LOUDEST_QUIET:
-        return (f"would have no quiet moment: nine tenths of it above a magnitude of {quiet:.2g}",)
+    quiet, loud = _loudness(mel, convention)
+    if found := _never_quiet(quiet):
+        return found
     if math.log(loud / quiet) < LEAST_RANGE:
         return (f"would have hardly any dynamics: {20 * math.log10(loud / quiet):.0f} dB",)
     return ()
+
+
+def _loudness(mel: Tensor, convention: MelConvention) -> tuple[float, float]:
+    """Magnitudes of a bin, by a window of the usual sum: of the quietest tenth, and of the loudest hundredth."""
+    linear = expand(mel, convention) / convention.filterbank().double().sum(0).mean()
+    scale = USUAL_WINDOW_SUM / float(make_window(convention).sum())
+    ordered = (scale * linear.pow(1 / convention.power)).clamp_min(1e-9).flatten().sort().values
+    return float(ordered[len(ordered) // 10]), float(ordered[int(0.99 * (len(ordered) - 1))])
+
+
+def _never_quiet(quiet: float) -> tuple[str, ...]:
+    if quiet <= LOUDEST_QUIET:
+        return ()
+    return (f"would have no quiet moment: nine tenths of it above a magnitude of {quiet:.2g}",)
 
 
 def _floor(mel: Tensor, convention: MelConvention) -> tuple[float, bool | None]:
