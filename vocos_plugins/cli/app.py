@@ -19,6 +19,7 @@ from .evaluate import evaluate
 from .export import export
 from .plugins import plugins
 from .resynth import resynth
+from .studio import studio
 from .train import train
 
 app = typer.Typer(
@@ -28,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    *(demo, resynth, decode, encode, convert, train, bench),
+    *(demo, studio, resynth, decode, encode, convert, train, bench),
     *(doctor, export, enable, disable, conventions, plugins),
 )
 for command in COMMANDS:

@@ -122,7 +122,7 @@ def _measured(rendition: Rendition, evaluation: Evaluation) -> str:
 
 def _column(name: str, rendition: Rendition, picture: bytes, line: str) -> str:
     """One rendition; `line` is HTML."""
-    sound = _data_uri("audio/flac", _flac(rendition.audio, rendition.sample_rate))
+    sound = _data_uri("audio/flac", flac(rendition.audio, rendition.sample_rate))
     return f"""<div>
 <h3>{escape(name)}</h3>
 <audio controls preload="metadata" aria-label="{escape(name)}" src="{sound}"></audio>
@@ -150,7 +150,7 @@ def _count(n_files: int) -> str:
     return "the clip" if n_files == 1 else f"mean of {n_files} clips, and the worst"
 
 
-def _flac(audio: NDArray[np.float32], sample_rate: int) -> bytes:
+def flac(audio: NDArray[np.float32], sample_rate: int) -> bytes:
     """16 bits, lossless: every current browser plays it, and a third smaller than WAV."""
     buffer = io.BytesIO()
     soundfile.write(buffer, np.clip(audio, -1, 1), sample_rate, format="FLAC", subtype="PCM_16")

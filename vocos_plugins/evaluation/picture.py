@@ -36,7 +36,7 @@ def draw_spectrograms(signals: Sequence[NDArray[np.float32]]) -> list[bytes]:
     """
     levels = [_levels(signal) for signal in signals]
     top = levels[0].max()
-    return [_png(np.clip((level - top) / RANGE_DB + 1, 0, 1)) for level in levels]
+    return [png(np.clip((level - top) / RANGE_DB + 1, 0, 1)) for level in levels]
 
 
 def _levels(signal: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -49,10 +49,15 @@ def _levels(signal: NDArray[np.float32]) -> NDArray[np.float32]:
     return flipped
 
 
-def _png(brightness: NDArray[np.float32]) -> bytes:
-    """A paletted PNG of values in [0, 1], ``(rows, columns)``; RFC 2083 has the format."""
-    anchors = np.linspace(0, 255, len(MAGMA))
-    palette = np.stack([np.interp(np.arange(256), anchors, channel) for channel in zip(*MAGMA, strict=True)], axis=1)
+def png(brightness: NDArray[np.float32], colours: Sequence[tuple[int, int, int]] = MAGMA) -> bytes:
+    """A paletted PNG of values in [0, 1], ``(rows, columns)``; RFC 2083 has the format.
+
+    Args:
+        brightness: the values.
+        colours: red, green and blue of 0 to 255, evenly spaced from 0 to 1; between them they are interpolated.
+    """
+    anchors = np.linspace(0, 255, len(colours))
+    palette = np.stack([np.interp(np.arange(256), anchors, channel) for channel in zip(*colours, strict=True)], axis=1)
     rows = np.round(brightness * 255).astype(np.uint8)
     height, width = rows.shape
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)

@@ -1,0 +1,96 @@
+"""The studio in a process of its own, in folders that can be looked into, and a headless browser."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+MAX_UPLOAD_MB = 1
+PATIENCE_S = 60
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@dataclass(frozen=True)
+class Studio:
+    """One that runs: its address, process, temporary folder, and the folder where all else would be written."""
+
+    url: str
+    process: subprocess.Popen[str]
+    temporary: Path
+    elsewhere: Path
+
+
+@pytest.fixture(scope="session")
+def start_studio() -> Callable[..., Iterator[Studio]]:
+    """Starts ``vocos studio`` as a user does, and ends it, if it hasn't ended, when the block does."""
+    pytest.importorskip("gradio")
+    command = shutil.which("vocos", path=str(Path(sys.executable).parent))
+    assert command is not None
+
+    @contextmanager
+    def start(folder: Path) -> Iterator[Studio]:
+        temporary, elsewhere = folder / "temporary", folder / "elsewhere"
+        for each in (temporary, elsewhere):
+            each.mkdir()
+        environment = {**os.environ, "TMPDIR": str(temporary), "HOME": str(elsewhere), "XDG_CACHE_HOME": str(elsewhere)}
+        with (folder / "stderr").open("w") as errors:
+            process = subprocess.Popen(
+                [command, "studio", "--port", "0", "--max-upload-mb", str(MAX_UPLOAD_MB)],
+                cwd=elsewhere,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        try:
+            line = _first_line(process)
+            address = re.search(r"http://127\.0\.0\.1:\d+/", line)
+            assert address is not None, line + (folder / "stderr").read_text()
+            yield Studio(url=address[0], process=process, temporary=temporary, elsewhere=elsewhere)
+        finally:
+            process.terminate()
+            process.communicate(timeout=PATIENCE_S)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def studio(start_studio, tmp_path_factory) -> Iterator[Studio]:
+    """The one that most tests share."""
+    with start_studio(tmp_path_factory.mktemp("studio")) as running:
+        yield running
+
+
+def _first_line(process: subprocess.Popen[str]) -> str:
+    """What it prints first; raises if that takes too long."""
+    lines: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=lambda: lines.put(process.stdout.readline()), daemon=True).start()
+    return lines.get(timeout=PATIENCE_S)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium. CI must have one; elsewhere these tests are skipped without."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        found = None
+    if found is None:
+        reason = "needs a browser (Debian: apt-get install chromium) and pip install playwright"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -1,0 +1,237 @@
+"""From an upload and choices to an outcome, with the bundled checkpoint and the shipped speech."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from vocos_plugins import MelConvention, MelSpectrogram, Vocos
+from vocos_plugins.demo.clips import CLIPS
+from vocos_plugins.griffin_lim import griffin_lim
+from vocos_plugins.plugins import mel_conventions
+from vocos_plugins.resampling import resample
+from vocos_plugins.studio import upload as uploads
+from vocos_plugins.studio.compute import MEASURES, Outcome, listen
+
+MODEL = "vocos-mel-22khz-small"
+SECONDS = 1.5
+
+
+@pytest.fixture(scope="module")
+def vocos() -> Vocos:
+    return Vocos.from_pretrained(MODEL)
+
+
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    """Shipped speech, ``(N,)`` at 16 kHz."""
+    samples, rate = soundfile.read(CLIPS[0].path, dtype="float32")
+    return samples[: int(SECONDS * rate)]
+
+
+@pytest.fixture
+def recording(speech, tmp_path) -> Path:
+    soundfile.write(tmp_path / "mine.wav", speech, 16000, subtype="FLOAT")
+    return tmp_path / "mine.wav"
+
+
+@pytest.fixture
+def mel_file(speech, tmp_path) -> Callable[[str], Path]:
+    """Writes the speech as a convention's mel."""
+
+    def write(name: str) -> Path:
+        convention = mel_conventions()[name]
+        audio = resample(
+            torch.from_numpy(speech)[None], 16000, convention.sample_rate, int(SECONDS * convention.sample_rate)
+        )
+        np.save(tmp_path / f"{name}.npy", MelSpectrogram(convention)(audio)[0].numpy())
+        return tmp_path / f"{name}.npy"
+
+    return write
+
+
+@pytest.fixture
+def hear(vocos) -> Callable[..., Outcome]:
+    """`listen` with the bundled checkpoint and a convention by its name."""
+
+    def run(path: Path, convention: str | None = None) -> Outcome:
+        chosen = None if convention is None else mel_conventions()[convention]
+        return listen(path, vocos, model=MODEL, convention=chosen)
+
+    return run
+
+
+def titles(outcome: Outcome) -> list[str]:
+    return [rendition.title for rendition in outcome.renditions]
+
+
+def test_a_recording_is_heard_in_three_ways(hear, vocos, recording, speech) -> None:
+    """The recording itself, and what Griffin-Lim and the checkpoint make of its mel."""
+    outcome = hear(recording)
+    assert titles(outcome) == ["Original", "Griffin-Lim", "Vocos"]
+    original, by_griffin_lim, by_vocos = (rendition.audio for rendition in outcome.renditions)
+    audio = resample(torch.from_numpy(speech)[None], 16000, 22050, len(original))
+    # 1e-4: resampling of one piece, and of blocks.
+    assert np.abs(original - audio[0].numpy()).max() < 1e-4
+    mel = MelSpectrogram(vocos.mel)(torch.from_numpy(original)[None])
+    assert np.array_equal(by_griffin_lim, griffin_lim(mel, vocos.mel, n_iter=32)[0].numpy())
+    assert np.allclose(by_vocos, vocos.decode(mel)[0].numpy(), atol=1e-5)
+    assert {rendition.sample_rate for rendition in outcome.renditions} == {22050}
+    assert outcome.upload.duration_s == pytest.approx(SECONDS, abs=1e-3)
+    assert outcome.comparison.kind == "identity"
+    assert outcome.doubt is None
+
+
+def test_what_was_made_is_measured(hear, recording) -> None:
+    """Against the recording, by every measure that is installed; the recording itself by none."""
+    outcome = hear(recording)
+    original, *made = outcome.renditions
+    assert not original.scores
+    assert {measure.name for measure in outcome.measures} | set(outcome.left_out) == set(MEASURES)
+    for rendition in made:
+        assert all(rendition.scores[measure.name].value is not None for measure in outcome.measures)
+        assert 0.8 < rendition.scores["stoi"].value < 1  # of vocoded speech that can be understood
+
+
+@pytest.mark.parametrize(
+    ("convention", "kind", "rates"),
+    [
+        ("coqui-ljspeech", "pointwise", {22050}),
+        ("hifigan-22khz", "framing", {22050}),
+        ("vocos-24khz", "lossy", {24000, 22050}),
+    ],
+)
+def test_a_recording_goes_through_the_mel_that_is_chosen(hear, recording, convention, kind, rates) -> None:
+    """Vocos hears it converted, Griffin-Lim as it is; nothing is longer or shorter for it."""
+    outcome = hear(recording, convention)
+    assert outcome.comparison.kind == kind
+    assert titles(outcome) == ["Original", "Griffin-Lim", "Vocos"]
+    assert {rendition.sample_rate for rendition in outcome.renditions} == rates
+    for rendition in outcome.renditions:
+        # 25 ms: a frame is lost at the end at most.
+        assert len(rendition.audio) / rendition.sample_rate == pytest.approx(SECONDS, abs=0.025)
+
+
+def test_a_mel_that_cannot_be_converted_is_told(vocos, recording) -> None:
+    """The doctor refuses; Griffin-Lim takes any mel."""
+    narrow = MelConvention(
+        name="narrow", sample_rate=8000, n_fft=512, win_length=512, hop_length=128, n_mels=20, f_max=1000.0
+    )
+    outcome = listen(recording, vocos, model=MODEL, convention=narrow)
+    assert outcome.comparison.kind == "refused"
+    assert titles(outcome) == ["Original", "Griffin-Lim"]
+
+
+def test_a_mel_is_heard_in_two_ways(hear, vocos, mel_file) -> None:
+    """There is no original, and so nothing to measure against."""
+    file = mel_file("vocos-22khz")
+    outcome = hear(file)
+    assert titles(outcome) == ["The mel", "Griffin-Lim", "Vocos"]
+    first, _, by_vocos = outcome.renditions
+    assert first.audio is None
+    assert np.allclose(by_vocos.audio, vocos.decode(torch.from_numpy(np.load(file))[None])[0].numpy(), atol=1e-5)
+    assert not outcome.measures
+    assert outcome.doubt is None
+    possible = [found.convention.name for found in outcome.upload.guesses if found.possible]
+    assert "vocos-22khz" in possible
+
+
+def test_another_program_s_mel_sounds_the_same_once_its_convention_is_chosen(hear, mel_file) -> None:
+    """And is doubted without it."""
+    own = hear(mel_file("vocos-22khz")).renditions[2].audio
+    other = hear(mel_file("coqui-ljspeech"), "coqui-ljspeech")
+    assert np.abs(other.renditions[2].audio - own).max() < 2e-3  # as in tests/cli/test_decode.py: another floor
+    assert other.doubt is None
+    mistaken = hear(mel_file("coqui-default"))
+    assert "coqui-default" in {convention.name for convention in mistaken.doubt.instead}
+
+
+def test_what_is_too_long_is_cut(hear, recording, mel_file, monkeypatch) -> None:
+    """And says so; what just fits doesn't."""
+    monkeypatch.setattr(uploads, "MAX_S", 0.5)
+    for path in (recording, mel_file("vocos-22khz")):
+        outcome = hear(path)
+        assert outcome.upload.duration_s == pytest.approx(0.5, abs=0.01)  # a frame
+        assert any("only the first" in note for note in outcome.upload.notes)
+    monkeypatch.setattr(uploads, "MAX_S", SECONDS)
+    assert hear(recording).upload.notes == ()
+
+
+def test_channels_are_mixed(hear, speech, tmp_path) -> None:
+    """And that is said."""
+    soundfile.write(tmp_path / "two.wav", np.stack([speech, -speech, speech], axis=1), 16000, subtype="FLOAT")
+    outcome = hear(tmp_path / "two.wav")
+    assert outcome.upload.notes == ("Its 3 channels were mixed into one.",)
+    assert np.abs(outcome.renditions[0].audio).max() == pytest.approx(np.abs(speech).max() / 3, rel=0.05)
+
+
+def write(path: Path, content: bytes | np.ndarray) -> Path:
+    path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content, allow_pickle=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.wav", b"not a sound", "not audio that libsndfile can read"),
+        ("a.wav", b"", "empty"),
+        ("a.npy", b"", "empty"),
+        ("a.npy", np.array([{"a": 1}], dtype=object), "not a readable .npy"),
+        ("a.pt", b"cos\nsystem\n(S'touch ran'\ntR.", "refused"),
+        ("a.npy", np.full((80, 20), np.nan, np.float32), "finite"),
+        ("a.npy", np.zeros((80, 0), np.float32), "finite"),
+        ("a.npy", np.zeros((80, 1), np.float32), "too short"),
+        ("a.npy", np.zeros((30, 80), np.float32), "Transpose it"),
+        ("a.npy", np.zeros((31, 50), np.float32), "no convention that is known here"),
+    ],
+    ids=[
+        "text",
+        "empty wav",
+        "empty npy",
+        "pickle npy",
+        "pickle pt",
+        "nan",
+        "no frames",
+        "one frame",
+        "turned",
+        "bands",
+    ],
+)
+def test_bad_uploads(hear, tmp_path, monkeypatch, name, content, expected) -> None:
+    """Each says what is wrong, and runs nothing."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=expected):
+        hear(write(tmp_path / name, content))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_another_number_of_bands_names_the_convention(hear, mel_file) -> None:
+    """That has as many."""
+    with pytest.raises(ValueError, match=r"has 80 bands, this mel has 100 .* vocos-24khz, .*choose that convention"):
+        hear(mel_file("vocos-24khz"))
+
+
+def test_silence(hear, tmp_path) -> None:
+    """Is heard; there is nothing to measure."""
+    soundfile.write(tmp_path / "a.wav", np.zeros(4000), 16000)
+    outcome = hear(tmp_path / "a.wav")
+    assert np.abs(outcome.renditions[2].audio).max() < 0.01
+    assert outcome.renditions[2].scores["mcd"].reason == "the recording is silent"
+
+
+def test_a_recording_that_is_too_short(hear, tmp_path) -> None:
+    """Is refused in words."""
+    soundfile.write(tmp_path / "a.wav", np.full(200, 0.1), 16000)
+    with pytest.raises(ValueError, match="need at least"):
+        hear(tmp_path / "a.wav")
+
+
+def test_a_codec_model_is_refused(make_model, recording) -> None:
+    """It has no mel."""
+    with pytest.raises(ValueError, match="takes EnCodec codes"):
+        listen(recording, make_model("encodec"), model="codes")

@@ -1,0 +1,160 @@
+"""What the studio binds to, takes in, writes and leaves behind."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from typer.testing import CliRunner
+
+from vocos_plugins.cli import app
+from vocos_plugins.studio import server
+
+pytestmark = pytest.mark.xdist_group("studio")  # what the tests share is started once
+
+EVERY = "0.0.0.0"  # noqa: S104 - it is what is warned of
+
+httpx = pytest.importorskip("httpx")
+
+
+def get(url: str, **options):
+    """Patiently: connections queue until the page is built."""
+    return httpx.get(url, timeout=60, **options)
+
+
+def upload(url: str, name: str, content: bytes):
+    return httpx.post(f"{url}gradio_api/upload", files={"files": (name, content)}, timeout=60)
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_only_this_machine_reaches_it(studio) -> None:
+    """127.0.0.2 leads to whatever listens on every address, and not to what listens on 127.0.0.1."""
+    port = urlsplit(studio.url).port
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.2", port), timeout=5)
+
+
+def test_another_site_s_name_does_not_lead_here(studio) -> None:
+    """A page whose name was made to stand for 127.0.0.1 gets nothing."""
+    assert get(studio.url, headers={"Host": "evil.example"}).status_code == 400
+    assert get(studio.url, headers={"Host": f"localhost:{urlsplit(studio.url).port}"}).status_code == 200
+
+
+def test_the_browser_is_told_to_load_nothing_from_elsewhere(studio) -> None:
+    """By a policy that names no other server."""
+    headers = get(studio.url).headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "http" not in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["docs", "openapi.json", "gradio_api/file=/etc/passwd", "gradio_api/file=setup.py"])
+def test_nothing_else_is_served(studio, path) -> None:
+    """No file of the machine, no description of an interface."""
+    response = get(f"{studio.url}{path}")
+    assert response.status_code in (403, 404)
+    assert "root:" not in response.text
+
+
+def test_what_is_too_large_is_refused(studio) -> None:
+    """And nothing of it stays."""
+    before = files_in(studio.temporary)
+    assert upload(studio.url, "small.wav", b"x" * 500_000).status_code == 200
+    stored = set(files_in(studio.temporary)) - set(before)
+    assert [path.name for path in stored] == ["small.wav"]
+    response = upload(studio.url, "large.wav", b"x" * 1_500_000)
+    assert response.status_code == 413
+    assert set(files_in(studio.temporary)) == stored | set(before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_nothing_is_left_behind(start_studio, tmp_path, number) -> None:
+    """Whichever way it is ended, with an upload and a page that is open; nothing was written anywhere else."""
+    with start_studio(tmp_path) as studio:
+        assert get(studio.url).status_code == 200
+        assert upload(studio.url, "mine.wav", b"x" * 1000).status_code == 200
+        (folder,) = studio.temporary.iterdir()
+        assert folder.name.startswith(server.PREFIX)
+        assert [path.name for path in files_in(folder)] == ["mine.wav"]
+        with httpx.stream("GET", f"{studio.url}gradio_api/heartbeat/abc", timeout=60):
+            started = time.monotonic()
+            studio.process.send_signal(number)
+            assert studio.process.wait(timeout=30) == 0
+        assert time.monotonic() - started < 20  # seconds; it waits for a connection for one
+        assert not list(studio.temporary.iterdir())
+        assert not files_in(studio.elsewhere)
+    assert "Traceback" not in (tmp_path / "stderr").read_text()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [(("127.0.0.1", "127.3.2.1", "::1", "localhost"), True), ((EVERY, "::", "192.168.1.2", "example.org"), False)],
+    ids=["loopback", "others"],
+)
+def test_loopback(hosts, expected) -> None:
+    """By address, or by the one name that means it."""
+    assert {server.is_loopback(host) for host in hosts} == {expected}
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Runs the command up to where it would serve; gives its result and what it would serve."""
+    served: dict[str, object] = {}
+
+    def serve(models, **options):
+        served.update(options, models=models)
+        options["ready"]("http://there/")
+
+    monkeypatch.setattr(server, "serve", serve)
+    return lambda *arguments: (CliRunner().invoke(app, ["studio", *arguments]), served)
+
+
+def test_defaults(run) -> None:
+    """Loopback, 50 MB, the bundled checkpoint, and the address is printed."""
+    result, served = run()
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "http://there/" in result.stdout
+    assert (served["host"], served["port"], served["max_upload_mb"]) == ("127.0.0.1", 7860, 50)
+    assert list(served["models"]) == ["vocos-mel-22khz-small"]
+
+
+def test_another_address_is_warned_of(run) -> None:
+    """On standard error."""
+    result, _ = run("--host", EVERY)
+    assert result.exit_code == 0
+    assert f"everybody who can reach {EVERY}" in result.stderr
+
+
+def test_a_checkpoint_that_is_not_there(run) -> None:
+    """Ends it before anything is served."""
+    result, served = run("--model", "nothing-of-that-name")
+    assert result.exit_code == 2
+    assert not served
+
+
+def test_without_gradio(run, monkeypatch) -> None:
+    """What to install is told."""
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        "vocos_plugins.cli.studio.find_spec", lambda name: None if name == "gradio" else find_spec(name)
+    )
+    result, _ = run()
+    assert result.exit_code == 2
+    assert "pip install 'vocos-plugins[studio]'" in result.stderr
+
+
+def test_a_port_that_is_taken() -> None:
+    """Is told, with the way out."""
+    pytest.importorskip("gradio")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = CliRunner().invoke(app, ["studio", "--port", str(taken.getsockname()[1])])
+    assert result.exit_code == 2
+    assert "--port 0" in result.stderr

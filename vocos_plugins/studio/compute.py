@@ -1,0 +1,160 @@
+"""From an upload and choices to what there is to hear, to see and to read. Knows nothing of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..chunked import decode_chunks
+from ..doctor import Comparison, Side, compare
+from ..evaluation.measures import Measure, Score, choose
+from ..evaluation.systems import GRIFFIN_LIM, N_ITER
+from ..griffin_lim import griffin_lim
+from ..mel import MelConvention, MelSpectrogram
+from ..mel.guess import Doubt, doubt
+from ..model import Vocos
+from ..plugins import mel_conventions
+from ..resampling import resample
+from .pictures import draw, draw_difference, levels, top_of
+from .upload import Upload, read_upload
+
+MEASURES = ("pesq", "stoi", "mr-stft", "mcd")  # quick, and each of another kind
+ORIGINAL, THE_MEL, VOCOS = "Original", "The mel", "Vocos"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendition:
+    """One column of the page.
+
+    Attributes:
+        title: the recording, the mel, or what made this of it.
+        audio: ``(N,)`` at `sample_rate`; None for a mel as such.
+        sample_rate: Hz.
+        picture: of its mel, a PNG.
+        difference: of its mel from the first column's, a PNG; None in the first.
+        scores: by measure, against the recording.
+    """
+
+    title: str
+    audio: NDArray[np.float32] | None = None
+    sample_rate: int = 0
+    picture: bytes
+    difference: bytes | None = None
+    scores: Mapping[str, Score]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the page shows of an upload.
+
+    Attributes:
+        upload: what came in.
+        model: the checkpoint's name.
+        comparison: the doctor's, of the mel with the checkpoint.
+        renditions: the first is the recording, or the mel; Vocos is missing where the doctor refuses.
+        doubt: why the mel can hardly be what it was said to be.
+        measures, left_out: what was measured; what not, and why.
+    """
+
+    upload: Upload
+    model: str
+    comparison: Comparison
+    renditions: tuple[Rendition, ...]
+    doubt: Doubt | None
+    measures: tuple[Measure, ...]
+    left_out: Mapping[str, str]
+
+
+def listen(path: Path, vocos: Vocos, *, model: str, convention: MelConvention | None = None) -> Outcome:
+    """Makes an upload sound in every way that there is: by Griffin-Lim and by Vocos, from the same mel.
+
+    Args:
+        path: a recording, or a mel.
+        vocos: the checkpoint.
+        model: its name.
+        convention: what the mel is of, or which mel a recording goes through; the checkpoint's own by default.
+
+    Raises:
+        OSError: the file isn't there or can't be opened.
+        ValueError: it can't be used, or the checkpoint takes no mels; the message says why.
+    """
+    own = vocos.mel
+    if own is None:
+        raise ValueError(f"{model} takes EnCodec codes; the studio needs a checkpoint that takes mels")
+    chosen = convention or own
+    upload = read_upload(path, chosen, vocos.sample_rate)
+    comparison = compare(_side(chosen, own, model), Side(name=model, kind="checkpoint", features=own, model=model))
+    audios = {GRIFFIN_LIM: (griffin_lim(upload.mel, chosen, n_iter=N_ITER), chosen.sample_rate)}
+    if comparison.kind != "refused":
+        pieces = decode_chunks(vocos, upload.mel.to(next(vocos.parameters()).device), source=chosen)
+        audios[VOCOS] = (torch.cat(list(pieces), dim=1).float().cpu(), vocos.sample_rate)
+    measures, left_out = choose(MEASURES) if upload.recording is not None else ((), {})
+    return Outcome(
+        upload=upload,
+        model=model,
+        comparison=comparison,
+        renditions=_renditions(upload, audios, measures),
+        doubt=None if upload.recording is not None else doubt(upload.mel, chosen, mel_conventions().values()),
+        measures=measures,
+        left_out=left_out,
+    )
+
+
+def _side(chosen: MelConvention, own: MelConvention, model: str) -> Side:
+    if chosen == own:
+        return Side(name=model, kind="checkpoint", features=own, model=model)
+    return Side(name=chosen.name, kind="convention", features=chosen)
+
+
+def _renditions(
+    upload: Upload, audios: Mapping[str, tuple[Tensor, int]], measures: tuple[Measure, ...]
+) -> tuple[Rendition, ...]:
+    """The recording or the mel, and what was made of it, each with pictures on one scale."""
+    convention = upload.convention
+    reference = levels(upload.mel, convention)
+    top = top_of(reference)
+    recording = None if upload.recording is None else upload.recording[0].numpy()
+    found = [
+        Rendition(
+            title=THE_MEL if recording is None else ORIGINAL,
+            audio=recording,
+            sample_rate=upload.sample_rate,
+            picture=draw(reference, top),
+            scores={},
+        )
+    ]
+    for title, (audio, rate) in audios.items():
+        level = levels(_mel_of(audio, rate, convention), convention)
+        found.append(
+            Rendition(
+                title=title,
+                audio=audio[0].numpy(),
+                sample_rate=rate,
+                picture=draw(level, top),
+                difference=draw_difference(level, reference, top),
+                scores=_scores(upload, audio, rate, measures),
+            )
+        )
+    return tuple(found)
+
+
+def _mel_of(audio: Tensor, sample_rate: int, convention: MelConvention) -> Tensor:
+    mel: Tensor = MelSpectrogram(convention)(_at(audio, sample_rate, convention.sample_rate))
+    return mel
+
+
+def _scores(upload: Upload, audio: Tensor, rate: int, measures: tuple[Measure, ...]) -> dict[str, Score]:
+    if upload.recording is None:
+        return {}
+    reference = _at(upload.recording, upload.sample_rate, rate)[0].numpy()
+    return {measure.name: measure(reference, audio[0].numpy(), rate) for measure in measures}
+
+
+def _at(audio: Tensor, sample_rate: int, wanted: int) -> Tensor:
+    return resample(audio, sample_rate, wanted, -(-audio.shape[1] * wanted // sample_rate))

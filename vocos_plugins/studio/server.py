@@ -1,0 +1,176 @@
+"""Serves the page: to this machine only by default, with bounded uploads and one temporary folder that is cleared."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from ..model import Vocos
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PREFIX = "vocos-studio-"
+LOOPBACK_NAMES = ("localhost", "127.0.0.1")
+NO_DESCRIPTION: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}  # of an interface
+GRACE_S = 1  # for what is under way when the studio ends; a page that is open keeps a connection
+# Gradio's page asks other servers for fonts and scripts; the browser is told not to.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+def serve(
+    models: Mapping[str, Vocos], *, host: str, port: int, max_upload_mb: int, ready: Callable[[str], None]
+) -> None:
+    """Runs until SIGINT, SIGTERM or SIGHUP; the temporary folder is gone afterwards.
+
+    Args:
+        models: the checkpoints to choose from, by name.
+        host: name or address to bind to.
+        port: 0 for any that is free.
+        max_upload_mb: the largest file that is taken.
+        ready: called with the page's address once connections are accepted.
+
+    Raises:
+        OSError: the address can't be bound to.
+    """
+    with _ended_by_signals(), listening(host, port) as listener, temporary_folder():
+        import uvicorn
+
+        class Server(uvicorn.Server):
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                # An open page has a connection that is cut off now, which would be told of with a traceback.
+                logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+                await super().shutdown(sockets)
+
+        app = build_app(models, host=host, max_upload_mb=max_upload_mb)
+        config = uvicorn.Config(
+            app, log_level="warning", timeout_graceful_shutdown=GRACE_S, ws="none", server_header=False
+        )
+        name = f"[{host}]" if ":" in host else host
+        ready(f"http://{name}:{listener.getsockname()[1]}/")
+        Server(config).run(sockets=[listener])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what is bound to a host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A bound socket on which connections queue already.
+
+    Raises:
+        OSError: the host isn't known or isn't this machine, or the port is taken.
+    """
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+        yield listener
+
+
+@contextmanager
+def temporary_folder() -> Iterator[str]:
+    """The one place where this process, and Gradio in it, writes; removed at the end with all that is in it."""
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
+        before = tempfile.tempdir
+        tempfile.tempdir = folder  # an upload is first spooled there
+        os.environ.update(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED="False")
+        try:
+            yield folder
+        finally:
+            tempfile.tempdir = before
+
+
+def build_app(models: Mapping[str, Vocos], *, host: str, max_upload_mb: int) -> FastAPI:
+    """The application; `temporary_folder` must be entered, as Gradio reads where to write when it is imported."""
+    import gradio as gr
+    from fastapi import FastAPI
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from .page import THEME, build_page
+
+    middleware = [Middleware(_Headers)]
+    if host in LOOPBACK_NAMES:  # a page of another site can't have its own name lead here
+        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES)))
+    app = FastAPI(middleware=middleware, **NO_DESCRIPTION)
+    gr.mount_gradio_app(
+        app,
+        build_page(models, max_upload_mb),
+        path="/",
+        app_kwargs=NO_DESCRIPTION,
+        server_name=host,
+        footer_links=[],
+        run_history=False,  # it would keep every sound in the browser
+        allowed_paths=[],
+        show_error=False,
+        max_file_size=f"{max_upload_mb}mb",
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=THEME,
+    )
+    return app
+
+
+class _Headers:
+    """Adds `HEADERS` to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Lets SIGTERM and SIGHUP end the block as Ctrl-C does, so that what it holds is cleaned up.
+
+    While uvicorn runs it has SIGTERM for itself, to finish in order, and raises it again afterwards.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGTERM:
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGTERM)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
