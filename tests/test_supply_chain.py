@@ -24,6 +24,7 @@ FORBIDDEN_CALLS = {
     *("pickle.load", "pickle.loads", "torch.jit.load", "yaml.unsafe_load", "yaml.full_load"),
 }
 UNPACKING = ("extract", "extractall", "unpack_archive")
+SERVER = "vocos_plugins/studio/server.py"  # listens; tests/studio/test_server.py holds that it connects to nothing
 NETWORK = {"urllib.request", "requests", "http.client", "socket", "httpx", "aiohttp"}
 
 
@@ -71,7 +72,8 @@ def test_servers_are_asked_in_two_places(path) -> None:
     tree = ast.parse(path.read_text())
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert not imported & NETWORK
+    listens = path.relative_to(ROOT).as_posix() == SERVER
+    assert not imported & (NETWORK - {"socket"} if listens else NETWORK)
     if path.name != "hub.py":
         assert not any(name.split(".")[0] == "huggingface_hub" for name in imported)
     for name, call in calls(path):

@@ -21,14 +21,30 @@ PATIENCE_S = 60
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+# Python imports it first: it notes whom the process connects to, or asks the address of.
+WATCH = """import sys
+
+def note(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        with open({log!r}, "a") as file:
+            print(event, *arguments[-1:] if event == "socket.connect" else arguments[:2], file=file)
+
+sys.addaudithook(note)
+"""
+
+
 @dataclass(frozen=True)
 class Studio:
-    """One that runs: its address, process, temporary folder, and the folder where all else would be written."""
+    """One that runs: its address, process, temporary folder, and the folder where all else would be written.
+
+    ``connections`` is a file with a line for each connection that it opened, or name that it looked up.
+    """
 
     url: str
     process: subprocess.Popen[str]
     temporary: Path
     elsewhere: Path
+    connections: Path
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +57,19 @@ def start_studio() -> Callable[..., Iterator[Studio]]:
     @contextmanager
     def start(folder: Path) -> Iterator[Studio]:
         temporary, elsewhere = folder / "temporary", folder / "elsewhere"
-        for each in (temporary, elsewhere):
+        watch, connections = folder / "watch", folder / "connections"
+        for each in (temporary, elsewhere, watch):
             each.mkdir()
-        environment = {**os.environ, "TMPDIR": str(temporary), "HOME": str(elsewhere), "XDG_CACHE_HOME": str(elsewhere)}
+        connections.touch()
+        (watch / "sitecustomize.py").write_text(WATCH.format(log=str(connections)))
+        environment = {
+            **os.environ,
+            "TMPDIR": str(temporary),
+            "HOME": str(elsewhere),
+            "XDG_CACHE_HOME": str(elsewhere),
+            "PYTHONPATH": str(watch),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         with (folder / "stderr").open("w") as errors:
             process = subprocess.Popen(
                 [command, "studio", "--port", "0", "--max-upload-mb", str(MAX_UPLOAD_MB)],
@@ -57,7 +83,13 @@ def start_studio() -> Callable[..., Iterator[Studio]]:
             line = _first_line(process)
             address = re.search(r"http://127\.0\.0\.1:\d+/", line)
             assert address is not None, line + (folder / "stderr").read_text()
-            yield Studio(url=address[0], process=process, temporary=temporary, elsewhere=elsewhere)
+            yield Studio(
+                url=address[0],
+                process=process,
+                temporary=temporary,
+                elsewhere=elsewhere,
+                connections=connections,
+            )
         finally:
             process.terminate()
             process.communicate(timeout=PATIENCE_S)

@@ -56,6 +56,14 @@ def test_the_browser_is_told_to_load_nothing_from_elsewhere(studio) -> None:
     assert "http" not in headers["content-security-policy"]
 
 
+def test_it_connects_to_nothing(studio) -> None:
+    """Neither Gradio nor we ask another server, or for one's address."""
+    assert get(studio.url).status_code == 200
+    addresses = studio.connections.read_text().splitlines()
+    assert addresses  # its own, to bind to: the watch works
+    assert [line for line in addresses if "127.0.0.1" not in line] == []
+
+
 @pytest.mark.parametrize("path", ["docs", "openapi.json", "gradio_api/file=/etc/passwd", "gradio_api/file=setup.py"])
 def test_nothing_else_is_served(studio, path) -> None:
     """No file of the machine, no description of an interface."""
