@@ -32,6 +32,8 @@ N_WORKERS = 3
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Three cores, as Ray counts them, whatever the machine has."""
+    import vocos_plugins.corpus.on_ray  # noqa: F401  switches Ray's statistics off
+
     ray.init(num_cpus=N_WORKERS, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
@@ -136,6 +138,12 @@ def test_the_command(cluster, model, recordings, tmp_path) -> None:
     first, second = (json.loads(CliRunner().invoke(app, words).stdout) for _ in range(2))
     assert (first["n_done"], first["n_failed"]) == (24, 0)
     assert (second["n_done"], second["n_done_before"]) == (0, 24)
+
+
+def test_nothing_is_told_to_anybody(cluster) -> None:
+    """Ray's usage statistics are off in all of its processes, unless somebody wants them."""
+    setting = ray.remote(lambda: os.environ["RAY_USAGE_STATS_ENABLED"])
+    assert ray.get(setting.remote()) == "0"
 
 
 def test_builders_can_be_sent(model) -> None:

@@ -7,7 +7,9 @@ travels. A worker that dies is started again and so are its blocks, whose output
 from __future__ import annotations
 
 import itertools
+import logging
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -60,7 +62,6 @@ def run_on_ray(
         settings: dict[str, Any] = {
             "compute": ray.data.ActorPoolStrategy(size=n_workers or n_gpus or n_cores),
             "fn_constructor_args": (build, "cuda" if n_gpus else "cpu"),
-            "max_restarts": -1,
             "max_task_retries": RETRIES,
             "batch_size": None,
             **({"num_gpus": 1} if n_gpus else {"num_cpus": 1}),
@@ -75,8 +76,12 @@ def run_on_ray(
 def _outcomes(jobs: list[Job], settings: dict[str, Any], block: int) -> Iterator[Outcome]:
     rows = [{"number": number, "job": job.to_json()} for number, job in enumerate(jobs)]
     data = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // block))
+    with warnings.catch_warnings():
+        # Ray up to 2.63 has no other way to say how often a block is done again, which would be for ever.
+        warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+        done = data.map_batches(Worker, **settings)
     lost = set(range(len(rows)))
-    for row in data.map_batches(Worker, **settings).iter_rows():
+    for row in done.iter_rows():
         number = int(row["number"])
         lost.discard(number)
         error = row["error"] or None
@@ -122,10 +127,15 @@ def _cluster(address: str | None, n_workers: int | None) -> Iterator[None]:
     if not joined:
         # The workers compute as this process would.
         variables = {name: os.environ[name] for name in (VARIABLE,) if name in os.environ}
-        settings: dict[str, Any] = {"runtime_env": {"env_vars": variables}, "log_to_driver": False}
+        settings: dict[str, Any] = {
+            "runtime_env": {"env_vars": variables},
+            "log_to_driver": False,
+            "logging_level": logging.ERROR,
+        }
         if address is None:
             settings |= {"num_cpus": max(n_workers or 1, os.cpu_count() or 1), "include_dashboard": False}
         ray.init(address=address, **settings)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of plans and progress
     context = ray.data.DataContext.get_current()
     before = context.enable_progress_bars, context.max_errored_blocks
     context.enable_progress_bars, context.max_errored_blocks = False, -1
