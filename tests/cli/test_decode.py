@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import safetensors.torch
@@ -123,3 +125,29 @@ def test_a_mel_of_another_shape_than_its_source_is_listed(run, tmp_path) -> None
     np.save(tmp_path / "a.npy", np.zeros((100, 10), np.float32))
     result = run("decode", tmp_path / "a.npy", tmp_path / "a.wav", "--source", "hifigan-22khz", code=1)
     assert "takes 80 bands, got 100" in result.output
+
+
+def test_a_mel_of_another_kind_is_warned_of_once(run, speech_mel, tmp_path) -> None:
+    """On standard error, with the remedy; it is decoded all the same, and what is what it should be is silent."""
+    audio, rate = soundfile.read(CLIPS[0].path, dtype="float64")
+    audio = torch.from_numpy(soxr.resample(audio[:rate], rate, 22050)).float()[None]
+    for index in range(3):
+        mel = MelSpectrogram(mel_conventions()["matcha-tts-ljspeech"])(audio)[0]
+        np.save(tmp_path / f"{index}.npy", mel.numpy())
+    result = run("decode", tmp_path / "0.npy", tmp_path / "1.npy", tmp_path / "2.npy", tmp_path / "out")
+    assert result.stderr.count("warning: ") == 1
+    assert "is hardly a mel of vocos-22khz" in result.stderr
+    assert "matcha-tts-ljspeech" in result.stderr
+    assert "vocos doctor --mel" in result.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 3
+    assert run("decode", tmp_path / "0.npy", tmp_path / "a.wav", "--source", "matcha-tts-ljspeech").stderr.strip() == ""
+    np.save(tmp_path / "own.npy", speech_mel["vocos-22khz"])
+    assert run("decode", tmp_path / "own.npy", tmp_path / "b.wav").stderr.strip() == ""
+
+
+def test_a_warning_stands_beside_json(run, speech_mel, tmp_path) -> None:
+    """Not in it."""
+    np.save(tmp_path / "a.npy", 10 * speech_mel["vocos-22khz"])
+    result = run("decode", tmp_path / "a.npy", tmp_path / "a.wav", "--json")
+    assert "goes down to" in result.stderr
+    assert json.loads(result.stdout)["failed"] == []

@@ -90,6 +90,13 @@ def test_bad_mels_are_listed(run, exported, mel, tmp_path) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.wav"]
 
 
+def test_a_mel_of_another_kind_is_warned_of(run, exported, mel, tmp_path) -> None:
+    """As a checkpoint's is: decibels are no natural logarithms."""
+    np.save(tmp_path / "decibels.npy", 20 * mel.numpy())
+    result = run("decode", tmp_path / "decibels.npy", tmp_path / "a.wav", "--model", exported / "vocos.onnx")
+    assert "is hardly a mel of" in result.stderr
+
+
 def test_lower_precisions_say_what_they_cost(run, model, tmp_path) -> None:
     """Measured on shipped speech, each time."""
     for kind, target, precision in (("onnx", "a.onnx", "int8"), ("openvino", "b", "bfloat16")):

@@ -95,6 +95,7 @@ def _of_file(model: str, backend: str | None, source: str | None, strict: bool) 
     from ..corpus.work import Pieces, digest, read_job_mel
     from ..export.runtime import load_session
     from ..mel import MelConvention, align
+    from .doubt import Doubter
 
     try:
         session = load_session(model, backend)
@@ -106,9 +107,11 @@ def _of_file(model: str, backend: str | None, source: str | None, strict: bool) 
     if not isinstance(own, MelConvention):
         fail(f"{model} decodes EnCodec features; `vocos decode` needs a checkpoint for that")
     alignment = align(own if source is None else _alignable(source, own, strict), own, strict=strict)
+    doubter = Doubter(alignment.source)
 
     def pieces_of(job: Job) -> Iterator[Tensor]:
         mel = read_job_mel(job)
+        doubter(job, mel)
         pieces = map(torch.from_numpy, session.decode_chunks(alignment(mel).numpy()))
         return cut(pieces, alignment.first_sample, alignment.n_samples(mel.shape[-1]))
 
@@ -122,11 +125,11 @@ def _of_file(model: str, backend: str | None, source: str | None, strict: bool) 
 def _of_mels(model: str, device: str, source: str | None, strict: bool) -> Loaded:
     """Mels to audio by a checkpoint."""
     from ..corpus.building import decoding, portable
-    from ..corpus.work import Decoding
+    from .doubt import DoubtingDecoding
 
     vocos = load_mel_model(model, device)
     convention = None if source is None else _alignable(source, vocos.mel, strict)
-    return Decoding(vocos, convention, strict), partial(decoding, portable(model), convention, strict)
+    return DoubtingDecoding(vocos, convention, strict), partial(decoding, portable(model), convention, strict)
 
 
 def _of_codes(model: str, device: str, source: str | None) -> Loaded:

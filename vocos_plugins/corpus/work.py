@@ -110,11 +110,15 @@ class Decoding(Work):
         source = self.vocos.mel if self.source is None else self.source
         return {"model": model_digest(self.vocos), "mels": digest(repr(source).encode())}
 
+    def read(self, job: Job) -> Tensor:
+        """A job's mel, ``(1, n_mels, T)``."""
+        return read_job_mel(job)
+
     def stream(self, job: Job) -> Iterator[Tensor]:
-        return decode_chunks(self.vocos, read_job_mel(job).to(self.device), source=self.source, strict=self.strict)
+        return decode_chunks(self.vocos, self.read(job).to(self.device), source=self.source, strict=self.strict)
 
     def windows(self, job: Job) -> Iterator[Window]:
-        mel = read_job_mel(job)
+        mel = self.read(job)
         return decode_windows(self.vocos, mel, source=self.source, strict=self.strict, chunk_frames=WINDOW_FRAMES)
 
     def compute(self, windows: Sequence[Window]) -> list[Tensor]:
