@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -229,6 +230,20 @@ def test_a_recording_that_is_too_short(hear, tmp_path) -> None:
     soundfile.write(tmp_path / "a.wav", np.full(200, 0.1), 16000)
     with pytest.raises(ValueError, match="need at least"):
         hear(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize(
+    ("rate", "n_channels", "expected"),
+    [(3, 1, "3 Hz"), (2**31 - 1, 1, "2147483647 Hz"), (16000, 255, "255 channels")],
+    ids=["slow", "fast", "channels"],
+)
+def test_formats_that_no_recording_has(hear, tmp_path, rate, n_channels, expected) -> None:
+    """A small file can claim them; what it would take to resample them is not spent."""
+    data = bytes(2 * n_channels * 3000)
+    layout = struct.pack("<IHHIIHH", 16, 1, n_channels, rate, rate, 2 * n_channels, 16)
+    head = b"WAVEfmt " + layout + b"data" + struct.pack("<I", len(data))
+    with pytest.raises(ValueError, match=expected):
+        hear(write(tmp_path / "a.wav", b"RIFF" + struct.pack("<I", len(head) + len(data)) + head + data))
 
 
 def test_a_codec_model_is_refused(make_model, recording) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import soundfile
 import torch
 from torch import Tensor
 
@@ -16,6 +17,8 @@ from ..plugins import mel_conventions
 from ..resampling import resample
 
 MAX_S = 60.0
+RATES = (1000, 768_000)  # Hz
+MAX_CHANNELS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,27 +83,44 @@ def _recording(path: Path, convention: MelConvention, sample_rate: int) -> Uploa
 
 def _read_start(path: Path, sample_rate: int) -> tuple[Tensor, bool]:
     """The first minute at most, ``(channels, N)``, and whether there is more."""
+    _check_format(path)
     limit, blocks, n_samples = round(MAX_S * sample_rate), [], 0
     for block in read_blocks(path, sample_rate):
         blocks.append(block)
         n_samples += block.shape[1]
         if n_samples > limit:
             break
+    if not blocks:
+        raise ValueError("it is too short to hear")
     return torch.cat(blocks, dim=1)[:, :limit], n_samples > limit
 
 
+def _check_format(path: Path) -> None:
+    """Refuses what a small file can claim and no recording has: resampling it would take gigabytes."""
+    try:
+        info = soundfile.info(path)
+    except soundfile.LibsndfileError:
+        return  # reading it says what is wrong
+    lowest, highest = RATES
+    if not lowest <= info.samplerate <= highest:
+        raise ValueError(f"a sample rate of {info.samplerate} Hz; {lowest} to {highest} are taken")
+    if info.channels > MAX_CHANNELS:
+        raise ValueError(f"{info.channels} channels; up to {MAX_CHANNELS} are taken")
+
+
 def _mel(path: Path, convention: MelConvention) -> Upload:
-    mel = read_mel(path).float()
+    mel = read_mel(path)
+    most = round(MAX_S * convention.sample_rate / convention.hop_length)
+    notes: tuple[str, ...] = ()
+    if mel.shape[2] > most:
+        notes = (f"It is longer than {MAX_S:g} s: only the first {most} frames were taken.",)
+    mel = mel[:, :, :most].float()
     guesses = tuple(guess(mel, mel_conventions().values()))
     if mel.shape[1] != convention.n_mels:
         raise ValueError(_other_bands(mel, convention, guesses))
     least = convention.n_fft // (2 * convention.hop_length) + 2  # of sound as long as the next mel's frames need
     if mel.shape[2] < least:
         raise ValueError(f"a mel of {mel.shape[2]} frames is too short, at least {least} are needed")
-    notes: tuple[str, ...] = ()
-    most = round(MAX_S * convention.sample_rate / convention.hop_length)
-    if mel.shape[2] > most:
-        mel, notes = mel[:, :, :most], (f"It is longer than {MAX_S:g} s: only the first {most} frames were taken.",)
     return Upload(name=path.name, mel=mel, convention=convention, guesses=guesses, notes=notes)
 
 
