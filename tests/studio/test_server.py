@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vocos_plugins.cli import app
+from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.studio import server
 
 pytestmark = pytest.mark.xdist_group("studio")  # what the tests share is started once
@@ -64,6 +68,29 @@ def test_it_connects_to_nothing(studio) -> None:
     assert [line for line in addresses if "127.0.0.1" not in line] == []
 
 
+def test_nothing_can_make_it_connect() -> None:
+    """From then on, in a process of its own; this machine can still be reached. 192.0.2.1 is nobody's (RFC 5737)."""
+    code = """if True:
+        import socket
+        from vocos_plugins.studio.server import forbid_connections
+
+        forbid_connections()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname()).close()
+        for call in (
+            lambda: socket.socket().connect(("192.0.2.1", 80)),
+            lambda: socket.getaddrinfo("example.org", 80),
+            lambda: socket.getaddrinfo(b"example.org", 80),
+        ):
+            try:
+                call()
+            except PermissionError as error:
+                print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.count("connects to no other machine") == 3
+
+
 @pytest.mark.parametrize("path", ["docs", "openapi.json", "gradio_api/file=/etc/passwd", "gradio_api/file=setup.py"])
 def test_nothing_else_is_served(studio, path) -> None:
     """No file of the machine, no description of an interface."""
@@ -81,6 +108,38 @@ def test_what_is_too_large_is_refused(studio) -> None:
     response = upload(studio.url, "large.wav", b"x" * 1_500_000)
     assert response.status_code == 413
     assert set(files_in(studio.temporary)) == stored | set(before)
+
+
+def outcome_of(studio, upload: dict | None) -> dict:
+    """What the page's button gives, asked for as the page does."""
+    config = get(f"{studio.url}config").json()
+    (button,) = [each for each in config["dependencies"] if len(each["inputs"]) == 4]
+    values = {each["id"]: each["props"].get("value") for each in config["components"]}
+    data = [upload, *(values[each] for each in button["inputs"][1:])]
+    request = {"data": data, "fn_index": button["id"], "session_hash": "abc"}
+    assert httpx.post(f"{studio.url}gradio_api/queue/join", json=request, timeout=60).status_code == 200
+    with httpx.stream("GET", f"{studio.url}gradio_api/queue/data?session_hash=abc", timeout=60) as stream:
+        for line in stream.iter_lines():
+            message = json.loads(line.removeprefix("data: ")) if line else {}
+            if message.get("msg") == "process_completed":
+                return message
+    raise AssertionError("no answer")
+
+
+def test_a_file_of_the_machine_is_no_upload(studio, tmp_path) -> None:
+    """A request that names a recording which nobody uploaded gets nothing of it; one that did is answered."""
+    secret = tmp_path / "secret.flac"
+    secret.write_bytes(CLIPS[0].path.read_bytes())
+    before = files_in(studio.temporary)
+    for path in (secret, CLIPS[1].path):
+        answer = outcome_of(studio, {"path": str(path), "meta": {"_type": "gradio.FileData"}})
+        assert not answer["success"]
+        assert path.name not in json.dumps(answer["output"])
+    assert files_in(studio.temporary) == before
+    (path,) = upload(studio.url, "mine.flac", CLIPS[0].path.read_bytes()).json()
+    answer = outcome_of(studio, {"path": path, "meta": {"_type": "gradio.FileData"}})
+    assert answer["success"]
+    assert "mine.flac" in answer["output"]["data"][0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)

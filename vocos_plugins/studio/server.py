@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ def serve(
                 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
                 await super().shutdown(sockets)
 
+        forbid_connections()
         app = build_app(models, host=host, max_upload_mb=max_upload_mb)
         config = uvicorn.Config(
             app, log_level="warning", timeout_graceful_shutdown=GRACE_S, ws="none", server_header=False
@@ -75,6 +77,26 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def forbid_connections() -> None:
+    """Lets this process, from now on, connect to nothing but this machine.
+
+    A request can name an address in place of an upload, which Gradio would fetch.
+    """
+
+    def check(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "socket.connect" and isinstance(arguments[1], tuple):
+            host = arguments[1][0]
+        elif event == "socket.getaddrinfo":
+            host = arguments[0]
+        else:
+            return
+        name = host.decode() if isinstance(host, bytes) else host
+        if name and not is_loopback(name):
+            raise PermissionError(f"the studio connects to no other machine, refused: {name}")
+
+    sys.addaudithook(check)
 
 
 @contextmanager
@@ -118,9 +140,12 @@ def build_app(models: Mapping[str, Vocos], *, host: str, max_upload_mb: int) -> 
     if host in LOOPBACK_NAMES:  # a page of another site can't have its own name lead here
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES)))
     app = FastAPI(middleware=middleware, **NO_DESCRIPTION)
+    page = build_page(models, max_upload_mb)
+    # Mounting leaves it unset, and Gradio then takes any file of the machine that a request names for an upload.
+    page.has_launched = True
     gr.mount_gradio_app(
         app,
-        build_page(models, max_upload_mb),
+        page,
         path="/",
         app_kwargs=NO_DESCRIPTION,
         server_name=host,
