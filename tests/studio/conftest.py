@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 MAX_UPLOAD_MB = 1
-PATIENCE_S = 60
+PATIENCE_S = 180
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
