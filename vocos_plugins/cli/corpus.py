@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -124,7 +124,7 @@ def _check(running: Running, search: Search) -> None:
         fail("--address is that of a Ray cluster: add --engine ray")
 
 
-def _at_once(jobs: list[Job], work: Work, running: Running) -> None:
+def _at_once(jobs: list[Job], work: Work, running: Running) -> NoReturn:
     """Without a record: what is done is told at the end, in the order of the inputs."""
     from ..corpus.pipeline import run
 
@@ -140,7 +140,7 @@ def _at_once(jobs: list[Job], work: Work, running: Running) -> None:
 
 def _recorded(
     inputs: Sequence[str], search: Search, running: Running, work: Work, build: Callable[[str], Work] | None
-) -> None:
+) -> NoReturn:
     """With a record: numbers are told at the end, as there may be a million files."""
     from ..corpus.pipeline import run
     from ..corpus.record import Record, RecordError

@@ -25,7 +25,8 @@ from .jobs import Job, Outcome
 if TYPE_CHECKING:
     from .work import Work
 
-BLOCK = 16  # jobs that a worker is given, and that are done again if it dies
+# Jobs that a worker is given at a time, and that are done again if it dies; a GPU wants large batches.
+BLOCKS = {"cpu": 16, "cuda": 256}
 DATASET = 2**15  # jobs that Ray knows of at a time
 RETRIES = 3
 
@@ -40,7 +41,7 @@ def run_on_ray(
     address: str | None = None,
     n_workers: int | None = None,
     gpus: bool = True,
-    block: int = BLOCK,
+    block: int | None = None,
 ) -> Iterator[Outcome]:
     """Does jobs by the workers of a cluster.
 
@@ -51,7 +52,7 @@ def run_on_ray(
         address: of the cluster; ``RAY_ADDRESS`` if None, or else one on this machine that lasts as long as this.
         n_workers: each with a core or a GPU; as many as there are if None.
         gpus: whether GPUs are used where there are any.
-        block: jobs that a worker is given at a time.
+        block: jobs that a worker is given at a time; `BLOCKS` if None.
 
     Yields:
         How each went, as they come. A job whose worker dies with it `RETRIES` times more fails.
@@ -59,16 +60,17 @@ def run_on_ray(
     with _cluster(address, n_workers):
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
         n_gpus, n_cores = int(resources.get("GPU", 0)) if gpus else 0, int(resources.get("CPU", 1))
+        device = "cuda" if n_gpus else "cpu"
         settings: dict[str, Any] = {
             "compute": ray.data.ActorPoolStrategy(size=n_workers or n_gpus or n_cores),
-            "fn_constructor_args": (build, "cuda" if n_gpus else "cpu"),
+            "fn_constructor_args": (build, device, max(1, n_cores // n_gpus) if n_gpus else 1),
             "max_task_retries": RETRIES,
             "batch_size": None,
             **({"num_gpus": 1} if n_gpus else {"num_cpus": 1}),
         }
         left = iter(jobs)
         while some := list(itertools.islice(left, DATASET)):
-            for outcome in _outcomes(some, settings, block):
+            for outcome in _outcomes(some, settings, block or BLOCKS[device]):
                 done(outcome)
                 yield outcome
 
@@ -96,12 +98,13 @@ class Worker:
 
     Args:
         build, device: what it builds.
+        n_threads: that it may have, for reading and writing beside a GPU.
     """
 
-    def __init__(self, build: Callable[[str], Work], device: str) -> None:
+    def __init__(self, build: Callable[[str], Work], device: str, n_threads: int) -> None:
         import torch
 
-        torch.set_num_threads(1)
+        torch.set_num_threads(n_threads)
         self.work = build(device)
 
     def __call__(self, batch: Row) -> Row:

@@ -24,6 +24,8 @@ from ..inference.items import core_threads
 from .jobs import FAILURES, Job, Outcome, describe
 from .work import Work
 
+N_WRITERS = 8  # they wait for the disk most of the time
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -53,19 +55,19 @@ def run(jobs: Iterable[Job], work: Work, done: Callable[[Outcome], None] | None 
         How each went. A file that fails fails alone: see `FAILURES`.
     """
     n_threads = torch.get_num_threads()
-    n_helpers = max(2, n_threads // 4)
     on_cpu = work.group_frames is None
+    n_readers = max(2, n_threads // 4 if on_cpu else n_threads)  # beside a GPU, cores have nothing else to do
     with (
-        ThreadPoolExecutor(n_helpers, "read") as readers,
+        ThreadPoolExecutor(n_readers, "read") as readers,
         ThreadPoolExecutor(1, "device") as device,
-        ThreadPoolExecutor(n_helpers, "write") as writers,
+        ThreadPoolExecutor(N_WRITERS, "write") as writers,
     ):
-        begun = in_order(readers, functools.partial(_begin, work), jobs, 4 * n_helpers)
+        begun = in_order(readers, functools.partial(_begin, work), jobs, 4 * n_readers)
         groups = _grouped(_events(begun), work)
         pool, limit = (core_threads(n_threads), 2 * n_threads) if on_cpu else (device, 2)
         heard = itertools.chain.from_iterable(in_order(pool, functools.partial(_compute, work), groups, limit))
         writings = _writings(heard, work.sample_rate, done)
-        yield from in_order(writers, lambda write: write(), writings, 4 * n_helpers)
+        yield from in_order(writers, lambda write: write(), writings, 2 * N_WRITERS)
 
 
 def in_order(pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], limit: int) -> Iterator[Result]:

@@ -46,7 +46,8 @@ class Record:
         self.n_done_before = self.n_done = self.n_failed = 0
         self._done: dict[bytes, bytes] = {}  # of digests: an entry takes 200 bytes
         self._begun: dict[Job, dict[str, Any]] = {}
-        self._guard = threading.Lock()
+        self._n_written = self._n_on_disk = 0
+        self._guard, self._on_disk = threading.Lock(), threading.Lock()
 
     def __enter__(self) -> Record:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +105,13 @@ class Record:
             self.n_done += 1
             self._lines.write(json.dumps({**facts, "duration_s": round(outcome.duration_s, 3)}) + "\n")
             self._lines.flush()
-            os.fsync(self._lines.fileno())
+            self._n_written += 1
+            number = self._n_written
+        with self._on_disk:  # what others have written meanwhile goes along
+            if self._n_on_disk < number:
+                number = self._n_written
+                os.fsync(self._lines.fileno())
+                self._n_on_disk = number
 
     def _facts(self, job: Job) -> dict[str, Any]:
         """What is written down of a job, and what its input has to be like to count as done."""
