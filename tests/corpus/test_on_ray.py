@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import json
 import os
 import pickle
@@ -24,6 +25,7 @@ pytestmark = [
     pytest.mark.xdist_group("ray"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),  # Ray Data's context warns of its own defaults
     pytest.mark.filterwarnings("ignore::FutureWarning:ray.*"),
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),  # Ray's own, when it lets go
 ]
 ray = pytest.importorskip("ray")
 N_WORKERS = 3
@@ -37,6 +39,7 @@ def cluster() -> Iterator[None]:
     ray.init(num_cpus=N_WORKERS, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
+    gc.collect()  # what Ray lets go of warns here, and not in another test
 
 
 @pytest.fixture

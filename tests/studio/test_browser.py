@@ -120,7 +120,8 @@ def test_a_recording(page, recording) -> None:
     assert "mine.wav" in text
     played = page.evaluate(
         "(async () => {const player = document.querySelectorAll('#outcome audio')[2]; player.muted = true; "
-        "await player.play(); await new Promise(done => setTimeout(done, 300)); return player.currentTime;})()"
+        "await player.play(); const end = Date.now() + 10000; while (player.currentTime === 0 && Date.now() < end) "
+        "await new Promise(done => setTimeout(done, 50)); return player.currentTime;})()"
     )
     assert played > 0
 
