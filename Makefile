@@ -25,8 +25,9 @@ install: $(VENV)/dev.stamp  ## install everything that the tests need into .venv
 test: $(VENV)/dev.stamp  ## install everything and run the whole test suite
 	$(PYTEST) --ignore=tests/adapters $(RECIPES:%=--ignore=tests/recipes/%)
 	$(PYTEST) tests/adapters
+	$(MAKE) test-recipes
 
-test-recipes: $(VENV)/dev.stamp  ## run the tests of the toolkits' recipes, which `test` leaves out for now
+test-recipes: $(VENV)/dev.stamp  ## run the tests of the toolkits' recipes, each toolkit's in a process of its own
 	$(MAKE) --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(RECIPES:%=test-recipe-%)
 
 test-recipe-%: $(VENV)/dev.stamp
