@@ -17,6 +17,7 @@ from torch import Tensor
 
 BLOCK_S = 10.0
 ROUNDING_S = 0.05  # lists round durations, and lossy formats tell theirs roughly
+INPUT_SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
 OUTPUT_FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
 # A WAV written to a pipe doesn't know its length; these stand for that.
 RIFF_SIZE_UNKNOWN = (0, 0xFFFFFFFF)

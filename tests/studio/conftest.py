@@ -14,7 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+import torch
+
+from vocos_plugins import MelSpectrogram
+from vocos_plugins.demo.clips import CLIPS
+from vocos_plugins.plugins import mel_conventions
+from vocos_plugins.resampling import resample
 
 MAX_UPLOAD_MB = 1
 PATIENCE_S = 180
@@ -126,3 +134,24 @@ def browser():
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def speech(request) -> np.ndarray:
+    """Shipped speech, ``(N,)`` at 16 kHz, as long as the module says."""
+    samples, rate = soundfile.read(CLIPS[0].path, dtype="float32")
+    return samples[: int(request.module.SECONDS * rate)]
+
+
+@pytest.fixture
+def mel_file(request, speech, tmp_path) -> Callable[[str], Path]:
+    """Writes the speech as a convention's mel."""
+
+    def write(name: str) -> Path:
+        convention = mel_conventions()[name]
+        rate = convention.sample_rate
+        audio = resample(torch.from_numpy(speech)[None], 16000, rate, int(request.module.SECONDS * rate))
+        np.save(tmp_path / f"{name}.npy", MelSpectrogram(convention)(audio)[0].numpy())
+        return tmp_path / f"{name}.npy"
+
+    return write

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import torch
-
-from vocos_plugins import MelSpectrogram
-from vocos_plugins.demo.clips import CLIPS
-from vocos_plugins.plugins import mel_conventions
-from vocos_plugins.resampling import resample
 
 pytestmark = pytest.mark.xdist_group("studio")  # one server and one browser for all
 
@@ -37,30 +30,10 @@ def page(studio, browser):
     assert not errors
 
 
-@pytest.fixture(scope="module")
-def speech() -> np.ndarray:
-    samples, rate = soundfile.read(CLIPS[0].path, dtype="float32")
-    return samples[: int(SECONDS * rate)]
-
-
 @pytest.fixture
 def recording(speech, tmp_path) -> Path:
     soundfile.write(tmp_path / "mine.wav", speech, 16000)
     return tmp_path / "mine.wav"
-
-
-@pytest.fixture
-def mel_file(speech, tmp_path) -> Callable[[str], Path]:
-    """Writes the speech as a convention's mel."""
-
-    def write(name: str) -> Path:
-        convention = mel_conventions()[name]
-        rate = convention.sample_rate
-        audio = resample(torch.from_numpy(speech)[None], 16000, rate, int(SECONDS * rate))
-        np.save(tmp_path / f"{name}.npy", MelSpectrogram(convention)(audio)[0].numpy())
-        return tmp_path / f"{name}.npy"
-
-    return write
 
 
 def drop(page, path: Path) -> None:

@@ -12,7 +12,6 @@ import soundfile
 import torch
 
 from vocos_plugins import MelConvention, MelSpectrogram, Vocos
-from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.griffin_lim import griffin_lim
 from vocos_plugins.plugins import mel_conventions
 from vocos_plugins.resampling import resample
@@ -28,32 +27,10 @@ def vocos() -> Vocos:
     return Vocos.from_pretrained(MODEL)
 
 
-@pytest.fixture(scope="module")
-def speech() -> np.ndarray:
-    """Shipped speech, ``(N,)`` at 16 kHz."""
-    samples, rate = soundfile.read(CLIPS[0].path, dtype="float32")
-    return samples[: int(SECONDS * rate)]
-
-
 @pytest.fixture
 def recording(speech, tmp_path) -> Path:
     soundfile.write(tmp_path / "mine.wav", speech, 16000, subtype="FLOAT")
     return tmp_path / "mine.wav"
-
-
-@pytest.fixture
-def mel_file(speech, tmp_path) -> Callable[[str], Path]:
-    """Writes the speech as a convention's mel."""
-
-    def write(name: str) -> Path:
-        convention = mel_conventions()[name]
-        audio = resample(
-            torch.from_numpy(speech)[None], 16000, convention.sample_rate, int(SECONDS * convention.sample_rate)
-        )
-        np.save(tmp_path / f"{name}.npy", MelSpectrogram(convention)(audio)[0].numpy())
-        return tmp_path / f"{name}.npy"
-
-    return write
 
 
 @pytest.fixture

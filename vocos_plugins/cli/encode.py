@@ -38,14 +38,12 @@ def encode(
 
     Channels are mixed to one and resampled to 24 kHz. Needs transformers: pip install 'vocos-plugins[encodec]'.
     """
-    import soundfile
-
+    from ..audio_files import INPUT_SUFFIXES
     from ..code_files import CODES, WRITERS, write_codes
     from ..encodec_encoder import EncodecEncoder
 
-    readable = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
     try:
-        jobs = plan(inputs, Search(out=out, read=readable, suffix=".npz"), WRITERS)
+        jobs = plan(inputs, Search(out=out, read=INPUT_SUFFIXES, suffix=".npz"), WRITERS)
         if bandwidth not in CODES.bandwidths:
             known = ", ".join(f"{each:g}" for each in CODES.bandwidths)
             raise ValueError(f"--bandwidth must be one of {known} kb/s, got {bandwidth:g}")

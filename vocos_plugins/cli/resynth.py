@@ -32,8 +32,7 @@ def resynth(
     Every channel is vocoded by itself. The output has the model's sample rate and the input's duration. Long files
     need no more memory than short ones.
     """
-    import soundfile
-
+    from ..audio_files import INPUT_SUFFIXES
     from ..corpus.building import portable, resynthesis
 
     def load() -> Loaded:
@@ -42,7 +41,6 @@ def resynth(
         vocos = load_mel_model(model, "cpu" if engine == "ray" else device)
         return Resynthesis(vocos), partial(resynthesis, portable(model))
 
-    readable = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
     running = Running(resume=resume, engine=engine, address=address, workers=workers, as_json=as_json, device=device)
-    search = make_search(out, readable, "audio", format_, root)
+    search = make_search(out, INPUT_SUFFIXES, "audio", format_, root)
     vocode(inputs, search, running, load)

@@ -8,12 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import soundfile
+from ..audio_files import INPUT_SUFFIXES
 
 # RAW has no header that would say rate and channels.
-AUDIO_SUFFIXES = (
-    frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
-) - {".raw"}
+AUDIO_SUFFIXES = INPUT_SUFFIXES - {".raw"}
 
 
 @dataclass(frozen=True, kw_only=True)
