@@ -90,7 +90,21 @@ class Pieces(Work):
         return [window.inputs for window in windows]
 
 
-class Decoding(Work):
+class Vocoding(Work):
+    """What a mel model does, where it is.
+
+    Args:
+        vocos: a mel model.
+    """
+
+    def __init__(self, vocos: Vocos) -> None:
+        self.vocos = vocos
+        self.sample_rate = vocos.sample_rate
+        self.device = next(vocos.parameters()).device
+        self.group_frames = None if self.device.type == "cpu" else GROUP_FRAMES
+
+
+class Decoding(Vocoding):
     """Mels to audio.
 
     Args:
@@ -99,12 +113,9 @@ class Decoding(Work):
     """
 
     def __init__(self, vocos: Vocos, source: MelConvention | None = None, strict: bool = False) -> None:
-        self.vocos = vocos
+        super().__init__(vocos)
         self.source = source
         self.strict = strict
-        self.sample_rate = vocos.sample_rate
-        self.device = next(vocos.parameters()).device
-        self.group_frames = None if self.device.type == "cpu" else GROUP_FRAMES
 
     def settings(self) -> dict[str, str]:
         source = self.vocos.mel if self.source is None else self.source
@@ -127,18 +138,8 @@ class Decoding(Work):
         return together(self.vocos, windows, [window.inputs.to(self.device) for window in windows])
 
 
-class Resynthesis(Work):
-    """Recordings to mels and back.
-
-    Args:
-        vocos: a mel model.
-    """
-
-    def __init__(self, vocos: Vocos) -> None:
-        self.vocos = vocos
-        self.sample_rate = vocos.sample_rate
-        self.device = next(vocos.parameters()).device
-        self.group_frames = None if self.device.type == "cpu" else GROUP_FRAMES
+class Resynthesis(Vocoding):
+    """Recordings to mels and back; arguments as of `Vocoding`."""
 
     def settings(self) -> dict[str, str]:
         return {"model": model_digest(self.vocos)}
