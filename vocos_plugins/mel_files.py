@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,12 +39,12 @@ def read_mel(path: Path) -> Tensor:
 
 def _read_npy(path: Path) -> Tensor:
     try:
-        with path.open("rb") as file:  # np.load leaves a damaged file open
-            array = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        with path.open("rb") as file:  # np.load takes what is no .npy for a pickle, and advises to load it as such
+            array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
         raise ValueError(f"not a readable .npy: {error}") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise ValueError(f"expected an array of floating-point numbers, got {getattr(array, 'dtype', type(array))}")
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"expected an array of floating-point numbers, got {array.dtype}")
     return torch.from_numpy(array)
 
 

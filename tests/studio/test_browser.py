@@ -78,7 +78,7 @@ def test_a_recording(page, recording) -> None:
     """Three players of its length, five pictures, measures and the verdict; and one of them plays."""
     drop(page, recording)
     text = listen(page)
-    assert durations(page) == pytest.approx([SECONDS] * 3, abs=0.03)  # a frame at the end at most
+    assert durations(page) == pytest.approx([SECONDS] * 3, abs=1e-3)
     shown = pictures(page)
     assert [each["text"] for each in shown] == [
         "Mel, Original",

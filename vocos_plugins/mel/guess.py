@@ -55,8 +55,12 @@ def guess(mel: Tensor, candidates: Iterable[MelConvention]) -> list[Guess]:
         ValueError: the mel is empty or not finite.
     """
     mel = (mel if mel.dim() == 3 else mel[None]).double()
-    if mel.numel() == 0 or not bool(torch.isfinite(mel).all()):
-        raise ValueError(f"a mel must hold finite values to be told apart, got shape {tuple(mel.shape)}")
+    if mel.numel() == 0:
+        raise ValueError(f"a mel without values: shape {tuple(mel.shape)}")
+    bad = (~torch.isfinite(mel)).nonzero()
+    if len(bad):
+        _, band, frame = bad[0].tolist()
+        raise ValueError(f"{len(bad)} of its values are NaN or infinite, the first in band {band}, frame {frame}")
     guesses = [_judge(mel, candidate) for candidate in candidates]
     return sorted(guesses, key=lambda found: (not found.possible, -len(found.reasons)))
 

@@ -94,6 +94,8 @@ def listen(path: Path, vocos: Vocos, *, model: str, convention: MelConvention | 
     if comparison.kind != "refused":
         pieces = decode_chunks(vocos, upload.mel.to(next(vocos.parameters()).device), source=chosen)
         audios[VOCOS] = (torch.cat(list(pieces), dim=1).float().cpu(), vocos.sample_rate)
+    if upload.recording is not None:
+        audios = {title: (_as_long_as(upload, audio, rate), rate) for title, (audio, rate) in audios.items()}
     measures, left_out = choose(MEASURES) if upload.recording is not None else ((), {})
     return Outcome(
         upload=upload,
@@ -104,6 +106,12 @@ def listen(path: Path, vocos: Vocos, *, model: str, convention: MelConvention | 
         measures=measures,
         left_out=left_out,
     )
+
+
+def _as_long_as(upload: Upload, audio: Tensor, sample_rate: int) -> Tensor:
+    """Without what the last frame was filled up with."""
+    assert upload.recording is not None  # noqa: S101
+    return audio[:, : -(-upload.recording.shape[1] * sample_rate // upload.sample_rate)]
 
 
 def _side(chosen: MelConvention, own: MelConvention, model: str) -> Side:

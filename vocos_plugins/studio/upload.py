@@ -75,7 +75,8 @@ def _recording(path: Path, convention: MelConvention, sample_rate: int) -> Uploa
         notes.append(f"It is longer than {MAX_S:g} s: only the first {MAX_S:g} s were taken.")
     audio = channels.mean(dim=0, keepdim=True)
     n_samples = -(-audio.shape[1] * convention.sample_rate // sample_rate)
-    mel = MelSpectrogram(convention)(resample(audio, sample_rate, convention.sample_rate, n_samples))
+    filled = -(-n_samples // convention.hop_length) * convention.hop_length  # whole frames: no end is lost
+    mel = MelSpectrogram(convention)(resample(audio, sample_rate, convention.sample_rate, filled))
     return Upload(
         name=path.name, mel=mel, convention=convention, recording=audio, sample_rate=sample_rate, notes=tuple(notes)
     )
