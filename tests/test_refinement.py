@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import librosa
 import pytest
@@ -12,12 +13,15 @@ from torch import Tensor, nn
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT, VocosConfig
-from vocos_plugins.refinement import MOMENTUM, refine, step, step_
+from vocos_plugins.inference.backend import BackendName
+from vocos_plugins.refinement import refine
 from vocos_plugins.spectral import istft, stft
 
+BUNDLED = "vocos-mel-22khz-small"
 N_FFT, HOP = 64, 16
 WINDOW = torch.hann_window(N_FFT)
 CLOSE = 1e-5  # float32, relative to the peak
+RUNTIME = 1e-4  # an export's own bound (tests/export)
 LIBROSA = 1e-4  # the same, where small magnitudes are divided by themselves three times
 
 Make = Callable[..., VocosConfig]
@@ -79,6 +83,33 @@ def test_a_model_is_refined_and_trained_through_it(make_config: Make, randomize:
     assert all(gradient is not None and bool(torch.isfinite(gradient).all()) for gradient in gradients)
 
 
+@pytest.mark.parametrize("name", ["torch", "onnxruntime"])
+def test_the_number_of_passes_is_chosen(tmp_path: Path, name: BackendName) -> None:
+    """When it is loaded or later, and it stays with what is saved; a runtime's export is made again."""
+    bundled = Vocos.from_pretrained(BUNDLED, precision="float32")
+    three = dataclasses.replace(bundled.config.head, refinement_steps=3)
+    expected = Vocos(dataclasses.replace(bundled.config, head=three))
+    expected.load_state_dict(bundled.state_dict())
+    mel = expected.feature_extractor(0.1 * torch.randn(1, 5000, generator=torch.Generator().manual_seed(3)))
+    vocos = Vocos.from_pretrained(BUNDLED, refinement_steps=3, precision="float32", backend=name)
+    audio = vocos.decode(mel)
+    assert torch.allclose(audio, expected.decode(mel), atol=RUNTIME)
+    vocos.save_pretrained(tmp_path)
+    assert Vocos.from_pretrained(tmp_path).config == expected.config
+    vocos.set_refinement_steps(0)
+    assert not torch.allclose(vocos.decode(mel), audio, atol=10 * RUNTIME)
+
+
+def test_a_number_of_passes_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match="refinement_steps must not be negative, got -1"):
+        Vocos.from_pretrained(BUNDLED, refinement_steps=-1)
+
+
+def test_a_head_without_passes(make_config: Make) -> None:
+    with pytest.raises(ValueError, match="passes over an STFT; a WaveNeXtHead has none"):
+        Vocos(make_config(head="wavenext", framing="same")).set_refinement_steps(2)
+
+
 @pytest.mark.parametrize("framing", ["center", "same"])
 def test_a_ragged_batch_is_refined_row_by_row(make_config: Make, randomize: Randomize, framing: str) -> None:
     """With masks, as on a GPU: each row is what it is alone."""
@@ -95,17 +126,3 @@ def test_a_ragged_batch_is_refined_row_by_row(make_config: Make, randomize: Rand
             alone = vocos.compute(features[row, None, :, :n_frames])[0]
             assert torch.allclose(together[row, : len(alone)], alone, atol=CLOSE * float(alone.abs().max()))
             assert not together[row, len(alone) :].any()
-
-
-def test_in_place() -> None:
-    """`step_` computes what `step` does, in the memory of the spectrum before."""
-    generator = torch.Generator().manual_seed(2)
-    rebuilt, previous = torch.randn(2, 9, 5, dtype=torch.complex64, generator=generator)
-    magnitude = torch.rand(9, 5, generator=generator)
-    for before in (None, previous):
-        expected = step(rebuilt, before, magnitude, MOMENTUM)
-        kept = rebuilt.clone()
-        found = step_(rebuilt, before, magnitude, MOMENTUM)
-        torch.testing.assert_close(found, expected, rtol=0, atol=0)
-        assert torch.equal(rebuilt, kept)
-    assert found.data_ptr() == previous.data_ptr()

@@ -47,12 +47,16 @@ class AmplitudePrior(Float32Buffers):
         self.register_buffer("inverse", torch.linalg.pinv(filterbank.double().T).float(), persistent=False)
 
     def forward(self, mel: Tensor) -> Tensor:
+        return self.magnitude(mel).log()
+
+    def magnitude(self, mel: Tensor) -> Tensor:
+        """The same before the logarithm."""
         linear = expand(mel.to(self.inverse.dtype), self.mel)
         with torch.autocast(linear.device.type, enabled=False):  # in bfloat16, bins between bands go astray
             magnitude = torch.matmul(self.inverse, linear)
         if self.mel.power == 2:
             magnitude = magnitude.clamp_min(0.0).sqrt()
-        return magnitude.clamp_min(PRIOR_FLOOR).log()
+        return magnitude.clamp_min(PRIOR_FLOOR)
 
 
 class ISTFTHead(nn.Module):

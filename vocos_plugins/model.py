@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from .checks import bandwidth_ids, check_audio, check_finite, check_shape, frame
 from .config import VocosConfig
 from .encodec import EncodecFeatures
 from .encodec_encoder import EncodecEncoder
-from .heads import build_head
+from .heads import ISTFTHead, build_head
 from .inference.backend import Backend, BackendName, Precision, applies
 from .inference.items import decode_items
 from .inference.rows import decode_aligned, decode_rows
@@ -264,6 +265,19 @@ class Vocos(nn.Module):
             raise ValueError("this model takes mel spectrograms; no EnCodec is needed")
         self.feature_extractor.encoder = EncodecEncoder(self.feature_extractor.options, source)
 
+    def set_refinement_steps(self, steps: int) -> None:
+        """Chooses speed or quality: more passes of Griffin-Lim (`refinement`) mend more of the phases.
+
+        It is part of `config`, so that `save_pretrained` keeps it.
+
+        Raises:
+            ValueError: the number is negative, or the head doesn't predict an STFT.
+        """
+        if not isinstance(self.head, ISTFTHead):
+            raise ValueError(f"refinement_steps are passes over an STFT; a {type(self.head).__name__} has none")
+        self.head.options = dataclasses.replace(self.head.options, refinement_steps=steps)
+        self.config = dataclasses.replace(self.config, head=self.head.options)
+
     @classmethod
     def from_pretrained(
         cls,
@@ -274,6 +288,7 @@ class Vocos(nn.Module):
         local_files_only: bool = False,
         token: str | bool | None = None,
         encodec: str | Path | nn.Module | None = None,
+        refinement_steps: int | None = None,
         precision: Precision = "auto",
         backend: BackendName = "torch",
     ) -> Vocos:
@@ -284,11 +299,13 @@ class Vocos(nn.Module):
             revision: branch, tag or commit on the hub; a known checkpoint's own card pins one.
             cache_dir, local_files_only, token: as in ``huggingface_hub.hf_hub_download``.
             encodec: for `use_encodec`.
+            refinement_steps: for `set_refinement_steps`; the checkpoint's own number by default.
             precision, backend: how a CPU decodes: see `inference.backend.Backend`. Training takes no notice of them.
 
         Raises:
             CheckpointError: nothing there by that name, or a file that is damaged, unsafe or doesn't fit.
-            ValueError: this processor can't compute in that precision, or the backend isn't installed.
+            ValueError: this processor can't compute in that precision, the backend isn't installed, or the head has
+                no refinement.
         """
         from .pretrained import load_pretrained
 
@@ -296,6 +313,8 @@ class Vocos(nn.Module):
         vocos = load_pretrained(
             name_or_path, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token
         )
+        if refinement_steps is not None:
+            vocos.set_refinement_steps(refinement_steps)
         vocos.backend = chosen
         chosen.prepare(vocos)
         if encodec is not None:

@@ -28,35 +28,28 @@ def refine(
     Args:
         spectrum: complex, ``(B, F, T)``; where the search begins.
         magnitude: ``(B, F, T)``.
-        invert, analyse: inverse and forward STFT, to ``(B, N)`` and back.
+        invert, analyse: inverse and forward STFT, to ``(B, N)`` and back; both linear.
         n_iter: passes; none gives `spectrum` itself.
         momentum: 0 is the original algorithm (Griffin and Lim, 1984); 0.99 is the fast one.
     """
     previous: Tensor | None = None
     for _ in range(n_iter):
-        rebuilt = analyse(invert(spectrum))
-        spectrum = step(rebuilt, previous, magnitude, momentum)
-        previous = rebuilt
+        signal = invert(spectrum)
+        rebuilt = analyse(ahead(signal, previous, momentum))
+        spectrum = rebuilt * gain(rebuilt, magnitude)
+        previous = signal
     return spectrum
 
 
-def step(rebuilt: Tensor, previous: Tensor | None, magnitude: Tensor, momentum: float) -> Tensor:
-    """What follows a spectrum that was rebuilt from a signal, and the one before it: its phases, ahead of their time.
+def ahead(signal: Tensor, previous: Tensor | None, momentum: float) -> Tensor:
+    """Where the signals of two passes lead: what is linear in a spectrum costs less in a signal.
 
-    Shape: complex of any shape -> same.
+    Shape: any -> same. Its scale is not that of the signals.
     """
-    ahead = rebuilt if previous is None else torch.sub(rebuilt, previous, alpha=momentum / (1 + momentum))
-    return ahead * _gain(ahead, magnitude)
+    return signal if previous is None else torch.sub(signal, previous, alpha=momentum / (1 + momentum))
 
 
-def step_(rebuilt: Tensor, previous: Tensor | None, magnitude: Tensor, momentum: float) -> Tensor:
-    """`step` without gradients, in the memory of the spectrum before: a pass is bound by memory."""
-    alpha = momentum / (1 + momentum)
-    ahead = rebuilt.clone() if previous is None else torch.sub(rebuilt, previous, alpha=alpha, out=previous)
-    return ahead.mul_(_gain(ahead, magnitude))
-
-
-def _gain(ahead: Tensor, magnitude: Tensor) -> Tensor:
-    """What brings a spectrum to a magnitude."""
-    power = (ahead * ahead.conj()).real  # an eighth of the time that abs takes
-    return torch.addcmul(power, magnitude, magnitude, value=FADE).add(TINY).rsqrt() * magnitude
+def gain(spectrum: Tensor, magnitude: Tensor) -> Tensor:
+    """What brings a spectrum to a magnitude: real, of the same shape."""
+    power = (spectrum * spectrum.conj()).real  # an eighth of the time that abs takes
+    return torch.addcmul(power, magnitude, magnitude, value=FADE).add_(TINY).rsqrt_().mul(magnitude)

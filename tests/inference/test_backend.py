@@ -143,7 +143,7 @@ THREADS = """
 import torch
 from vocos_plugins import Vocos
 torch.set_num_threads(3)
-vocos = Vocos.from_pretrained("vocos-mel-22khz-small", precision="float32")
+vocos = Vocos.from_pretrained("vocos-mel-22khz-small", refinement_steps=0, precision="float32")  # they magnify rounding
 mels = torch.randn(7, 80, 40)
 lengths = torch.tensor([40, 3, 40, 1, 20, 0, 7])
 together, ragged = vocos.decode(mels), vocos.decode(mels, lengths=lengths)

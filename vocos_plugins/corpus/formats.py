@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .jobs import Job
-from .libraries import is_dataset, read_dataset, read_lhotse
+from .lhotse_cuts import read_lhotse
+from .libraries import is_dataset, read_dataset
 from .lists import read_list, read_ljspeech, read_nemo, read_speechbrain
 from .search import Search
 

@@ -19,9 +19,10 @@ class Job:
     Attributes:
         source: a file; or the folder of a data set of the library ``datasets``.
         target: the file to be written.
-        start_s, duration_s: which part of a recording; to its end if there is no duration.
+        start_s, duration_s: which part of a recording, or of features; to its end if there is no duration.
         channels: which of a recording, from 0; all of them if None.
         row: of the data set.
+        features: what Lhotse says of features in the file, as JSON.
     """
 
     source: Path
@@ -31,13 +32,15 @@ class Job:
     duration_s: float | None = None
     channels: tuple[int, ...] | None = None
     row: int | None = None
+    features: str | None = None
 
     @property
     def label(self) -> str:
         """What reports call the input."""
         row = "" if self.row is None else f"[{self.row}]"
         part = f" from {self.start_s:g} s" if self.start_s else ""
-        return f"{self.source}{row}{part}"
+        entry = "" if self.features is None else f" of {self.target.stem}"
+        return f"{self.source}{row}{entry}{part}"
 
     def to_json(self) -> str:
         """For another process: `from_json` makes it again."""

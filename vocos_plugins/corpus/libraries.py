@@ -1,4 +1,4 @@
-"""Lists that a library reads: cut sets of Lhotse, and data sets of Hugging Face ``datasets`` on this machine."""
+"""Data sets of Hugging Face ``datasets`` on this machine, which that library reads."""
 
 from __future__ import annotations
 
@@ -12,54 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .jobs import FAILURES, Job, describe
+from .jobs import Job
 from .search import Search
 
 DATASET_FILE, DATASETS_FILE = "state.json", "dataset_dict.json"  # what `save_to_disk` writes
-
-
-def read_lhotse(path: Path, search: Search) -> Iterator[Job]:
-    """Cuts, or recordings, each by its id; recordings in local files only, nothing is run or downloaded."""
-    if search.kind == "mel":
-        raise ValueError("of Lhotse's manifests, recordings are read and not features")
-    for item in _lhotse_items(path):
-        try:
-            yield _of_cut(item, path, search)
-        except FAILURES as error:
-            yield Job(source=path, target=search.out, error=f"{item.id!r}: {describe(error)}")
-
-
-def _lhotse_items(path: Path) -> Iterator[Any]:
-    try:
-        from lhotse.serialization import NotALhotseManifest, load_manifest_lazy_or_eager
-    except ImportError as error:
-        raise ValueError(f"{error}: pip install lhotse") from error
-    try:
-        items = load_manifest_lazy_or_eager(path)  # None if there are none; a lazy set may call itself empty
-        yield from () if items is None else items
-    except (NotALhotseManifest, KeyError) as error:
-        raise ValueError(f"no cuts or recordings: {error}") from error
-
-
-def _of_cut(cut: Any, path: Path, search: Search) -> Job:
-    recording = cut if hasattr(cut, "sources") else getattr(cut, "recording", None)
-    if recording is None:
-        raise ValueError(f"a {type(cut).__name__} is no part of one recording; save the mixed audio first")
-    kinds = [source.type for source in recording.sources]
-    if kinds != ["file"]:
-        raise ValueError(f"its recording must be one local file, it is {', '.join(kinds) or 'none'}")
-    if recording.transforms:
-        raise ValueError("its recording is to be transformed when it is loaded; save the transformed audio first")
-    file = search.resolve(recording.sources[0].source, path)
-    target = search.place(cut.id)
-    if recording is cut:
-        return Job(source=file, target=target)
-    wanted = [cut.channel] if isinstance(cut.channel, int) else list(cut.channel)
-    present = recording.sources[0].channels
-    channels = None if wanted == present else tuple(present.index(channel) for channel in wanted)
-    whole = cut.start == 0 and abs(cut.duration - recording.duration) < 1 / recording.sampling_rate
-    duration_s = None if whole else cut.duration
-    return Job(source=file, target=target, start_s=cut.start, duration_s=duration_s, channels=channels)
 
 
 def is_dataset(folder: Path) -> bool:

@@ -119,7 +119,8 @@ class Record:
             stat = (job.source if job.row is None else job.source / "state.json").stat()
         except OSError:
             stat = None
-        part = {"start_s": job.start_s, "duration_s": job.duration_s, "channels": job.channels, "row": job.row}
+        names = ("start_s", "duration_s", "channels", "row", "features")
+        part = {name: getattr(job, name) for name in names}
         return {
             "output": os.path.relpath(job.target, self.folder),
             "input": os.path.abspath(job.source),

@@ -18,6 +18,7 @@ from ..mel_files import read_mel
 from ..model import Vocos
 from .batches import decode_together
 from .jobs import Job
+from .lhotse_cuts import features_mel
 from .libraries import row_audio, row_mel
 
 if TYPE_CHECKING:
@@ -203,4 +204,6 @@ def read_job_audio(job: Job, sample_rate: int) -> Iterator[Tensor]:
 
 def read_job_mel(job: Job) -> Tensor:
     """The mel of a job, ``(1, n_mels, T)``; raises as `read_mel`."""
+    if job.features is not None:
+        return features_mel(job)
     return read_mel(job.source) if job.row is None else row_mel(job.source, job.row)

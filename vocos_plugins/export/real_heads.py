@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..heads import MAX_MAGNITUDE, PRIOR_FLOOR, AmplitudePrior, IMDCTHead, IMDCTSymExpHead, ISTFTHead
 from ..mel.compression import expand
 from ..model import Vocos
-from ..refinement import FADE, MOMENTUM, TINY
+from ..refinement import FADE, MOMENTUM, TINY, ahead
 from ..spectral import imdct
 from .real_transforms import OverlapAdd, RealSTFT
 
@@ -77,12 +77,12 @@ class RealISTFTHead(nn.Module):
         fade = FADE * wanted.square() + TINY
         previous: Tensor | None = None
         for _ in range(self.refinement_steps):
-            rebuilt = self.stft.analyse(self.overlap_add.frames(self._audio(spectra)))
-            ahead = rebuilt if previous is None else rebuilt - MOMENTUM / (1 + MOMENTUM) * previous
-            real, imaginary = ahead.square().chunk(2, dim=3)
+            signal = self._audio(spectra)
+            rebuilt = self.stft.analyse(self.overlap_add.frames(ahead(signal, previous, MOMENTUM)))
+            real, imaginary = rebuilt.square().chunk(2, dim=3)
             power = real + imaginary
-            spectra = ahead * wanted * (torch.cat([power, power], dim=3) + fade).rsqrt()
-            previous = rebuilt
+            spectra = rebuilt * wanted * (torch.cat([power, power], dim=3) + fade).rsqrt()
+            previous = signal
         return spectra
 
     def _audio(self, spectra: Tensor) -> Tensor:

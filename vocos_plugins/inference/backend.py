@@ -141,6 +141,7 @@ def _supports(backbone: nn.Module) -> bool:
 
 
 def _state(vocos: Vocos) -> object:
-    """What tells changed weights: where each lies and how often it has been written."""
+    """What tells a changed model: where each weight lies, how often it has been written, and how the head works."""
     tensors = [*vocos.backbone.parameters(), *vocos.head.parameters()]
-    return [(tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors]
+    weights = [(tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors]
+    return [vocos.config.head, *weights]

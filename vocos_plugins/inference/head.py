@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from ..heads import MAX_MAGNITUDE, ISTFTHead
-from ..refinement import MOMENTUM, step_
+from ..refinement import MOMENTUM, ahead, gain
 from ..spectral import ENVELOPE_FLOOR, frame_padding, output_length
 from .onednn import ROWS, Linear
 
@@ -33,14 +33,19 @@ class FastISTFT:
         envelope = self._envelope(n_frames)
         magnitudes: list[Tensor] = []
         signal = self._signal(self._spectra(hidden, features, magnitudes), envelope)
-        previous: list[Tensor] | list[None] = [None] * len(magnitudes)
+        previous: Tensor | None = None
         for _ in range(options.refinement_steps):
             signal[:left] = signal[left + n_samples :] = 0.0  # of which the forward transform knows nothing
-            rebuilt = [torch.fft.rfft(frames * self.window, dim=1) for frames in self._frames(signal)]
-            given = zip(rebuilt, previous, magnitudes, strict=True)
-            signal = self._signal((step_(*spectra, MOMENTUM) for spectra in given), envelope)
-            previous = rebuilt
+            restored = self._restored(ahead(signal, previous, MOMENTUM), magnitudes)
+            previous, signal = signal, self._signal(restored, envelope)
         return signal[left : left + n_samples]
+
+    def _restored(self, signal: Tensor, magnitudes: list[Tensor]) -> Iterator[Tensor]:
+        """Spectra ``(t, F)`` of a signal's phases and of these magnitudes."""
+        frames = torch.split(signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), ROWS)
+        for piece, magnitude in zip(frames, magnitudes, strict=True):
+            spectrum = torch.fft.rfft(piece * self.window, dim=1)
+            yield spectrum.mul_(gain(spectrum, magnitude))
 
     def _signal(self, spectra: Iterable[Tensor], envelope: Tensor) -> Tensor:
         """Spectra ``(t, F)`` to the sum of their frames, all the samples that a frame reaches."""
@@ -53,17 +58,15 @@ class FastISTFT:
             start += len(frames)
         return summed.div_(envelope).flatten()
 
-    def _frames(self, signal: Tensor) -> Sequence[Tensor]:
-        return torch.split(signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), ROWS)
-
     def _spectra(self, hidden: Tensor, features: Tensor, magnitudes: list[Tensor]) -> Iterator[Tensor]:
         """Complex ``(t, n_fft // 2 + 1)``, piece by piece; a refinement's magnitudes are added to a list."""
         for start in range(0, len(hidden), ROWS):
             rows = slice(start, start + ROWS)
             log_magnitude, phase = self.out(hidden[rows]).chunk(2, dim=1)
+            magnitude = log_magnitude.exp()
             if self.head.prior is not None:
-                log_magnitude = log_magnitude + self.head.prior(features[None, :, rows])[0].t()
-            magnitude = log_magnitude.exp().clamp_max_(MAX_MAGNITUDE)
+                magnitude.mul_(self.head.prior.magnitude(features[None, :, rows])[0].t())
+            magnitude.clamp_max_(MAX_MAGNITUDE)
             if self.head.options.refinement_steps:
                 magnitudes.append(magnitude)
             yield torch.complex(magnitude * phase.cos(), magnitude * phase.sin())

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..config import ISTFT
-from ..refinement import MOMENTUM, step
+from ..refinement import MOMENTUM, ahead, gain
 from ..spectral import ENVELOPE_FLOOR, frame_padding, istft_frames, output_length, overlap_add
 
 
@@ -35,7 +35,8 @@ class Pass:
 
         Args:
             spectrum: complex, ``(B, F, n)``.
-            beside: of the same frames: the wanted magnitude and, after the first pass, what the one before rebuilt.
+            beside: of the same frames: the wanted magnitude and, after the first pass, what went into the one before,
+                windowed and in time.
             n_real: see above.
             last: no more will come.
 
@@ -43,17 +44,19 @@ class Pass:
             The next frames of the better spectrum; the same beside it; how many of them no guess has touched.
         """
         first, end = self.n_in - self.frames.shape[2], self.n_in + spectrum.shape[2]
-        frames = torch.cat([self.frames, istft_frames(spectrum, self.window, self.options.n_fft)], dim=2)
+        given = istft_frames(spectrum, self.window, self.options.n_fft)
+        leading = ahead(given, beside[1] if len(beside) > 1 else None, MOMENTUM)
+        frames, beside = torch.cat([self.frames, leading], dim=2), [beside[0], given]
         beside = [torch.cat(pair, dim=2) for pair in zip(self.waiting, beside, strict=True)] if self.waiting else beside
         self.n_in += n_real
         stop, settled = (number if last else max(self.n_out, number - self.reach) for number in (end, self.n_in))
         rebuilt = self._rebuild(frames, first, stop, end if last else None)
-        magnitude, *before = (tensor[:, :, : stop - self.n_out] for tensor in beside)
-        better = step(rebuilt, before[0] if before else None, magnitude, MOMENTUM)
+        magnitude, before = (tensor[:, :, : stop - self.n_out] for tensor in beside)
+        better = rebuilt * gain(rebuilt, magnitude)
         self.frames = frames[:, :, max(0, settled - self.reach - first) : self.n_in - first].clone()
         self.waiting = [tensor[:, :, settled - self.n_out : self.n_in - self.n_out].clone() for tensor in beside]
         n_settled, self.n_out = settled - self.n_out, settled
-        return better, [magnitude, rebuilt], n_settled
+        return better, [magnitude, before], n_settled
 
     def _rebuild(self, frames: Tensor, first: int, stop: int, n_frames: int | None) -> Tensor:
         """Spectra of the frames from ``n_out`` to ``stop``, of the audio that windowed frames from ``first`` on make.

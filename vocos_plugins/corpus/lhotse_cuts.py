@@ -1,0 +1,99 @@
+"""Cut sets of Lhotse, which that library reads: cuts of recordings, or of mels that were computed before.
+
+Only local files are read. Nothing in a manifest is run, downloaded or unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .jobs import FAILURES, Job, describe
+from .search import Search
+
+# How features are stored: an archive of many, or a folder with a file for each. Of the others, some are unpickled, some
+# come from servers, and Kaldi's may be commands.
+ARCHIVES = ("lilcom_chunky", "lilcom_hdf5", "chunked_lilcom_hdf5", "numpy_hdf5")
+FOLDERS = ("lilcom_files", "numpy_files")
+
+
+def read_lhotse(path: Path, search: Search) -> Iterator[Job]:
+    """Cuts, or recordings, each by its id."""
+    make = _of_features if search.kind == "mel" else _of_recording
+    for item in _items(path):
+        try:
+            yield make(item, path, search)
+        except FAILURES as error:
+            yield Job(source=path, target=search.out, error=f"{item.id!r}: {describe(error)}")
+
+
+def features_mel(job: Job) -> Tensor:
+    """The mel of a job that `read_lhotse` made of features, ``(1, n_mels, T)``."""
+    from lhotse import Features
+
+    features = Features.from_dict(json.loads(job.features or ""))
+    try:
+        if job.duration_s is None:
+            frames = features.load()
+        else:
+            frames = features.load(start=job.start_s, duration=job.duration_s)
+    except (ImportError, KeyError) as error:
+        raise ValueError(f"{features.storage_type}: {describe(error)}") from error
+    if frames.ndim != 2:
+        raise ValueError(f"expected features (frames, bands), got shape {frames.shape}")
+    return torch.from_numpy(np.ascontiguousarray(frames.T, dtype=np.float32))[None]
+
+
+def _items(path: Path) -> Iterator[Any]:
+    try:
+        from lhotse.serialization import NotALhotseManifest, load_manifest_lazy_or_eager
+    except ImportError as error:
+        raise ValueError(f"{error}: pip install lhotse") from error
+    try:
+        items = load_manifest_lazy_or_eager(path)  # None if there are none; a lazy set may call itself empty
+        yield from () if items is None else items
+    except (NotALhotseManifest, KeyError) as error:
+        raise ValueError(f"no cuts or recordings: {error}") from error
+
+
+def _of_recording(cut: Any, path: Path, search: Search) -> Job:
+    recording = cut if hasattr(cut, "sources") else getattr(cut, "recording", None)
+    if recording is None:
+        raise ValueError(f"a {type(cut).__name__} is no part of one recording; save the mixed audio first")
+    kinds = [source.type for source in recording.sources]
+    if kinds != ["file"]:
+        raise ValueError(f"its recording must be one local file, it is {', '.join(kinds) or 'none'}")
+    if recording.transforms:
+        raise ValueError("its recording is to be transformed when it is loaded; save the transformed audio first")
+    file = search.resolve(recording.sources[0].source, path)
+    target = search.place(cut.id)
+    if recording is cut:
+        return Job(source=file, target=target)
+    wanted = [cut.channel] if isinstance(cut.channel, int) else list(cut.channel)
+    present = recording.sources[0].channels
+    channels = None if wanted == present else tuple(present.index(channel) for channel in wanted)
+    whole = cut.start == 0 and abs(cut.duration - recording.duration) < 1 / recording.sampling_rate
+    duration_s = None if whole else cut.duration
+    return Job(source=file, target=target, start_s=cut.start, duration_s=duration_s, channels=channels)
+
+
+def _of_features(cut: Any, path: Path, search: Search) -> Job:
+    features = getattr(cut, "features", None)
+    if features is None or isinstance(features, str):  # a mixed cut tells their kind there
+        raise ValueError(f"a {type(cut).__name__} without features of its own; compute and store them first")
+    if features.storage_type not in (*ARCHIVES, *FOLDERS):
+        known = ", ".join((*ARCHIVES, *FOLDERS))
+        raise ValueError(f"its features are stored as {features.storage_type}; {known} are read")
+    place = search.resolve(features.storage_path, path)
+    file = place / features.storage_key.lstrip("/") if features.storage_type in FOLDERS else place
+    manifest = json.dumps({**features.to_dict(), "storage_path": str(place)})
+    shift = features.frame_shift / 2
+    whole = abs(cut.start - features.start) < shift and abs(cut.duration - features.duration) < shift
+    part = {} if whole else {"start_s": cut.start, "duration_s": cut.duration}
+    return Job(source=file, target=search.place(cut.id), features=manifest, **part)
