@@ -11,6 +11,7 @@ import soundfile
 import torch
 
 from vocos_plugins.corpus.formats import READERS
+from vocos_plugins.corpus.jobs import Job
 from vocos_plugins.corpus.search import FORMATS, unique
 from vocos_plugins.corpus.work import read_job_audio, read_job_mel
 
@@ -148,6 +149,62 @@ def test_lhotse(corpus, find, tmp_path, suffix) -> None:
         assert job.target == tmp_path / "out" / f"{cut.id}.wav"
     assert "transformed" in jobs[3].error
     assert "MixedCut" in jobs[4].error
+
+
+def test_lhotse_s_features(corpus, find, tmp_path) -> None:
+    """Mels that were computed before, whole and in part, are what Lhotse itself loads; an archive of them, too."""
+    from lhotse import CutSet, Features, LilcomChunkyWriter, MonoCut, NumpyFilesWriter
+
+    mel = np.random.default_rng(0).standard_normal((100, 12)).astype(np.float32)
+    stored = {
+        "duration": 1.0,
+        "num_frames": 100,
+        "num_features": 12,
+        "frame_shift": 0.01,
+        "sampling_rate": RATE,
+        "type": "mel",
+        "recording_id": "a",
+        "channels": 0,
+    }
+    cuts = []
+    for writer in (NumpyFilesWriter(corpus / "mels"), LilcomChunkyWriter(corpus / "mels")):
+        with writer:
+            key = writer.write("one", mel)
+            place = str(Path(writer.storage_path).relative_to(corpus))
+            features = Features(start=2.0, storage_type=writer.name, storage_path=place, storage_key=key, **stored)
+        cuts += [
+            MonoCut(f"{writer.name} whole", start=2.0, duration=1.0, channel=0, features=features),
+            MonoCut(f"{writer.name} part", start=2.25, duration=0.5, channel=0, features=features),
+        ]
+    CutSet.from_cuts(cuts).to_file(corpus / "cuts.jsonl.gz")
+    jobs = find(corpus / "cuts.jsonl.gz", kind="mel")
+    assert targets(jobs, tmp_path) == [f"{cut.id}.wav" for cut in cuts]
+    assert [job.source for job in jobs] == 2 * [corpus / "mels" / cuts[0].features.storage_key] + 2 * [
+        corpus / "mels.lca"
+    ]
+    for job, cut in zip(jobs, cuts, strict=True):
+        expected = cut.with_features_path_prefix(corpus).load_features()
+        assert np.array_equal(read_job_mel(Job.from_json(job.to_json()))[0].numpy().T, expected)
+    assert [read_job_mel(job).shape[2] for job in jobs] == [100, 50, 100, 50]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("memory_raw", "stored as memory_raw"),  # a pickle
+        ("kaldiio", "stored as kaldiio"),  # may be a command
+        ("lilcom_url", "stored as lilcom_url"),  # a server's
+        (None, "a MonoCut without features"),
+    ],
+)
+def test_lhotse_s_features_that_are_not_read(write, find, kind, expected) -> None:
+    """Each says why; nothing is opened."""
+    cut = {"id": "a", "start": 0, "duration": 1.0, "channel": 0, "type": "MonoCut", "supervisions": []}
+    shape = {"num_frames": 100, "num_features": 12, "frame_shift": 0.01, "sampling_rate": 16000, "type": "mel"}
+    where = {"storage_type": kind, "storage_path": "x", "storage_key": "y", "start": 0, "duration": 1.0}
+    features = {} if kind is None else {"features": {**shape, **where, "recording_id": "a", "channels": 0}}
+    (job,) = find(write("cuts.jsonl", json.dumps({**cut, **features})), kind="mel")
+    assert expected in job.error
 
 
 def test_lhotse_s_commands_are_not_run(write, find, tmp_path) -> None:

@@ -65,7 +65,7 @@ def _items(path: Path) -> Iterator[Any]:
 def _of_recording(cut: Any, path: Path, search: Search) -> Job:
     recording = cut if hasattr(cut, "sources") else getattr(cut, "recording", None)
     if recording is None:
-        raise ValueError(f"a {type(cut).__name__} is no part of one recording; save the mixed audio first")
+        raise ValueError(f"a {type(cut).__name__} without one recording of its own; save its audio first")
     kinds = [source.type for source in recording.sources]
     if kinds != ["file"]:
         raise ValueError(f"its recording must be one local file, it is {', '.join(kinds) or 'none'}")
