@@ -26,19 +26,25 @@ HEAD = """# Measured here
 
 Copy-synthesis of the four clips that ship with the project, beside Griffin-Lim with 32 iterations from the same mel:
 
-    VOCOS_PLUGINS_PRECISION=float32 vocos {command}
+<!-- not run: scripts/evaluation_page.py runs it -->
+```sh
+VOCOS_PLUGINS_PRECISION=float32 vocos {command}
+```
 
 {table}
 This page is written by `python scripts/evaluation_page.py`, which runs that command; a test runs the quick measures
-again. Four clips show that nothing has broken, and not how good a vocoder is: the README has 17 held-out recordings of
-other speakers, [the comparison](comparison.md) the published figures, `docs/training-log.md` how the model was trained.
+again. Four clips show that nothing has broken, and not how good a vocoder is: the README has 17 held-out
+recordings, [the comparison](comparison.md) the published figures, `docs/training-log.md` how the model was trained.
 
 Distances in the spectrum count the band above 8 kHz, which the mel doesn't hold. The clips are recorded at 16 kHz and
 have nothing there; the model invents something, which ViSQOL's audio mode, MR-STFT and Mel hold against it.
 
 The table for recordings of your own, with a page to listen on:
 
-    vocos eval vocos-mel-22khz-small charactr/vocos-mel-24khz --data recordings/ --out evaluation
+<!-- not run: downloads a model, and needs recordings of yours -->
+```sh
+vocos eval vocos-mel-22khz-small charactr/vocos-mel-24khz --data recordings/ --out evaluation
+```
 """
 
 

@@ -12,7 +12,7 @@ import soundfile
 README = (Path(__file__).parents[1] / "README.md").read_text()
 ADAPTERS = Path(__file__).parents[1] / "adapters"
 TOOLKITS = README[README.index("## In your toolkit") : README.index("## Mels of other programs")]
-PYTHON = re.findall(r"```python\n(.*?)```", README.replace(TOOLKITS, ""), flags=re.DOTALL)
+PYTHON = re.findall(r"(?<!-->\n)```python\n(.*?)```", README.replace(TOOLKITS, ""), flags=re.DOTALL)
 
 
 def test_there_are_examples() -> None:

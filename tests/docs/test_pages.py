@@ -50,10 +50,11 @@ def test_code_runs_elsewhere(page, test) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_blocks_are_complete(page, markdown) -> None:
-    """Each fence is closed and has a language; what isn't run says why; YAML can be read."""
+    """All code is in fences, each with a language; what isn't run says why; YAML can be read."""
     text = (ROOT / page).read_text()
     blocks = markdown.blocks(text)
     assert len(re.findall(r"^```", text, flags=re.MULTILINE)) == 2 * len(blocks)
+    assert not re.findall(r"\n\n {4}\S.*", markdown.BLOCK.sub("", text))
     marks = re.findall(r"^<!-- not run", text, flags=re.MULTILINE)
     assert len(marks) == sum(block.why is not None for block in blocks)
     for block in blocks:
@@ -81,7 +82,7 @@ def test_scripts_are_there(page, markdown) -> None:
     """Each script and make target that a page names exists, with the options that it shows."""
     text = (ROOT / page).read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z-]+)`|^    make ([a-z-]+)", text, flags=re.MULTILINE)) <= {
+    assert set(re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)", text, flags=re.MULTILINE)) <= {
         pair for target in targets for pair in ((target, ""), ("", target))
     }
     for script, options in re.findall(r"python ((?:benchmarks|scripts)/\w+\.py)([^`\n]*)", text):

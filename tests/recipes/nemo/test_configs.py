@@ -88,7 +88,9 @@ def test_small_one_carries_on_the_bundled_model(compose, build) -> None:
 
 def test_commands_of_the_readme(compose) -> None:
     """Every command that trains names a configuration and values that there are."""
-    lines = re.findall(r"^    .*(train\.py .*)$", (FOLDER.parent / "README.md").read_text(), flags=re.MULTILINE)
+    lines = re.findall(
+        r"^(?:python|torchrun) .*?(train\.py .*)$", (FOLDER.parent / "README.md").read_text(), flags=re.MULTILINE
+    )
     assert len(lines) == 5
     for line in lines:
         _, *words = shlex.split(line)

@@ -166,7 +166,7 @@ def readme() -> Callable[[str], list[str]]:
 
     def find(language: str) -> list[str]:
         if language == "shell":
-            return re.findall(r"^    (\S.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+            return "".join(re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)).splitlines()
         return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
     return find

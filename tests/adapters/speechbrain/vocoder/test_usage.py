@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("speechbrain")
 README = (Path(vocos_speechbrain.__file__).parent / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 YAML = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
-COMMANDS = re.findall(r"^    vocos (.*)$", README, flags=re.MULTILINE)
+COMMANDS = re.findall(r"^vocos (export .*)$", README, flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
