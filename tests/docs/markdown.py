@@ -122,7 +122,7 @@ def run_python(block: Block, page: str, names: dict[str, object]) -> str:
     return output.getvalue()
 
 
-def run_shell(text: str, folder: Path, variables: Mapping[str, str]) -> tuple[int, str]:
+def run_shell(text: str, folder: Path, variables: Mapping[str, str], patience_s: float = PATIENCE_S) -> tuple[int, str]:
     """Runs lines by bash, with this environment's commands first, offline; gives the exit status and the output.
 
     A line of ``vocos`` alone runs in this process: importing torch anew takes longer than most of them do.
@@ -147,7 +147,7 @@ def run_shell(text: str, folder: Path, variables: Mapping[str, str]) -> tuple[in
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=patience_s,
         check=False,
     )
     return done.returncode, done.stdout

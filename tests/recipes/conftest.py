@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +21,10 @@ from vocos_plugins.frames import decode_frames
 
 SCRIPT = Path(__file__).parent / "export_and_speak.py"
 TIMEOUT_S = 300  # of a process: twenty seconds at most on an idle machine
+WALK_TIMEOUT_S = 900  # of a page: a minute and a half on an idle machine
 # Float32 in two orders of operations; of full scale.
 ROUNDING = 1e-5
+QUIET = 1e-3  # -60 dB of full scale
 
 
 @pytest.fixture(scope="session")
@@ -75,5 +78,58 @@ def assert_same_elsewhere(tmp_path, start_process, finish_process) -> Callable[[
             finish_process(process)
             found = torch.from_numpy(np.load(tmp_path / f"{toolkit}-audio.npy"))
             torch.testing.assert_close(found, expected[toolkit], rtol=0, atol=ROUNDING)
+
+    return check
+
+
+@pytest.fixture
+def lj_speech(tmp_path, make_signal) -> Path:
+    """``LJSpeech-1.1``, as it is unpacked in the folder of the clone: eight pieces of the shipped clips, 1 s each."""
+    folder = tmp_path / "LJSpeech-1.1"
+    (folder / "wavs").mkdir(parents=True)
+    clips = [make_signal(name, 22050) for name in ("arctic-1", "arctic-2", "austen-1", "austen-2")]
+    pieces = [clip[start : start + 22050] for clip in clips for start in (0, 22050)]
+    names = [f"LJ001-{number:04}" for number in range(1, len(pieces) + 1)]
+    for name, piece in zip(names, pieces, strict=True):
+        soundfile.write(folder / "wavs" / f"{name}.wav", piece, 22050)
+    (folder / "metadata.csv").write_text("".join(f"{name}|Hello there.|Hello there.\n" for name in names))
+    return folder
+
+
+@pytest.fixture
+def walk(markdown, tmp_path, make_signal) -> Callable[..., str]:
+    """Runs a recipe's README as it stands, as its reader would: top to bottom, in one shell, in the clone's folder.
+
+    What differs is said in the open: ``functions`` are of the shell, and stand before the page's own lines, to give
+    commands of the page that would take hours options that make them short. Nothing is installed. The folder has what
+    a reader brings along: recordings to vocode, and some held out to compare by.
+    """
+
+    def run(readme: Path, functions: str, **variables: str) -> str:
+        recipe = tmp_path / "recipes" / readme.parent.name
+        shutil.copytree(readme.parent, recipe, ignore=shutil.ignore_patterns("__pycache__", "runs", "results"))
+        (tmp_path / "held-out").mkdir()
+        for file in ("in.wav", "held-out/LJ001-0001.wav"):
+            soundfile.write(tmp_path / file, make_signal("arctic-2", 22050), 22050)
+        script = ["set -x", functions, "pip() { :; }"]
+        for block in markdown.blocks(readme.read_text()):
+            if block.why is None and block.language == "sh":
+                script.append(block.text)
+            elif block.why is None and block.language == "python":
+                script.append(f"python - <<'END'\n{block.text}END")
+        status, output = markdown.run_shell("\n".join(script), tmp_path, variables, patience_s=WALK_TIMEOUT_S)
+        assert status == 0, output[-8000:]
+        return output
+
+    return run
+
+
+@pytest.fixture
+def is_sound() -> Callable[[Path], bool]:
+    """Whether a file of audio is longer than a tenth of a second, finite and not silent."""
+
+    def check(path: Path) -> bool:
+        samples, rate = soundfile.read(path)
+        return len(samples) > rate / 10 and bool(np.isfinite(samples).all()) and samples.std() > QUIET
 
     return check

@@ -145,23 +145,3 @@ def test_becomes_a_checkpoint_of_ours(trained, converted, mel, tmp_path):
 def test_goes_to_the_other_toolkits(converted, corpus, assert_same_elsewhere):
     """After `vocos export`, their own classes make the same audio of their own mels."""
     assert_same_elsewhere(converted, corpus / "wavs" / "0.wav", ("speechbrain", "nemo"))
-
-
-def test_fine_tunes_on_predicted_mels(make_tts, corpus, run, run_folder, logged, tmp_path):
-    """The bundled model starts a run on GlowTTS's mels of the recordings: step 0, the full rate, kept weights."""
-    tts, config = make_tts("glow_tts", log_func="np.log", spec_gain=1, signal_norm=False), SMALL
-    data = ("--data_path", corpus / "wavs")
-    arguments = ("--tts", tts / "config.json", "--checkpoint", tts / "model.pth", "--config", config, *data)
-    run("predict_mels.py", *arguments, "--out", tmp_path / "mels")
-    start = ("--restore_path", "vocos-mel-22khz-small", "--coqpit.data_path", corpus / "wavs")
-    fields = {"feature_path": tmp_path / "mels", "output_path": tmp_path, "epochs": 3, "eval_split_size": 1}
-    fields |= {"seq_len": 8192, "batch_size": 4, "lr_gen": 1e-3, "plot_step": 1}
-    options = [word for name, value in fields.items() for word in (f"--coqpit.{name}", value)]
-    output = run("train_vocos.py", "--config_path", config, *start, *options)
-    assert "5 of 5 clips have predicted mels" in output
-    assert "the discriminators start from random weights" in output
-    folder = run_folder(output)
-    losses = logged(folder, LOSS)
-    assert [step for step, _ in losses] == [0, 1, 2]
-    assert losses[-1][1] < losses[0][1]
-    assert logged(folder, "TrainIterStats/current_lr_1")[0][1] == pytest.approx(1e-3)

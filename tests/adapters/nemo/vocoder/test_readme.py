@@ -1,4 +1,4 @@
-"""Every snippet of the adapter's README runs, and what it says of NeMo is so."""
+"""Every snippet of adapters/vocos_nemo/README.md runs, and what it says of NeMo is so."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from pathlib import Path
 
@@ -107,27 +106,6 @@ def test_importing_the_package(make_environment, files):
     """Coqui TTS doesn't know the name before, and does after."""
     lines = make_environment().run("-c", WITHOUT_AND_WITH, files("glow_tts")["vocoder_config_path"]).stdout.splitlines()
     assert lines == [" [!] Config for vocos cannot be found.", "vocos"]
-
-
-def test_train_vocoder(enabled, files, tmp_path):
-    """The trainer's own command trains the model of a configuration, and writes what Coqui TTS then speaks with."""
-    for name in ("one", "two"):
-        noise = np.random.default_rng(0).standard_normal(22050) / 10
-        soundfile.write(tmp_path / f"{name}.wav", noise, 22050)
-    arguments = files("glow_tts")
-    sizes = {"periods": [2], "period_channels": [4, 8], "n_ffts": [256], "resolution_channels": 4}
-    config = json.loads(Path(arguments["vocoder_config_path"]).read_text()) | {"discriminators": sizes}
-    (tmp_path / "vocos.json").write_text(json.dumps(config))
-    overrides = {"data_path": tmp_path, "output_path": tmp_path / "out", "eval_split_size": 1, "epochs": 1}
-    override = [part for name, value in overrides.items() for part in (f"--coqpit.{name}", value)]
-    done = enabled.run("-m", "TTS.bin.train_vocoder", "--config_path", tmp_path / "vocos.json", *override)
-    assert "Vocoder model: vocos" in done.stdout
-    (best,) = (tmp_path / "out").glob("*/best_model.pth")
-    trained = {"vocoder_path": str(best), "vocoder_config_path": str(best.with_name("config.json"))}
-    out = tmp_path / "hello.wav"
-    speak = options({**arguments, **trained})
-    enabled.run("-m", "TTS.bin.synthesize", "--text", SENTENCE, "--out_path", out, *speak)
-    assert soundfile.info(out).frames > 0
 
 
 def test_tts_server(enabled, ask_server, files, expected, tmp_path):
