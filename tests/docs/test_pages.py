@@ -26,7 +26,7 @@ ELSEWHERE = {
     "docs/streaming.md": "tests/streaming/test_documentation.py",
     "recipes/coqui/README.md": "tests/recipes/coqui/test_readme.py",
     "recipes/nemo/README.md": "tests/adapters/nemo/vocoder/test_start.py",
-    "recipes/speechbrain/README.md": "tests/adapters/speechbrain/vocoder/test_start.py",
+    "recipes/speechbrain/README.md": "tests/recipes/speechbrain/test_readme.py",
 }
 GENERATED = {"docs/cli.md"}  # usage lines, not commands
 PATTERNS = ("*.md", "docs/**/*.md", "adapters/*/README.md", "recipes/*/README.md")

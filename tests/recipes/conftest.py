@@ -102,15 +102,17 @@ def walk(markdown, tmp_path, make_signal) -> Callable[..., str]:
 
     What differs is said in the open: ``functions`` are of the shell, and stand before the page's own lines, to give
     commands of the page that would take hours options that make them short. Nothing is installed. The folder has what
-    a reader brings along: recordings to vocode, and some held out to compare by.
+    a reader brings along, wherever the page goes: a recording to vocode, and one held out to compare by.
     """
 
     def run(readme: Path, functions: str, **variables: str) -> str:
         recipe = tmp_path / "recipes" / readme.parent.name
-        shutil.copytree(readme.parent, recipe, ignore=shutil.ignore_patterns("__pycache__", "runs", "results"))
-        (tmp_path / "held-out").mkdir()
-        for file in ("in.wav", "held-out/LJ001-0001.wav"):
-            soundfile.write(tmp_path / file, make_signal("arctic-2", 22050), 22050)
+        ignored = shutil.ignore_patterns("__pycache__", "runs", "results")
+        shutil.copytree(readme.parent, recipe, ignore=ignored, dirs_exist_ok=True)
+        for folder in (tmp_path, recipe):
+            (folder / "held-out").mkdir()
+            for file in ("in.wav", "held-out/LJ001-0001.wav"):
+                soundfile.write(folder / file, make_signal("arctic-2", 22050), 22050)
         script = ["set -x", functions, "pip() { :; }"]
         for block in markdown.blocks(readme.read_text()):
             if block.why is None and block.language == "sh":

@@ -1,4 +1,4 @@
-"""recipes/coqui/README.md, followed by a stranger: from the recordings to speech in four files."""
+"""recipes/coqui/README.md, followed by a stranger: from recordings to speech."""
 
 from __future__ import annotations
 

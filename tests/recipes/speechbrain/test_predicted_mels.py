@@ -9,22 +9,6 @@ import torch
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
 TEXT = "Mary had a little lamb."
-TACOTRON2 = """
-model: !new:speechbrain.lobes.models.Tacotron2.Tacotron2
-  symbols_embedding_dim: 16
-  encoder_embedding_dim: 16
-  attention_rnn_dim: 16
-  decoder_rnn_dim: 16
-  prenet_dim: 16
-  postnet_embedding_dim: 16
-  attention_dim: 16
-modules:
-  model: !ref <model>
-text_to_sequence: !name:speechbrain.utils.text_to_sequence.text_to_sequence
-pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
-  loadables:
-    model: !ref <model>
-"""
 PHONEMES = ["M", "EH1", "R", "IY0", "HH", "AE1", "D", "AH0", "L", "spn", "-", " ", "."]
 TRANSFORMER = {"num_layers": 1, "num_head": 2, "d_model": 16, "ffn_dim": 16, "k_dim": 16, "v_dim": 16, "dropout": 0.1}
 ENCODER = {
@@ -48,20 +32,6 @@ FASTSPEECH2 = {
 }
 ALIGNER = {"in_query_channels": 80, "in_key_channels": 16, "attn_channels": 8, "temperature": 0.0005}
 LOG_FRAMES = 1.5  # of a phoneme in a model with random weights, about: 3 frames
-
-
-@pytest.fixture(scope="module")
-def tacotron2(tmp_path_factory):
-    """The folder of a tiny model with random weights."""
-    from speechbrain.lobes.models.Tacotron2 import Tacotron2
-
-    sizes = ("symbols_embedding_dim", "encoder_embedding_dim", "attention_rnn_dim", "decoder_rnn_dim", "prenet_dim")
-    folder = tmp_path_factory.mktemp("tacotron2")
-    (folder / "hyperparams.yaml").write_text(TACOTRON2)
-    torch.manual_seed(0)
-    model = Tacotron2(**dict.fromkeys((*sizes, "postnet_embedding_dim", "attention_dim"), 16))
-    torch.save(model.state_dict(), folder / "model.ckpt")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -180,14 +150,6 @@ def test_warping_finds_a_known_path(modules):
     assert (np.diff(found) >= 0).all()
     assert found[:5].tolist() == skipping[:5].tolist()
     assert found[-3:].tolist() == skipping[-3:].tolist()
-
-
-def test_fine_tuning_on_predicted_mels(train, mels, tmp_path, losses):
-    """The documented configuration, from the bundled model, on what was predicted for the same recordings."""
-    out, bundled = tmp_path / "run", dict.fromkeys(("dim", "intermediate_dim", "num_layers"))
-    output = train(out, "finetune_predicted.yaml", **bundled, mels_folder=mels, crops=1, max_steps=12)
-    assert "did not fit" not in output
-    assert losses(out)[-1] < losses(out)[0]
 
 
 def test_a_mel_of_another_length_is_refused(refuse, mels, tmp_path):
