@@ -25,7 +25,7 @@ ELSEWHERE = {
     "docs/start/speechbrain.md": "tests/adapters/speechbrain/vocoder/test_start.py",
     "docs/streaming.md": "tests/streaming/test_documentation.py",
     "recipes/coqui/README.md": "tests/recipes/coqui/test_readme.py",
-    "recipes/nemo/README.md": "tests/adapters/nemo/vocoder/test_start.py",
+    "recipes/nemo/README.md": "tests/recipes/nemo/test_readme.py",
     "recipes/speechbrain/README.md": "tests/recipes/speechbrain/test_readme.py",
 }
 GENERATED = {"docs/cli.md"}  # usage lines, not commands

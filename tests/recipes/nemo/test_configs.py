@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -84,21 +83,6 @@ def test_small_one_carries_on_the_bundled_model(compose, build) -> None:
     assert (model.vocos.config.backbone, model.vocos.config.head) == (bundled.config.backbone, bundled.config.head)
     for each in (model.vocos, model.average.vocos):
         assert (each.backbone.embed.weight == bundled.backbone.embed.weight).all()
-
-
-def test_commands_of_the_readme(compose) -> None:
-    """Every command that trains names a configuration and values that there are."""
-    lines = re.findall(
-        r"^(?:python|torchrun) .*?(train\.py .*)$", (FOLDER.parent / "README.md").read_text(), flags=re.MULTILINE
-    )
-    assert len(lines) == 5
-    for line in lines:
-        _, *words = shlex.split(line)
-        name = words[1] if words[0] == "--config-name" else "fastpitch_22050"
-        changes = [word for word in words if "=" in word]
-        cfg = compose(FOLDER / f"{name}.yaml", *changes)
-        assert cfg.exp_manager.exp_dir in ("runs", "tuned")
-        assert cfg.train_dataset.endswith(".json")
 
 
 def test_groups_choose_the_mels(compose) -> None:

@@ -1,4 +1,4 @@
-"""Training by the documented commands in fresh processes: stop, resume, fine-tune, two processes, inference."""
+"""Training by the documented commands in fresh processes: stop, resume, inference."""
 
 from __future__ import annotations
 
@@ -147,34 +147,3 @@ def test_result_goes_to_the_other_toolkits(stopped_and_resumed, manifest, assert
     """`vocos export` takes the folder as it is, and their own classes make the same audio of their own mels."""
     folder = stopped_and_resumed[0] / "checkpoints" / "Vocos"
     assert_same_elsewhere(folder, manifest.parent / "0.wav", ("speechbrain", "coqui"))
-
-
-def test_fine_tunes_on_predicted_mels(predicted_manifest, run_recipe, training_arguments, tmp_path) -> None:
-    """The documented configuration, from the bundled model, on what FastPitch predicts, and the loss falls."""
-    datasets = (f"train_dataset={predicted_manifest}", f"validation_datasets={predicted_manifest}")
-    steps = ("trainer.max_steps=20", "trainer.val_check_interval=10")
-    arguments = [each for each in training_arguments(tmp_path) if "backbone" not in each and "_dataset" not in each]
-    source = ("--config-name", "fastpitch_22050_small", "data=predicted", "+init_from_vocos=vocos-mel-22khz-small")
-    output = run_recipe("train.py", *source, *datasets, *arguments, *steps)
-    assert "did not fit" not in output
-    curve = scalars(tmp_path, "train/generator/mel")
-    assert sorted(curve) == list(range(20))
-    first, last = (sum(curve[step] for step in steps) / 5 for steps in (range(5), range(15, 20)))
-    assert last < first
-    assert Vocos.from_pretrained(tmp_path / "Vocos" / "checkpoints" / "Vocos").mel.name == "nemo-fastpitch-22khz"
-
-
-def test_two_processes(run_recipe, training_arguments, tmp_path, stopped_and_resumed) -> None:
-    """NeMo's strategy on two CPU processes by torchrun, in bfloat16, from a folder with its discriminators."""
-    folder = stopped_and_resumed[0] / "checkpoints" / "Vocos"
-    more = ("trainer.devices=2", "trainer.strategy=ddp_find_unused_parameters_true", "trainer.precision=bf16-mixed")
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    arguments = training_arguments(
-        tmp_path, *more, f"+init_from_vocos={folder}", "trainer.max_steps=3", "+exp_manager.seconds_to_sleep=1"
-    )
-    run_recipe("train.py", *arguments, launcher=launcher)
-    checkpoint = read_checkpoint(last_checkpoint(tmp_path))
-    assert checkpoint["global_step"] == 3
-    weights = checkpoint["state_dict"]
-    assert all(bool(torch.isfinite(value).all()) for value in weights.values())
-    assert all(value.dtype == torch.float32 for value in weights.values() if value.is_floating_point())
