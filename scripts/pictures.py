@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
+from training_curves import training_curves
 
 from vocos_plugins import MelConvention, MelSpectrogram, Vocos, align
 from vocos_plugins.demo.clips import CLIP_FOLDER
@@ -196,6 +197,7 @@ PICTURES = {
     "alignment-error.svg": alignment_error,
     "chunks.png": chunks,
     "checkpoint.svg": checkpoint,
+    "training.svg": lambda _: training_curves(),
 }
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "bundled_names",
     "convert_checkpoint",
     "load_pretrained",
+    "local_directory",
     "push_to_hub",
     "save_pretrained",
 ]
@@ -33,6 +34,12 @@ LICENCE_ID = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 def bundled_names() -> list[str]:
     """Names of the checkpoints that come with the package."""
     return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG_FILE}"))
+
+
+def local_directory(name_or_path: str | Path) -> Path:
+    """Where a checkpoint lies: an existing directory, else a bundled name's; of a repository, nowhere."""
+    path = Path(name_or_path).expanduser()
+    return BUNDLED / path if not path.is_dir() and str(name_or_path) in bundled_names() else path
 
 
 def load_pretrained(
@@ -49,11 +56,9 @@ def load_pretrained(
         CheckpointError: nothing there by that name, or a file that is damaged, unsafe or doesn't fit.
     """
     name = str(name_or_path)
-    path = Path(name_or_path).expanduser()
+    path = local_directory(name_or_path)
     if path.is_dir():
         return load_directory(path)
-    if name in bundled_names():
-        return load_directory(BUNDLED / name)
     if path.exists():
         raise CheckpointError(
             f"{name} is a file; pass the directory that holds {CONFIG_FILE} and {WEIGHTS_FILE}. "

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import argparse
 import csv
-import dataclasses
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file, save
+
 from vocos_plugins import Vocos
 from vocos_plugins.checkpoint_directory import save_pretrained
+from vocos_plugins.checkpoint_files import write_files
+from vocos_plugins.training.discriminator_files import DISCRIMINATORS_FILE
 
 CHECKPOINTS = Path(__file__).parents[2] / "vocos_plugins" / "checkpoints"
 # The manifest's spellings of one licence.
@@ -37,12 +40,14 @@ def training_data(manifest: Path) -> list[dict[str, Any]]:
     ]
 
 
-def with_refinement(vocos: Vocos, steps: int) -> Vocos:
-    """The same weights with another number of passes after the head, which is a choice of speed or quality."""
-    head = dataclasses.replace(vocos.config.head, refinement_steps=steps)
-    other = Vocos(dataclasses.replace(vocos.config, head=head), vocos.provenance)
-    other.load_state_dict(vocos.state_dict())
-    return other
+def blend(vocos: Vocos, other: Vocos, share: float) -> None:
+    """Moves weights by a share of the way to those of another state of the same training."""
+    aim = other.state_dict()
+    weights = {
+        name: value.lerp(aim[name], share) if value.is_floating_point() else value
+        for name, value in vocos.state_dict().items()
+    }
+    vocos.load_state_dict(weights)
 
 
 def main() -> None:
@@ -51,14 +56,23 @@ def main() -> None:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--refinement-steps", type=int, help="of the head; by default as many as it was trained with")
+    parser.add_argument(
+        "--toward", type=Path, help="a model of an earlier or later state of the training, to be blended in"
+    )
+    parser.add_argument("--share", type=float, default=0.5, help="of that model")
     parser.add_argument("--note", default="", help="how it was trained, in a line")
     args = parser.parse_args()
     vocos = Vocos.from_pretrained(args.run / "model")
+    if args.toward is not None:
+        blend(vocos, Vocos.from_pretrained(args.toward), args.share)
     if args.refinement_steps is not None:
-        vocos = with_refinement(vocos, args.refinement_steps)
+        vocos.set_refinement_steps(args.refinement_steps)
     vocos.provenance |= {"licence": "MIT", **({"training": args.note} if args.note else {})}
     vocos.provenance["data"] = training_data(args.manifest)
     save_pretrained(vocos, CHECKPOINTS / args.name, half=True)
+    if (discriminators := args.run / "model" / DISCRIMINATORS_FILE).exists():  # so that fine-tuning finds them trained
+        halves = {name: tensor.half() for name, tensor in load_file(discriminators).items()}
+        write_files(CHECKPOINTS / args.name, {DISCRIMINATORS_FILE: save(halves)})
     print(f"wrote {CHECKPOINTS / args.name}")
 
 

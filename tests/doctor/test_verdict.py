@@ -13,6 +13,7 @@ from vocos_plugins.doctor import compare, remedies, resolve_side, verdict
 from vocos_plugins.doctor.known import MARGIN, best_checkpoint, known_checkpoints
 from vocos_plugins.mel import MelSpectrogram
 from vocos_plugins.plugins import mel_conventions
+from vocos_plugins.pretrained import bundled_names
 
 BUNDLED = "vocos-mel-22khz-small"
 
@@ -191,9 +192,9 @@ def test_a_checkpoint_that_is_hardly_better_is_not_advised():
 
 
 def test_known_checkpoints_can_be_loaded():
-    """Neither one that is refused, nor one of which nothing is known, is advised; the bundled one is."""
+    """Neither one that is refused, nor one of which nothing is known, is advised; bundled ones come first."""
     names = [known.name for known in known_checkpoints()]
-    assert names[0] == BUNDLED
+    assert names[:2] == bundled_names() == ["vocos-mel-16khz-small", BUNDLED]
     assert not {"wetdog/vocos-mel-24khz-onnx", "charactr/vocos-encodec-24khz"} & set(names)
     assert "charactr/vocos-mel-24khz" in names
 

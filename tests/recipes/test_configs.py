@@ -13,11 +13,12 @@ import pytest
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT
+from vocos_plugins.pretrained import bundled_names
 from vocos_plugins.training.config import TrainingConfig
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 ALL = sorted(path for kind in ("yaml", "json") for path in RECIPES.rglob(f"*.{kind}"))
-N_CONFIGS = {"coqui": 7, "lightning": 9, "nemo": 16, "speechbrain": 8}
+N_CONFIGS = {"coqui": 7, "lightning": 10, "nemo": 16, "speechbrain": 8}
 PARTS = {"base", "recorded", "predicted"}  # of NeMo's: not run by themselves
 COMMANDS = {
     "coqui": "python recipes/coqui/train_vocos.py --config_path recipes/coqui/{path.name}",
@@ -26,8 +27,8 @@ COMMANDS = {
     "speechbrain": "{path.name} --data_folder",
 }
 LIGHTNING = [path for path in ALL if path.parent.name == "lightning"]
-# Of the paper's table 6, the EnCodec model with its codebooks, and of the bundled model.
-MILLIONS = {"vocos": 13.5, "vocos-encodec": 7.98 + 2.1, "vocos-mel-22khz-small": 3.6}
+# Of the paper's table 6, the EnCodec model with its codebooks, and of the bundled models.
+MILLIONS = {"vocos": 13.5, "vocos-encodec": 7.98 + 2.1, "vocos-mel-22khz-small": 3.6, "vocos-mel-16khz-small": 3.6}
 
 
 def toolkit(path: Path) -> str:
@@ -58,14 +59,15 @@ def test_configuration_builds_its_model(path: Path) -> None:
     if path.stem in MILLIONS:
         assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(MILLIONS[path.stem], abs=0.05)
     assert config.data.num_samples % config.model.features.hop_length == 0
-    high = config.model.features.sample_rate >= 32000 or path.stem == "vocos-encodec"
+    high = config.model.features.sample_rate >= 32000 or path.stem in ("vocos-encodec", *bundled_names())
     assert config.losses.resolution_at(config.model.features.sample_rate) == (1.0 if high else 0.1)
 
 
-def test_bundled_model_has_its_recipe_s_architecture() -> None:
+@pytest.mark.parametrize("name", bundled_names())
+def test_bundled_model_has_its_recipe_s_architecture(name: str) -> None:
     """What ships can be carried on by the file that says so; it ships with more passes than it is trained through."""
-    model = TrainingConfig.from_file(RECIPES / "lightning" / "vocos-mel-22khz-small.yaml").model
-    bundled = Vocos.from_pretrained("vocos-mel-22khz-small").config
+    model = TrainingConfig.from_file(RECIPES / "lightning" / f"{name}.yaml").model
+    bundled = Vocos.from_pretrained(name).config
     assert isinstance(model.head, ISTFT)
     assert isinstance(bundled.head, ISTFT)
     steps = bundled.head.refinement_steps

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from vocos_plugins import Vocos
+from vocos_plugins.pretrained import bundled_names
 from vocos_plugins.training.config import TrainingConfig
 from vocos_plugins.training.module import VocosTraining
 from vocos_plugins.training.state import save_model
 from vocos_plugins.training.warm_start import warm_start
+
+RECIPES = Path(__file__).parents[2] / "recipes" / "lightning"
 
 
 @pytest.fixture
@@ -40,6 +45,13 @@ def test_other_mel_bands_renew_the_input_layer_alone(make_mapping, donor, tmp_pa
     assert torch.equal(
         module.vocos.backbone.convnext[1].pwconv1.weight, donor.vocos.backbone.convnext[1].pwconv1.weight
     )
+
+
+@pytest.mark.parametrize("name", bundled_names())
+def test_a_bundled_model_brings_its_discriminators(name) -> None:
+    """By its own recipe there is nothing to say: all of it is as it was trained."""
+    module = VocosTraining(TrainingConfig.from_file(RECIPES / f"{name}.yaml"))
+    assert warm_start(module.vocos, module.objective, name) == []
 
 
 def test_missing_discriminators_are_said(make_mapping, donor, tmp_path) -> None:

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..checkpoint_files import write_files
+from ..pretrained import local_directory
 from ..weights import DERIVED
 from .objective import Objective
 
@@ -25,8 +26,13 @@ def save_discriminators(objective: Objective, directory: Path) -> None:
 
 
 def load_discriminators(objective: Objective, directory: Path) -> list[str]:
-    """Loads what fits; gives what is not as it was in the checkpoint, in sentences for the user."""
-    file = directory / DISCRIMINATORS_FILE
+    """Loads what fits; gives what is not as it was in the checkpoint, in sentences for the user.
+
+    Args:
+        objective: whose discriminators are changed.
+        directory: of the checkpoint, or the name of a bundled one.
+    """
+    file = local_directory(directory) / DISCRIMINATORS_FILE
     if not file.exists():
         return [f"no {DISCRIMINATORS_FILE} beside {directory}: the discriminators start from random weights"]
     stored, notes = load_file(file), []
