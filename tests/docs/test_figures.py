@@ -1,12 +1,18 @@
-"""Tables of the bundled model's quality, on recordings that don't ship, say of which weights they are."""
+"""Tables of quality say of which weights they are; tables of speed, whose times are a machine's, who takes part."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import re
 from pathlib import Path
+from types import ModuleType
+from typing import get_args
 
 import pytest
+
+from vocos_plugins.bench.contestants import line_up
+from vocos_plugins.inference.backend import BackendName
 
 ROOT = Path(__file__).parents[2]
 NAME = "vocos-mel-22khz-small"
@@ -30,3 +36,26 @@ def test_measured_with_the_weights_that_ship(page) -> None:
 def test_earlier_figures_say_so(page, words) -> None:
     """In the text before the table."""
     assert words in " ".join((ROOT / page).read_text().split())
+
+
+@pytest.fixture
+def toolkits(monkeypatch) -> ModuleType:
+    """The script that measures in the toolkits' pipelines."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module("toolkits")
+
+
+def test_speeds_in_the_toolkits_are_of_those_that_the_script_measures(toolkits) -> None:
+    """Times are of a machine; who takes part is not, nor in which order."""
+    expected = [(rival, ours) for rivals in toolkits.RIVALS.values() for rival in rivals for ours in toolkits.OURS]
+    rows = re.findall(r"^\| (\S+ HiFi-GAN v\d) \| ([^|]+?) \|", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert rows == expected
+
+
+def test_real_time_factors_are_of_those_that_can_be_measured() -> None:
+    """Every backend in every precision that it has, in both sizes; without refinement ours alone."""
+    text = (ROOT / "docs" / "performance-tables.md").read_text()
+    tables = re.findall(r"^\| vocos 0\.1\.0 \| [\d.]+ \(1\.00\).*\n((?:\|.*\n)+)", text, flags=re.MULTILINE)
+    contestants = [each.name for each in line_up(get_args(BackendName))]
+    found = [re.findall(r"^\| (\S+ \S+) \|", table, flags=re.MULTILINE) for table in tables]
+    assert found == [contestants, contestants, [name for name in contestants if name.startswith("torch")]]
