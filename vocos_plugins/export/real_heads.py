@@ -11,29 +11,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ..heads import MAX_MAGNITUDE, PRIOR_FLOOR, AmplitudePrior, IMDCTHead, IMDCTSymExpHead, ISTFTHead
-from ..mel.compression import expand
+from ..heads import MAX_MAGNITUDE, IMDCTHead, IMDCTSymExpHead, ISTFTHead
 from ..model import Vocos
 from ..refinement import FADE, MOMENTUM, TINY, ahead
 from ..spectral import imdct
 from .real_transforms import OverlapAdd, RealSTFT
-
-
-class PriorMagnitude(nn.Module):
-    """`AmplitudePrior` before its logarithm, frames first: mel ``(B, n_mels, T)`` -> ``(B, T, n_fft // 2 + 1)``."""
-
-    inverse: Tensor
-
-    def __init__(self, prior: AmplitudePrior) -> None:
-        super().__init__()
-        self.mel = prior.mel
-        self.register_buffer("inverse", prior.inverse.T.contiguous(), persistent=False)
-
-    def forward(self, mel: Tensor) -> Tensor:
-        magnitude = torch.matmul(expand(mel.to(self.inverse.dtype), self.mel).transpose(1, 2), self.inverse)
-        if self.mel.power == 2:
-            magnitude = magnitude.clamp_min(0.0).sqrt()
-        return magnitude.clamp_min(PRIOR_FLOOR)
 
 
 class RealISTFTHead(nn.Module):
@@ -43,7 +25,7 @@ class RealISTFTHead(nn.Module):
         super().__init__()
         options, window = head.options, head.istft.window.double()
         self.out = head.out
-        self.prior = None if head.prior is None else PriorMagnitude(head.prior)
+        self.prior = head.prior
         self.refinement_steps = options.refinement_steps
         self.stft = RealSTFT(window)
         self.overlap_add = OverlapAdd(options.n_fft, options.hop_length, options.framing, window)
@@ -65,7 +47,7 @@ class RealISTFTHead(nn.Module):
         log_magnitude, phase = self.out(hidden).float().chunk(2, dim=2)
         magnitude = log_magnitude.exp()
         if self.prior is not None:
-            magnitude = magnitude * self.prior(features)
+            magnitude = magnitude * self.prior.magnitude(features).transpose(1, 2)
         return magnitude.clamp_max(MAX_MAGNITUDE), phase.cos(), phase.sin()
 
     def _refined(self, magnitude: Tensor, x: Tensor, y: Tensor) -> Tensor:
