@@ -26,37 +26,38 @@ class Pass:
         self.reach = -(-options.n_fft // options.hop_length) - 1
         self.n_in = self.n_out = 0  # real frames so far
         self.frames = window.new_zeros(batch, options.n_fft, 0)
-        self.waiting: list[Tensor] = []
+        # What is kept of each frame whose spectrum isn't settled: the wanted magnitude, and the frame itself.
+        self.waiting = [window.new_zeros(batch, size, 0) for size in (options.n_fft // 2 + 1, options.n_fft)]
 
     def __call__(
-        self, spectrum: Tensor, beside: list[Tensor], n_real: int, last: bool
-    ) -> tuple[Tensor, list[Tensor], int]:
+        self, spectrum: Tensor, magnitude: Tensor, previous: Tensor | None, n_real: int, last: bool
+    ) -> tuple[Tensor, Tensor, Tensor, int]:
         """Goes on with frames of which the first ``n_real`` are no guesses.
 
         Args:
             spectrum: complex, ``(B, F, n)``.
-            beside: of the same frames: the wanted magnitude and, after the first pass, what went into the one before,
-                windowed and in time.
+            magnitude: that is wanted of them, ``(B, F, n)``.
+            previous: after the first pass, what went into the one before, windowed and in time: ``(B, n_fft, n)``.
             n_real: see above.
             last: no more will come.
 
         Returns:
-            The next frames of the better spectrum; the same beside it; how many of them no guess has touched.
+            The next frames of the better spectrum; their magnitude, and what went into this pass; how many of them no
+            guess has touched.
         """
         first, end = self.n_in - self.frames.shape[2], self.n_in + spectrum.shape[2]
         given = istft_frames(spectrum, self.window, self.options.n_fft)
-        leading = ahead(given, beside[1] if len(beside) > 1 else None, MOMENTUM)
-        frames, beside = torch.cat([self.frames, leading], dim=2), [beside[0], given]
-        beside = [torch.cat(pair, dim=2) for pair in zip(self.waiting, beside, strict=True)] if self.waiting else beside
+        frames = torch.cat([self.frames, ahead(given, previous, MOMENTUM)], dim=2)
+        beside = [torch.cat(pair, dim=2) for pair in zip(self.waiting, (magnitude, given), strict=True)]
         self.n_in += n_real
         stop, settled = (number if last else max(self.n_out, number - self.reach) for number in (end, self.n_in))
         rebuilt = self._rebuild(frames, first, stop, end if last else None)
-        magnitude, before = (tensor[:, :, : stop - self.n_out] for tensor in beside)
+        magnitude, given = (tensor[:, :, : stop - self.n_out] for tensor in beside)
         better = rebuilt * gain(rebuilt, magnitude)
         self.frames = frames[:, :, max(0, settled - self.reach - first) : self.n_in - first].clone()
         self.waiting = [tensor[:, :, settled - self.n_out : self.n_in - self.n_out].clone() for tensor in beside]
         n_settled, self.n_out = settled - self.n_out, settled
-        return better, [magnitude, before], n_settled
+        return better, magnitude, given, n_settled
 
     def _rebuild(self, frames: Tensor, first: int, stop: int, n_frames: int | None) -> Tensor:
         """Spectra of the frames from ``n_out`` to ``stop``, of the audio that windowed frames from ``first`` on make.

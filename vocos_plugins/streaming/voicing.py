@@ -66,9 +66,9 @@ class RefinedVoicing(Voicing):
         if hidden.shape[1] == 0:
             return None
         spectrum = self.spectrum(hidden, features)
-        beside = [spectrum.abs()]
+        magnitude, previous = spectrum.abs(), None
         for each in self.passes:
-            spectrum, beside, n_real = each(spectrum, beside, n_real, last)
+            spectrum, magnitude, previous, n_real = each(spectrum, magnitude, previous, n_real, last)
             if spectrum.shape[2] == 0:
                 return None
         skipped = self._skip(n_real, spectrum.shape[2])
