@@ -32,6 +32,23 @@ torch.set_num_threads(1)
 # start; tests/inference is about the other precisions, and tests of adapters and commands that only listen don't mind.
 os.environ["VOCOS_PLUGINS_PRECISION"] = "float32"
 
+TACOTRON2 = """
+model: !new:speechbrain.lobes.models.Tacotron2.Tacotron2
+  symbols_embedding_dim: 16
+  encoder_embedding_dim: 16
+  attention_rnn_dim: 16
+  decoder_rnn_dim: 16
+  prenet_dim: 16
+  postnet_embedding_dim: 16
+  attention_dim: 16
+  max_decoder_steps: 40
+modules:
+  model: !ref <model>
+text_to_sequence: !name:speechbrain.utils.text_to_sequence.text_to_sequence
+pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
+  loadables:
+    model: !ref <model>
+"""
 HOP = 16
 SIZES = {"dim": 16, "intermediate_dim": 32, "num_layers": 2}
 BACKBONES = {
@@ -188,6 +205,20 @@ def make_reference() -> Callable[[VocosConfig], nn.Module]:
             return IMDCTCosHead(dim, part.frame_length, part.framing, part.clip_audio)
 
     return lambda config: vocos.Vocos(features(config), backbone(config), head(config)).eval()
+
+
+@pytest.fixture(scope="session")
+def published_tacotron2(tmp_path_factory) -> Path:
+    """The folder of a tiny one with random weights, as SpeechBrain publishes them."""
+    from speechbrain.lobes.models.Tacotron2 import Tacotron2
+
+    sizes = ("symbols_embedding_dim", "encoder_embedding_dim", "attention_rnn_dim", "decoder_rnn_dim", "prenet_dim")
+    folder = tmp_path_factory.mktemp("tacotron2")
+    (folder / "hyperparams.yaml").write_text(TACOTRON2)
+    torch.manual_seed(0)
+    model = Tacotron2(**dict.fromkeys((*sizes, "postnet_embedding_dim", "attention_dim"), 16))
+    torch.save(model.state_dict(), folder / "model.ckpt")
+    return folder
 
 
 @pytest.fixture(scope="session")

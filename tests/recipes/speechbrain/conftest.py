@@ -12,7 +12,6 @@ from types import ModuleType
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "speechbrain"
 RATE = 22050
@@ -35,24 +34,6 @@ TINY = {
     "valid_dataloader_opts": "{num_workers: 0}",
     "test_dataloader_opts": "{num_workers: 0}",
 }
-
-TACOTRON2 = """
-model: !new:speechbrain.lobes.models.Tacotron2.Tacotron2
-  symbols_embedding_dim: 16
-  encoder_embedding_dim: 16
-  attention_rnn_dim: 16
-  decoder_rnn_dim: 16
-  prenet_dim: 16
-  postnet_embedding_dim: 16
-  attention_dim: 16
-  max_decoder_steps: 40
-modules:
-  model: !ref <model>
-text_to_sequence: !name:speechbrain.utils.text_to_sequence.text_to_sequence
-pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
-  loadables:
-    model: !ref <model>
-"""
 
 
 @pytest.fixture(scope="session")
@@ -87,20 +68,6 @@ def data_folder(tmp_path_factory) -> Path:
         soundfile.write(folder / "wavs" / f"LJ00{number}.wav", audio, RATE)
     lines = [f"LJ00{number}|Lamb {number}.|Mary had a little lamb." for number in range(6)]
     (folder / "metadata.csv").write_text("\n".join(lines))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tacotron2(tmp_path_factory) -> Path:
-    """The folder of a tiny model with random weights."""
-    from speechbrain.lobes.models.Tacotron2 import Tacotron2
-
-    sizes = ("symbols_embedding_dim", "encoder_embedding_dim", "attention_rnn_dim", "decoder_rnn_dim", "prenet_dim")
-    folder = tmp_path_factory.mktemp("tacotron2")
-    (folder / "hyperparams.yaml").write_text(TACOTRON2)
-    torch.manual_seed(0)
-    model = Tacotron2(**dict.fromkeys((*sizes, "postnet_embedding_dim", "attention_dim"), 16))
-    torch.save(model.state_dict(), folder / "model.ckpt")
     return folder
 
 

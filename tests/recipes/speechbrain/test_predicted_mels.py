@@ -35,11 +35,11 @@ LOG_FRAMES = 1.5  # of a phoneme in a model with random weights, about: 3 frames
 
 
 @pytest.fixture(scope="module")
-def write_mels(recipe, tacotron2, start_process, finish_process):
+def write_mels(recipe, published_tacotron2, start_process, finish_process):
     """Runs predict_mels.py in a process of its own; gives what it prints."""
 
     def run(data_folder, mels, **expected):
-        arguments = ("tacotron2", tacotron2, data_folder, mels, "--device", "cpu")
+        arguments = ("tacotron2", published_tacotron2, data_folder, mels, "--device", "cpu")
         return finish_process(start_process(recipe / "predict_mels.py", *arguments), **expected)
 
     return run
@@ -96,9 +96,9 @@ def test_tacotron2_predicts_each_frame(mels):
         assert np.isfinite(mel).all()
 
 
-def test_tacotron2_is_forced_by_the_recording(modules, tacotron2):
+def test_tacotron2_is_forced_by_the_recording(modules, published_tacotron2):
     """A frame depends on the recording's frames before it, not on those after it."""
-    tts = modules.load_model("tacotron2", str(tacotron2), "cpu")
+    tts = modules.load_model("tacotron2", str(published_tacotron2), "cpu")
     mel = torch.randn(80, 40, generator=torch.Generator().manual_seed(1)) - 5
     changed = mel.clone()
     changed[:, 20:] += 1

@@ -26,10 +26,10 @@ python() {
 """
 
 
-def test_walkthrough(walk, lj_speech, tacotron2, losses, is_sound) -> None:
+def test_walkthrough(walk, lj_speech, published_tacotron2, losses, is_sound) -> None:
     """Three runs, the last on predicted mels, and the loss falls; what comes of the second speaks, and goes to NeMo."""
     folder = lj_speech.parent / "recipes" / "speechbrain"
-    shutil.copytree(tacotron2, folder / "speechbrain" / "tts-tacotron2-ljspeech")
+    shutil.copytree(published_tacotron2, folder / "speechbrain" / "tts-tacotron2-ljspeech")
     output = walk(README, FUNCTIONS)
     assert "did not fit" not in output
     assert len(list(folder.glob("mels/wavs/*.npy"))) == 8

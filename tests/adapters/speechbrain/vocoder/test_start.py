@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,29 +11,12 @@ import soundfile
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
 PAGE = Path(__file__).parents[4] / "docs" / "start" / "speechbrain.md"
-HYPERPARAMS = """
-model: !new:speechbrain.lobes.models.Tacotron2.Tacotron2
-  symbols_embedding_dim: 16
-  encoder_embedding_dim: 16
-  attention_rnn_dim: 16
-  decoder_rnn_dim: 16
-  prenet_dim: 16
-  postnet_embedding_dim: 16
-  attention_dim: 16
-  max_decoder_steps: 40
-modules:
-  model: !ref <model>
-pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
-text_to_sequence: !name:speechbrain.utils.text_to_sequence.text_to_sequence
-"""
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch) -> Path:
+def workplace(tmp_path, monkeypatch, published_tacotron2) -> Path:
     """A folder in which SpeechBrain finds a Tacotron2 by its published name."""
-    published = tmp_path / "speechbrain" / "tts-tacotron2-ljspeech"
-    published.mkdir(parents=True)
-    (published / "hyperparams.yaml").write_text(HYPERPARAMS)
+    shutil.copytree(published_tacotron2, tmp_path / "speechbrain" / "tts-tacotron2-ljspeech")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
