@@ -65,6 +65,9 @@ def test_walkthrough(walk, environment, tts, logged, is_sound) -> None:
     (first, start), *_, (last, end) = logged(run, "TrainIterStats/G_mel")[-3:]
     assert (first, last) == (0, 2)
     assert end < start
+    assert logged(run, "TrainIterStats/current_lr_1")[-3][1] == pytest.approx(
+        1e-3
+    )  # a restored run begins at the full rate
     assert is_sound(folder / "hello.wav")
     assert Vocos.from_pretrained(folder / "my-vocos").provenance["trained_with"] == "Coqui TTS"
     assert is_sound(folder / "out.wav")
