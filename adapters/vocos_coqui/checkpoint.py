@@ -14,6 +14,7 @@ from torch import Tensor
 from vocos_plugins.checkpoint_files import CheckpointError, read_pickle, read_weights
 
 GENERATOR = "model_g."
+AVERAGE = "model_average."
 DISCRIMINATORS = "model_d."
 
 
@@ -25,7 +26,7 @@ def read_generator(address: str) -> dict[str, Tensor]:
 def read_checkpoint(address: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The generator's weights by the names of a Vocos checkpoint, and the discriminators', on the CPU.
 
-    Nothing in the file is run.
+    Of a training's file the generator is the averaged one. Nothing in the file is run.
 
     Args:
         address: a path, or what else fsspec knows, such as ``s3://``. The file is ``.safetensors``; or ``.pth``, with
@@ -55,8 +56,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         content = content["model"]
     if not (isinstance(content, Mapping) and content and all(isinstance(each, Tensor) for each in content.values())):
         raise CheckpointError(f"{path}: expected the weights of a generator or a GAN, under 'model' or bare")
-    generator, discriminators = (
+    average, generator, discriminators = (
         {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
-        for prefix in (GENERATOR, DISCRIMINATORS)
+        for prefix in (AVERAGE, GENERATOR, DISCRIMINATORS)
     )
-    return generator or dict(content), discriminators
+    return average or generator or dict(content), discriminators

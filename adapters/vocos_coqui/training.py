@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import signal
 import threading
@@ -21,7 +22,7 @@ from vocos_plugins.evaluation.measures import Measure, choose
 from vocos_plugins.mel import Alignment, MelConvention
 from vocos_plugins.training.discriminators import Discriminators
 from vocos_plugins.training.objective import Logged, Objective, Signals
-from vocos_plugins.training.schedule import LossWeights
+from vocos_plugins.training.schedule import LossWeights, Optimization
 
 from .restoring import restore
 
@@ -58,23 +59,26 @@ class TrainableVocoder(GAN):
     Attributes:
         model_g: the generator.
         model_d: both discriminators, once the trainer has asked for the criterion.
+        model_average: mean of the generator's last steps, from then on: what is evaluated, and what a checkpoint gives.
     """
 
     model_g: Vocos
     model_d: nn.ModuleDict | None
+    model_average: Vocos | None
     source: MelConvention
     alignment: Alignment
 
     def __init__(self, config: Any) -> None:
         BaseVocoder.__init__(self, config)  # GAN's own builds the parts that Coqui TTS knows
         self.model_d = None
+        self.model_average = None
         self.train_disc = False
         self._signals: Signals | None = None
         self._measures: tuple[Measure, ...] = ()
         self._stop = False
 
     def get_criterion(self) -> list[nn.Module]:
-        """Losses of the discriminators and of the generator, with new discriminators.
+        """Losses of the discriminators and of the generator, with new discriminators and a new average.
 
         Raises:
             ConfigError: the configuration can't be trained, naming the value.
@@ -92,6 +96,7 @@ class TrainableVocoder(GAN):
             read_dataclass(LossWeights, losses, "losses"),
         )
         self.model_d = nn.ModuleDict(dict(zip(PARTS, objective.discriminators, strict=True)))
+        self.model_average = copy.deepcopy(self.model_g).requires_grad_(False)
         return [DiscriminatorCriterion(objective), GeneratorCriterion(objective)]
 
     def get_optimizer(self) -> list[torch.optim.Optimizer]:
@@ -132,7 +137,7 @@ class TrainableVocoder(GAN):
         """Distances of one whole clip; the discriminators, which change, are not asked."""
         if optimizer_idx == 0:
             return {}, {}
-        fake = self(batch["input"])[:, 0].float()
+        fake = self(batch["input"], self.model_average)[:, 0].float()
         signals = criterion.objective.signals(batch["waveform"][:, 0], fake)
         losses: dict[str, Any] = criterion(signals, adversarial=False)
         real, copy = (audio[0].cpu().numpy() for audio in (signals.real, signals.fake))
@@ -166,6 +171,7 @@ class TrainableVocoder(GAN):
                 logger.warning(" > %s", note)
             logger.info(" > Generator restored from %s", trainer.args.restore_path)
             trainer.args.restore_path = ""
+            self.model_average.load_state_dict(self.model_g.state_dict())
 
     def on_init_end(self, trainer: Any) -> None:
         """Listens for SIGTERM, which schedulers send before they kill, and lets processes share gradients."""
@@ -181,7 +187,10 @@ class TrainableVocoder(GAN):
             sampler.set_epoch(trainer.epochs_done)
 
     def on_train_step_end(self, trainer: Any) -> None:
-        """On SIGTERM: what Ctrl-C does, between two steps. The trainer saves and ends."""
+        """Takes the step into the average. On SIGTERM: what Ctrl-C does, between two steps; the trainer ends."""
+        decay = Optimization(ema_decay=self.config.ema_decay).average_decay_at(trainer.total_steps_done)
+        for mean, new in zip(self.model_average.parameters(), self.model_g.parameters(), strict=True):
+            mean.lerp_(new.detach(), 1 - decay)
         stop = torch.tensor(float(self._stop), device=next(self.parameters()).device)
         if dist.is_available() and dist.is_initialized():
             # Processes get the signal in different steps; one that left alone would leave the others waiting.

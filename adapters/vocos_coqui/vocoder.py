@@ -64,6 +64,7 @@ class VocosVocoderConfig(BaseVocoderConfig):
         optimizer_params: of AdamW, for both optimizers.
         grad_clip: largest norms of the gradients, of the discriminators and of the generator; 0 for no bound.
         lr_disc, lr_gen: at first.
+        ema_decay: of the averaged generator that is evaluated, and that a checkpoint gives; 0 for none.
         lr_scheduler_disc, lr_scheduler_gen: of ``torch.optim.lr_scheduler``, by step; ``T_max`` is a run's steps.
     """
 
@@ -82,6 +83,7 @@ class VocosVocoderConfig(BaseVocoderConfig):
     grad_clip: list[float] = field(default_factory=lambda: [0.0, 0.0])
     lr_disc: float = OPTIMIZATION.learning_rate
     lr_gen: float = OPTIMIZATION.learning_rate
+    ema_decay: float = OPTIMIZATION.ema_decay
     lr_scheduler_disc: str = "CosineAnnealingLR"
     lr_scheduler_disc_params: dict = field(default_factory=lambda: {"T_max": STEPS})  # type: ignore[type-arg]
     lr_scheduler_gen: str = "CosineAnnealingLR"
@@ -125,9 +127,14 @@ class VocosVocoder(TrainableVocoder):
         self.strict = strict
         self.model_g = vocos
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - Coqui TTS's name
-        """Differentiable: mels ``(B, n_mels, T)`` of `source` to ``(B, 1, N)``, a hop shorter than `inference`."""
-        audio = self.model_g.synthesize(self.alignment(input))
+    def forward(self, input: Tensor, generator: Vocos | None = None) -> Tensor:  # noqa: A002 - Coqui TTS's name
+        """Differentiable: mels ``(B, n_mels, T)`` of `source` to ``(B, 1, N)``, a hop shorter than `inference`.
+
+        Args:
+            input: the mels.
+            generator: speaks instead of `model_g`, of the same sizes.
+        """
+        audio = (generator or self.model_g).synthesize(self.alignment(input))
         return self.alignment.trim(audio, input.shape[-1])[:, None]
 
     def inference(self, input: Tensor) -> Tensor:  # noqa: A002 - Coqui TTS's name

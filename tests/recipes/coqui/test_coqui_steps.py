@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -161,9 +162,39 @@ def test_what_a_run_can_start_from(kind, build, tmp_path):
     notes = restore(model.model_g, criterion[0].objective, str(source))
     own = kind in ("whole GAN", "our directory")
     assert (notes == []) is own
-    expected, found = donor.state_dict(), model.state_dict()
-    for key, value in expected.items():
-        assert torch.equal(found[key], value) or (key.startswith("model_d.") and not own)
+    for part in ("model_g", "model_d") if own else ("model_g",):
+        expected, found = (getattr(each, part).state_dict() for each in (donor, model))
+        assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
+def test_average_follows_the_generator(build, tmp_path):
+    """From what a run starts from, by the decay of the other recipes; it is what is evaluated and loaded."""
+    from vocos_coqui.checkpoint import read_generator
+
+    donor, _ = build(seed=1)
+    donor.model_g.save_pretrained(tmp_path / "donor")
+    model, criterion = build(ema_decay=0.75)
+    arguments = SimpleNamespace(restore_path=str(tmp_path / "donor"))
+    trainer = SimpleNamespace(args=arguments, continue_run=False, criterion=criterion, total_steps_done=1000)
+    model.on_init_start(trainer)
+    start = model.model_average.head.out.weight.clone()
+    assert torch.equal(start, donor.model_g.head.out.weight)
+    with torch.no_grad():
+        model.model_g.head.out.weight.add_(1)
+    model.on_train_step_end(trainer)
+    assert (model.model_average.head.out.weight - start - 0.25).abs().max() < TOLERANCE
+    torch.save({"model": model.state_dict()}, tmp_path / "checkpoint.pth")
+    weights = read_generator(str(tmp_path / "checkpoint.pth"))
+    assert torch.equal(weights["head.out.weight"], model.model_average.head.out.weight)
+
+
+def test_evaluation_is_of_the_average(build, batch):
+    """A generator that a step has spoilt isn't heard."""
+    model, criterion = build()
+    before = model.eval_step(batch, criterion[1], 1)[1]["G_mel"]
+    with torch.no_grad():
+        model.model_g.head.out.weight.zero_()
+    assert model.eval_step(batch, criterion[1], 1)[1]["G_mel"] == before
 
 
 def test_other_bands_renew_the_input_layer(build, make_config, tmp_path):

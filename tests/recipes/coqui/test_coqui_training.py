@@ -6,6 +6,7 @@ import runpy
 import shutil
 import signal
 from pathlib import Path
+from statistics import mean
 from types import SimpleNamespace
 
 import pytest
@@ -17,8 +18,8 @@ pytestmark = pytest.mark.xdist_group("coqui")
 
 SMALL = Path(__file__).parents[3] / "recipes" / "coqui" / "vocos-22khz-small.json"
 LOSS = "TrainIterStats/G_mel"
-# A tiny model on a few tones goes from 4 to 1 within ten steps.
-FALLS = 0.7
+# A tiny model on a few tones loses a third within eight steps; the first step alone varies by a twentieth.
+FALLS = 0.85
 # The same weights on the same mel, by two ways of calling them.
 TOLERANCE = 1e-6
 # What the last frame reaches back: for Coqui TTS one more is decoded.
@@ -50,7 +51,7 @@ def test_from_scratch(trained, logged):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     losses = [value for _, value in logged(trained, LOSS)]
-    assert losses[-1] < FALLS * losses[0]
+    assert mean(losses[-4:]) < FALLS * losses[0]
     assert len(set(logged(trained, "TrainIterStats/D_period"))) == len(losses)
     board = EventAccumulator(str(trained))
     board.Reload()
@@ -106,7 +107,7 @@ def test_ends_on_sigterm(make_config, start, run_folder, logged):
 
 
 def test_speaks_in_coqui(trained, mel):
-    """What the trainer writes loads with its configuration: the generator alone, for inference."""
+    """What the trainer writes loads with its configuration: the averaged generator alone, for inference."""
     import vocos_coqui  # noqa: F401
     from TTS.config import load_config
     from TTS.vocoder.models import setup_model
@@ -119,7 +120,8 @@ def test_speaks_in_coqui(trained, mel):
     stored = torch.load(trained / "best_model.pth", weights_only=True)["model"]
     assert any(key.startswith("model_d.") for key in stored)
     key = "backbone.embed.weight"
-    assert torch.equal(model.model_g.state_dict()[key], stored[f"model_g.{key}"])
+    assert torch.equal(model.model_g.state_dict()[key], stored[f"model_average.{key}"])
+    assert not torch.equal(stored[f"model_g.{key}"], stored[f"model_average.{key}"])
     assert model.inference(mel).shape == (1, 1, 260 * 256)
 
 

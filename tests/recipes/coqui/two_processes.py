@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -35,12 +36,13 @@ def gradients(folder: Path, *, shared: bool) -> list[Tensor]:
 
 def leaves_together(folder: Path) -> bool:
     """Whether the process goes on after a step, and ends after the one in which another has got the signal."""
-    model = build(folder)
-    model.on_train_step_end(None)
+    model, trainer = build(folder), SimpleNamespace(total_steps_done=0)
+    model.get_criterion()
+    model.on_train_step_end(trainer)
     if dist.get_rank() == 1:
         model._on_sigterm()
     try:
-        model.on_train_step_end(None)
+        model.on_train_step_end(trainer)
     except KeyboardInterrupt:
         return True
     return False
