@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
+
 QUICK = ("--measure", "mel", "--measure", "mcd")
 
 
@@ -32,6 +34,16 @@ def test_two_checkpoints_stand_side_by_side(run, model, speech, tmp_path) -> Non
     shutil.copytree(model, second)
     data = run("eval", model, second, "--data", speech, "--out", tmp_path / "out", "--json", *QUICK).stdout
     assert list(json.loads(data)["summary"]) == ["Griffin-Lim", model, str(second)]
+
+
+@pytest.mark.filterwarnings("ignore::vocos_plugins.mel.MelMismatchWarning")  # the tiny model has 12 bands
+def test_mels_of_another_convention(run, model, speech, tmp_path) -> None:
+    """As a text-to-speech model would give them; a name that nobody knows is refused."""
+    arguments = ("eval", model, "--data", speech, "--out", tmp_path / "out", "--json", *QUICK)
+    found = [json.loads(run(*arguments, *more).stdout)["summary"] for more in ((), ("--source", "coqui-default"))]
+    own, given = (summary["Griffin-Lim"]["mel"] for summary in found)
+    assert own != given
+    assert "no file, directory or known name" in run(*arguments, "--source", "coqui-defalt", code=2).output
 
 
 def test_a_bad_file_is_listed_and_the_rest_measured(run, model, speech, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from vocos_plugins.evaluation.measures import Measure
 from vocos_plugins.evaluation.report import write_evaluation
 from vocos_plugins.evaluation.systems import System, describe, line_up
 from vocos_plugins.evaluation.tables import as_data, markdown, summarize
+from vocos_plugins.mel import MelMismatch
 
 RATE = 16000
 HOP = 128
@@ -195,6 +197,23 @@ def test_each_mel_gets_its_griffin_lim(make_model) -> None:
         "c",
     ]
     assert describe(mel()) == "20 bands, 16 kHz, a frame every 128 samples"
+
+
+@pytest.mark.filterwarnings("ignore::vocos_plugins.mel.MelMismatchWarning")  # once for each pair, in any test
+def test_all_are_given_the_mel_that_is_named(make_model) -> None:
+    """One Griffin-Lim, and each model hears what `Vocos.decode` makes of the aligned mel, at the mel's rate."""
+    model = make_model("mel", "convnext", "istft", "center")
+    assert model.mel is not None
+    source = dataclasses.replace(model.mel, f_max=model.sample_rate / 4)
+    frames = torch.randn(1, source.n_mels, 50, generator=torch.Generator().manual_seed(0)) - 4
+    griffin_lim, system = line_up({"a": model}, source)
+    assert griffin_lim.mel == system.mel == source
+    assert torch.equal(system.vocode(frames), model.decode(frames, source=source)[0])
+    slower = dataclasses.replace(model.mel, sample_rate=model.sample_rate * 3 // 4)
+    (_, system) = line_up({"a": model}, slower)
+    assert len(system.vocode(frames)) == pytest.approx(49 * slower.hop_length, abs=2)
+    with pytest.raises(MelMismatch):
+        line_up({"a": model}, dataclasses.replace(slower, f_max=slower.sample_rate / 16))
 
 
 def test_what_cannot_be_lined_up(make_model) -> None:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .corpus import Address, EngineName, Format, Loaded, Resume, Root, Running, Workers, make_search, vocode
-from .options import DEFAULT_MODEL, Device, Json, Model, fail, load_mel_model, load_model
+from .options import DEFAULT_MODEL, SIDE, Device, Json, Model, alignable, fail, load_mel_model, load_model
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..corpus.jobs import Job
-    from ..mel import MelConvention
 
 CODES_MODEL = "charactr/vocos-encodec-24khz"
 EXPORTED = (".onnx", ".xml")
@@ -35,10 +34,7 @@ def decode(
     device: Device = "auto",
     source: Annotated[
         str | None,
-        typer.Option(
-            help="What the mels are of: a text-to-speech model's configuration or directory, or a convention's name, "
-            "as `vocos doctor` takes it. They are aligned. The model's own convention by default."
-        ),
+        typer.Option(help=f"What the mels are of: {SIDE}. They are aligned. The model's own convention by default."),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse mels that can only be aligned with a loss.")] = False,
     codes: Annotated[
@@ -106,7 +102,7 @@ def _of_file(model: str, backend: str | None, source: str | None, strict: bool) 
         fail(str(error))
     if not isinstance(own, MelConvention):
         fail(f"{model} decodes EnCodec features; `vocos decode` needs a checkpoint for that")
-    alignment = align(own if source is None else _alignable(source, own, strict), own, strict=strict)
+    alignment = align(own if source is None else alignable(source, own, strict=strict), own, strict=strict)
     doubter = Doubter(alignment.source)
 
     def pieces_of(job: Job) -> Iterator[Tensor]:
@@ -128,7 +124,7 @@ def _of_mels(model: str, device: str, source: str | None, strict: bool) -> Loade
     from .doubt import DoubtingDecoding
 
     vocos = load_mel_model(model, device)
-    convention = None if source is None else _alignable(source, vocos.mel, strict)
+    convention = None if source is None else alignable(source, vocos.mel, strict=strict)
     return DoubtingDecoding(vocos, convention, strict), partial(decoding, portable(model), convention, strict)
 
 
@@ -155,18 +151,3 @@ def _of_codes(model: str, device: str, source: str | None) -> Loaded:
         yield from pieces if stored.n_samples is None else cut(pieces, 0, stored.n_samples)
 
     return Pieces(vocos.sample_rate, pieces_of, lambda: {"model": model_digest(vocos)}), None
-
-
-def _alignable(source: str, target: MelConvention | None, strict: bool) -> MelConvention:
-    """The convention that a name or file stands for; ends the command if it can't be aligned to the model's."""
-    from ..doctor import resolve_side
-    from ..mel import align
-
-    try:
-        convention = resolve_side(source).convention
-        align(convention, target, strict=strict)
-    except ValueError as error:
-        fail(str(error))
-    if convention is None:
-        fail(f"{source} has no mel; EnCodec codes are no mels")
-    return convention

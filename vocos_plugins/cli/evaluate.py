@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .batch import BatchProgress
-from .options import Device, Json, fail, load_mel_model
+from .options import SIDE, Device, Json, alignable, fail, load_mel_model
 
 if TYPE_CHECKING:
     from ..evaluation.comparison import Clip
@@ -29,13 +29,20 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="NAME", help="Take this measure only; may be given again. 'all' includes slow ones."),
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Give all checkpoints this mel, aligned to their own, as they will get it from {SIDE}. "
+            "Each gets its own by default."
+        ),
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Measure checkpoints on recordings beside Griffin-Lim, and write a page to listen on.
 
-    Every recording is turned into the mel that a checkpoint takes and back. OUT gets results.md, results.json and
-    report.html.
+    Every recording is turned into the mel that a checkpoint takes, or that --source names, and back. OUT gets
+    results.md, results.json and report.html.
     """
     from ..evaluation.evaluate import evaluate as run
     from ..evaluation.measures import choose
@@ -51,8 +58,9 @@ def evaluate(
     except (ValueError, OSError) as error:
         fail(str(error))
     models = {name: load_mel_model(name, device) for name in checkpoints}
+    conventions = [alignable(source, vocos.mel) for vocos in models.values()] if source else [None]
     try:
-        systems = line_up(models)
+        systems = line_up(models, conventions[0])
     except ValueError as error:
         fail(str(error))
     if left_out:

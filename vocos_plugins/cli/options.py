@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from ..mel import MelConvention
     from ..model import Vocos
     from ..plugins import ToolkitAdapter
 
 DEFAULT_MODEL = "vocos-mel-22khz-small"
+
+# Of help texts: what `alignable` takes.
+SIDE = "a text-to-speech model's configuration or directory, or a convention's name, as `vocos doctor` takes it"
 
 Model = Annotated[
     str, typer.Option("--model", "-m", help="A bundled name, a checkpoint directory, or a repository of the hub.")
@@ -48,6 +52,21 @@ def load_mel_model(name: str, device: str) -> Vocos:
     if vocos.mel is None:
         fail(f"{name} decodes EnCodec codes; this command needs a model of mel spectrograms")
     return vocos
+
+
+def alignable(source: str, target: MelConvention | None, *, strict: bool = False) -> MelConvention:
+    """The convention that a name or file stands for; ends the command if it can't be aligned to the model's."""
+    from ..doctor import resolve_side
+    from ..mel import align
+
+    try:
+        convention = resolve_side(source).convention
+        align(convention, target, strict=strict)
+    except ValueError as error:
+        fail(str(error))
+    if convention is None:
+        fail(f"{source} has no mel; EnCodec codes are no mels")
+    return convention
 
 
 def find_adapter(toolkit: str) -> ToolkitAdapter:

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ..chunked import decode_chunks
 from ..griffin_lim import griffin_lim
-from ..mel import MelConvention
+from ..mel import MelConvention, align
 from ..model import Vocos
+from ..resampling import resample
 
 RECORDING = "recording"
 GRIFFIN_LIM = "Griffin-Lim"
@@ -33,11 +34,16 @@ class System:
     vocode: Callable[[Tensor], Tensor]
 
 
-def line_up(models: Mapping[str, Vocos]) -> tuple[System, ...]:
-    """Griffin-Lim for each mel convention that the models take, then the models, by name.
+def line_up(models: Mapping[str, Vocos], source: MelConvention | None = None) -> tuple[System, ...]:
+    """Griffin-Lim for each mel convention that the models are given, then the models, by name.
+
+    Args:
+        models: by the names of their columns.
+        source: what all are given, aligned to the mel that each takes; by default each is given its own.
 
     Raises:
         ValueError: there is no model, one takes EnCodec codes, or has the name of another column.
+        MelMismatch: ``source`` can't be aligned to a model's mel.
     """
     if not models:
         raise ValueError("there is no model to compare")
@@ -47,13 +53,13 @@ def line_up(models: Mapping[str, Vocos]) -> tuple[System, ...]:
             raise ValueError(f"{name} takes EnCodec codes; only models that take mels can be compared")
         if name in (RECORDING, GRIFFIN_LIM):
             raise ValueError(f"a model can't be called {name} here; for a directory say ./{name}")
-        conventions.setdefault(vocos.mel, name)
+        conventions.setdefault(source or vocos.mel, name)
     alone = len(conventions) == 1
     yardsticks = (
         _griffin_lim_system(GRIFFIN_LIM if alone else f"{GRIFFIN_LIM}, mel of {name}", mel, models[name])
         for mel, name in conventions.items()
     )
-    return (*yardsticks, *(_vocos_system(name, vocos) for name, vocos in models.items()))
+    return (*yardsticks, *(_vocos_system(name, vocos, source or vocos.mel) for name, vocos in models.items()))
 
 
 def describe(mel: MelConvention) -> str:
@@ -70,11 +76,13 @@ def _griffin_lim_system(name: str, convention: MelConvention, vocos: Vocos) -> S
     return System(name=name, mel=convention, vocode=vocode)
 
 
-def _vocos_system(name: str, vocos: Vocos) -> System:
+def _vocos_system(name: str, vocos: Vocos, source: MelConvention | None) -> System:
+    alignment = align(source, vocos.mel)
     device = next(vocos.parameters()).device
+    rate, wanted = vocos.sample_rate, alignment.source.sample_rate
 
     def vocode(mel: Tensor) -> Tensor:
-        return torch.cat(list(decode_chunks(vocos, mel.to(device))), dim=1)[0].float().cpu()
+        audio = torch.cat(list(decode_chunks(vocos, mel.to(device), source=source)), dim=1).float().cpu()
+        return resample(audio, rate, wanted, round(audio.shape[1] * wanted / rate))[0]
 
-    assert vocos.mel is not None  # noqa: S101
-    return System(name=name, mel=vocos.mel, vocode=vocode)
+    return System(name=name, mel=alignment.source, vocode=vocode)
