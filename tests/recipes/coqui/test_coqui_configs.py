@@ -24,6 +24,7 @@ CONVENTIONS = {
     "vocos-22khz": COQUI_LJSPEECH,
     "vocos-22khz-small": COQUI_LJSPEECH,
     "vocos-22khz-default": COQUI_DEFAULT,
+    "vocos-22khz-default-small": COQUI_DEFAULT,
     "vocos-24khz-capacitron": COQUI_CAPACITRON,
     "vocos-22khz-statistics": dataclasses.replace(
         COQUI_DEFAULT, f_min=50.0, f_max=7600.0, log_gain=1.0, normalization=STATISTICS
@@ -87,8 +88,10 @@ def test_readme_lists_what_is_there():
 
 
 def test_small_is_the_bundled_model(load):
-    """What ships can be carried on by the file that says so."""
+    """What ships can be carried on by the files that say so, the one on its own mel, the other on another."""
     from TTS.vocoder.models import setup_model
 
-    model = setup_model(load(RECIPE / "vocos-22khz-small.json"))
-    assert model.model_g.config == Vocos.from_pretrained("vocos-mel-22khz-small").config
+    bundled = Vocos.from_pretrained("vocos-mel-22khz-small").config
+    assert setup_model(load(RECIPE / "vocos-22khz-small.json")).model_g.config == bundled
+    other = setup_model(load(RECIPE / "vocos-22khz-default-small.json")).model_g.config
+    assert dataclasses.replace(other, features=bundled.features) == bundled
