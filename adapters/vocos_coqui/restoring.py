@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vocos_plugins import Vocos
 from vocos_plugins.checkpoint_files import CONFIG_FILE, WEIGHTS_FILE, CheckpointError
+from vocos_plugins.mel import MelConvention
 from vocos_plugins.training.discriminator_files import copy_fitting, load_discriminators
 from vocos_plugins.training.objective import Objective
 from vocos_plugins.training.warm_start import copy_generator
@@ -35,12 +36,14 @@ def restore(generator: Vocos, objective: Objective, source: str) -> list[str]:
     path = Path(source)
     if path.is_dir() and not (path / CONFIG_FILE).exists():
         path = path / WEIGHTS_FILE
+    mel = None
     if not path.is_file() and "://" not in source:
-        weights, own = Vocos.from_pretrained(source).state_dict(), {}
+        donor = Vocos.from_pretrained(source)
+        weights, own, mel = donor.state_dict(), {}, donor.mel
     else:
         weights, own = read_checkpoint(source if "://" in source else str(path))
         path = path.parent
-    notes = _restore_generator(generator, weights, source)
+    notes = _restore_generator(generator, weights, source, mel)
     if not own:
         return notes + load_discriminators(objective, path)
     parts = {"multi_period": objective.multi_period, "multi_resolution": objective.multi_resolution}
@@ -50,7 +53,11 @@ def restore(generator: Vocos, objective: Objective, source: str) -> list[str]:
     return notes
 
 
-def _restore_generator(generator: Vocos, weights: Mapping[str, Tensor], source: str) -> list[str]:
+def _restore_generator(
+    generator: Vocos, weights: Mapping[str, Tensor], source: str, mel: MelConvention | None
+) -> list[str]:
+    if mel is not None:
+        return copy_generator(weights, generator, source, mel)
     try:
         load_weights(generator, weights, source)
     except CheckpointError:

@@ -113,10 +113,10 @@ def _bin_mapping(source: MelConvention, target: MelConvention) -> Tensor:
     distance = (position[:, None] - torch.arange(source.n_fft // 2 + 1, dtype=torch.float64)).abs()
     mapping = (1 - distance).clamp_min(0.0)
     emphasis = _emphasis(target, frequency) / _emphasis(source, frequency).clamp_min(1e-2)
-    return mapping * emphasis[:, None] * _level(source, target)
+    return mapping * emphasis[:, None] * level(source, target)
 
 
-def _level(source: MelConvention, target: MelConvention) -> float:
+def level(source: MelConvention, target: MelConvention) -> float:
     """What a window and a rate do to the magnitude of noise; that of a tone follows the window's sum instead.
 
     Speech lies between the two; on speech, the noise's factor comes out best.

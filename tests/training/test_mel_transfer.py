@@ -1,0 +1,130 @@
+"""A first layer that reads another mel: against what it makes of its own mel of the same speech."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from vocos_plugins import MelConvention, Vocos
+from vocos_plugins.audio_files import read_blocks
+from vocos_plugins.demo.clips import CLIPS
+from vocos_plugins.evaluation.comparison import compare
+from vocos_plugins.evaluation.measures import choose
+from vocos_plugins.evaluation.systems import line_up
+from vocos_plugins.mel import MelSpectrogram
+from vocos_plugins.training import mel_transfer
+from vocos_plugins.training.mel_transfer import reads_otherwise, translate_input, translate_output
+from vocos_plugins.training.warm_start import copy_generator
+
+OWN = MelConvention(
+    sample_rate=22050,
+    n_fft=1024,
+    win_length=1024,
+    hop_length=256,
+    n_mels=80,
+    f_max=8000,
+    mel_scale="slaney",
+    mel_norm="slaney",
+    guard_value=1e-5,
+)
+EDGE = 3  # frames of a kernel of 7 beyond which there are zeros
+
+
+def to(**fields: object) -> MelConvention:
+    return dataclasses.replace(OWN, **fields)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def unheard(monkeypatch) -> torch.Tensor:
+    """A clip, ``(1, N)`` at 22.05 kHz, that the map isn't made of."""
+    monkeypatch.setattr(mel_transfer, "CLIPS", CLIPS[1:])
+    return torch.cat(list(read_blocks(CLIPS[0].path, OWN.sample_rate)), dim=1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "most"),
+    [
+        # Another logarithm: nothing is lost but what the ridge takes.
+        (to(log="log10", log_gain=20.0), 0.02),
+        (to(f_max=None), 0.2),
+        (to(n_mels=100, f_max=None), 0.2),
+        (to(mel_scale="htk", win_length=800), 0.2),
+    ],
+)
+def test_reads_another_mel_as_its_own(wanted, most, unheard) -> None:
+    """Of a voice that the map hasn't seen, in nepers a band: a layer that hands its bands on shows them as they are."""
+    identity = torch.zeros(OWN.n_mels, OWN.n_mels, 7)
+    identity[:, :, EDGE] = torch.eye(OWN.n_mels)
+    weight, bias, told = translate_input(identity, torch.zeros(OWN.n_mels), OWN, wanted)
+    found = F.conv1d(MelSpectrogram(wanted)(unheard), weight, bias, padding=EDGE)
+    error = (found - MelSpectrogram(OWN)(unheard)).abs().mean()
+    assert error < most
+    assert told < most
+
+
+def test_a_layer_of_random_weights(unheard) -> None:
+    """All taps of the kernel read alike."""
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(16, OWN.n_mels, 7, generator=generator), torch.randn(16, generator=generator)
+    wanted = to(log="log10")
+    expected = F.conv1d(MelSpectrogram(OWN)(unheard), weight, bias)
+    weight, bias, _ = translate_input(weight, bias, OWN, wanted)
+    error = (F.conv1d(MelSpectrogram(wanted)(unheard), weight, bias) - expected).square().mean().sqrt()
+    assert error < 0.02 * expected.square().mean().sqrt()  # the ridge, as above
+
+
+@pytest.mark.parametrize("fields", [{"f_max": None}, {"sample_rate": 16000}])
+def test_a_model_begins_where_it_can_be_understood(fields) -> None:
+    """The bundled model on other bands and bins: copied as it is, it gives others than went in."""
+    bundled = Vocos.from_pretrained("vocos-mel-22khz-small")
+    wanted = dataclasses.replace(bundled.mel, **fields)
+    models = {name: Vocos(dataclasses.replace(bundled.config, features=wanted)).eval() for name in ("copied", "read")}
+    assert copy_generator(bundled.state_dict(), models["copied"], "bundled") == []
+    (note,) = copy_generator(bundled.state_dict(), models["read"], "bundled", bundled.mel)
+    assert "reads this one's bands with a mean error of 0." in note
+    comparison = compare(line_up(models), CLIPS[0], choose(["mel"])[0])
+    scores = {name: each.scores["mel"].value for name, each in comparison.renditions.items()}
+    assert scores["read"] < scores["copied"] / 2
+
+
+def test_rows_go_by_frequency() -> None:
+    """Magnitudes to the bins of another rate and size, phases to the same part of the rate."""
+    n_own, wanted = OWN.n_fft // 2 + 1, to(sample_rate=16000, n_fft=512, win_length=512)
+    hz = torch.linspace(0, OWN.sample_rate / 2, n_own)
+    rows = torch.cat([hz, torch.arange(n_own) / (n_own - 1)])
+    weight, bias = translate_output(rows[:, None], rows, OWN, wanted, 512, prior=True)
+    n_bins = 512 // 2 + 1
+    expected = torch.linspace(0, wanted.sample_rate / 2, n_bins)
+    assert (weight[:n_bins, 0] - expected).abs().max() < 1e-2
+    assert (bias[n_bins:] - torch.arange(n_bins) / (n_bins - 1)).abs().max() < 1 / n_own
+    kept = translate_output(rows[:, None], rows, OWN, to(f_max=None), OWN.n_fft, prior=False)[1]
+    assert torch.equal(kept, rows)
+    mended = translate_output(rows[:, None], rows, OWN, to(f_max=None), OWN.n_fft, prior=True)[1]
+    assert torch.equal(mended[:n_own], torch.where((hz < 8000) | (hz == hz[-1]), hz, 0.0))
+
+
+def test_other_rates_are_read_at_the_same_times() -> None:
+    """From 22.05 kHz to 16 kHz with a window as long in seconds; what has no frames so far apart is refused."""
+    wanted = to(sample_rate=16000, n_fft=1024, win_length=743)
+    _, _, error = translate_input(torch.randn(4, OWN.n_mels, 7), torch.zeros(4), OWN, wanted)
+    assert error < 0.2
+    with pytest.raises(ValueError, match="hop_length"):
+        translate_input(
+            torch.randn(4, OWN.n_mels, 7), torch.zeros(4), OWN, to(n_fft=4096, win_length=4096, hop_length=2048)
+        )
+
+
+@pytest.mark.parametrize(
+    ("fields", "otherwise"),
+    [
+        ({"framing": "same", "guard": "add", "guard_value": 1e-8, "pad_mode": "constant"}, False),
+        ({"f_max": 11025}, True),
+        ({"log": "log10"}, True),
+    ],
+)
+def test_what_a_layer_misreads(fields, otherwise) -> None:
+    """Bands and values; not half a hop, and not a guard."""
+    assert reads_otherwise(OWN, to(**fields)) is otherwise
