@@ -76,7 +76,7 @@ def make_config() -> Callable[..., VocosConfig]:
         heads = {
             "istft": ISTFT(n_fft=4 * hop, hop_length=hop, framing=framing),
             "prior": ISTFT(n_fft=4 * hop, hop_length=hop, framing=framing, amplitude_prior=features == "mel"),
-            "refined": ISTFT(n_fft=4 * hop, hop_length=hop, framing=framing, refinement_steps=2),
+            "refined": ISTFT(n_fft=4 * hop, hop_length=hop, framing=framing, refinement_steps=2, contrast=1.1),
             "imdct-symexp": IMDCTSymExp(frame_length=2 * hop, framing=framing),
             "imdct-cos": IMDCTCos(frame_length=2 * hop, framing=framing),
             "wavenext": WaveNeXt(n_fft=4 * hop, hop_length=hop),

@@ -34,7 +34,7 @@ def changed(config: VocosConfig, **parts: object) -> VocosConfig:
 CONFIGS = {
     "plain": PLAIN,
     "prior": changed(PLAIN, head=ISTFT(n_fft=64, hop_length=16, amplitude_prior=True)),
-    "refined": changed(PLAIN, head=ISTFT(n_fft=64, hop_length=16, refinement_steps=2)),
+    "refined": changed(PLAIN, head=ISTFT(n_fft=64, hop_length=16, refinement_steps=2, contrast=1.1)),
     "resnet": changed(PLAIN, backbone=ResNet(dim=16, num_blocks=2, layer_scale_init_value=0.25)),
     "symexp": changed(PLAIN, head=IMDCTSymExp(frame_length=32, sample_rate=16000, clip_audio=True)),
     "cos": changed(PLAIN, head=IMDCTCos(frame_length=32)),
@@ -114,7 +114,8 @@ REMOVED = object()
     ("path", "value", "message"),
     [
         ("head.hop_lenght", 16, r"head: unknown key 'hop_lenght'; did you mean 'hop_length'\?"),
-        ("head.zzz", 1, "head: unknown key 'zzz'; known are amplitude_prior, framing"),
+        ("head.zzz", 1, "head: unknown key 'zzz'; known are amplitude_prior, contrast, framing"),
+        ("head.contrast", 0.1, "contrast must be between 0.5 and 2, got 0.1"),
         ("haed", {}, r"unknown key 'haed'; did you mean 'head'\?"),
         ("head", REMOVED, "the configuration: missing head"),
         ("features.n_mels", REMOVED, "features: missing n_mels"),

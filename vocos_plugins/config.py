@@ -80,7 +80,8 @@ class ISTFT:
     """Magnitude and phase of an STFT.
 
     ``amplitude_prior`` makes the magnitude a residual over the mel's own; ``refinement_steps`` are passes of fast
-    Griffin-Lim over the result (`refinement`).
+    Griffin-Lim over the result (`refinement`). ``contrast`` is for use, not for training: each bin comes to lie so many
+    times as far below its frame's strongest, in decibels.
     """
 
     n_fft: int
@@ -88,6 +89,7 @@ class ISTFT:
     framing: Framing = "center"
     amplitude_prior: bool = False
     refinement_steps: int = 0
+    contrast: float = 1.0
 
     def __post_init__(self) -> None:
         _check_sizes(self, "hop_length")
@@ -97,6 +99,10 @@ class ISTFT:
             raise ValueError(f"n_fft={self.n_fft} leaves gaps between frames of hop_length={self.hop_length}")
         if self.refinement_steps < 0:
             raise ValueError(f"refinement_steps must not be negative, got {self.refinement_steps}")
+        if not 0.5 <= self.contrast <= 2.0:
+            raise ValueError(
+                f"contrast must be between 0.5 and 2, got {self.contrast}; 1 leaves magnitudes as they are"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
