@@ -80,8 +80,8 @@ class ISTFT:
     """Magnitude and phase of an STFT.
 
     ``amplitude_prior`` makes the magnitude a residual over the mel's own; ``refinement_steps`` are passes of fast
-    Griffin-Lim over the result (`refinement`). ``contrast`` is for use, not for training: each bin comes to lie so many
-    times as far below its frame's strongest, in decibels.
+    Griffin-Lim over the result (`refinement`). ``contrast`` deepens the valleys of the spectrum
+    in use, not in training (`contrast.contrasted`).
     """
 
     n_fft: int

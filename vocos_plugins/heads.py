@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from . import config
+from .contrast import contrasted
 from .mel.compression import expand
 from .mel.convention import MelConvention
 from .mel.filterbank import hz_to_mel, mel_to_hz
-from .refinement import MOMENTUM, TINY, refine
+from .refinement import MOMENTUM, refine
 from .spectral import Float32Buffers, imdct, imdct_frames, istft, istft_frames, output_length, sine_window, stft
 
 # Upper bound on magnitudes and MDCT coefficients: an untrained or wrongly fed model stays finite.
@@ -110,25 +111,8 @@ class ISTFTHead(nn.Module):
             log_magnitude = log_magnitude + self.prior(features)
         magnitude = log_magnitude.exp().clamp_max(MAX_MAGNITUDE)
         if not self.training:
-            magnitude = contrasted(magnitude, self.options.contrast, dim=1)
+            magnitude = contrasted(magnitude, self.options, dim=1)
         return torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
-
-
-def contrasted(magnitude: Tensor, contrast: float, dim: int) -> Tensor:
-    """Magnitudes that lie ``contrast`` times as far, in decibels, below the strongest of their frame.
-
-    What is trained by distances of spectra gives the middle of what a bin may be, and passes of the refinement fill
-    valleys up: they come out too shallow. In training it would be unlearnt again.
-
-    Args:
-        magnitude: of any shape, none negative.
-        contrast: 1 leaves all as it is.
-        dim: along which the bins of a frame lie.
-    """
-    if contrast == 1.0:
-        return magnitude
-    strongest = magnitude.amax(dim, keepdim=True).clamp_min(TINY)
-    return magnitude * (magnitude / strongest).pow(contrast - 1)
 
 
 class IMDCTHead(nn.Module):

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ..heads import MAX_MAGNITUDE, IMDCTHead, IMDCTSymExpHead, ISTFTHead, contrasted
+from ..contrast import contrasted
+from ..heads import MAX_MAGNITUDE, IMDCTHead, IMDCTSymExpHead, ISTFTHead
 from ..model import Vocos
 from ..refinement import FADE, MOMENTUM, TINY, ahead
 from ..spectral import imdct
@@ -27,7 +28,7 @@ class RealISTFTHead(nn.Module):
         self.out = head.out
         self.prior = head.prior
         self.refinement_steps = options.refinement_steps
-        self.contrast = options.contrast
+        self.options = options
         self.stft = RealSTFT(window)
         self.overlap_add = OverlapAdd(options.n_fft, options.hop_length, options.framing, window)
 
@@ -49,7 +50,7 @@ class RealISTFTHead(nn.Module):
         magnitude = log_magnitude.exp()
         if self.prior is not None:
             magnitude = magnitude * self.prior.magnitude(features).transpose(1, 2)
-        magnitude = contrasted(magnitude.clamp_max(MAX_MAGNITUDE), self.contrast, dim=2)
+        magnitude = contrasted(magnitude.clamp_max(MAX_MAGNITUDE), self.options, dim=2)
         return magnitude, phase.cos(), phase.sin()
 
     def _refined(self, magnitude: Tensor, x: Tensor, y: Tensor) -> Tensor:

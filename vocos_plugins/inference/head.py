@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
-from ..heads import MAX_MAGNITUDE, ISTFTHead, contrasted
+from ..contrast import contrasted
+from ..heads import MAX_MAGNITUDE, ISTFTHead
 from ..refinement import MOMENTUM, ahead, gain
 from ..spectral import ENVELOPE_FLOOR, frame_padding, output_length
 from .onednn import ROWS, Linear
@@ -66,7 +67,7 @@ class FastISTFT:
             magnitude = log_magnitude.exp()
             if self.head.prior is not None:
                 magnitude.mul_(self.head.prior.magnitude(features[None, :, rows])[0].t())
-            magnitude = contrasted(magnitude.clamp_max_(MAX_MAGNITUDE), self.head.options.contrast, dim=1)
+            magnitude = contrasted(magnitude.clamp_max_(MAX_MAGNITUDE), self.head.options, dim=1)
             if self.head.options.refinement_steps:
                 magnitudes.append(magnitude)
             yield torch.complex(magnitude * phase.cos(), magnitude * phase.sin())

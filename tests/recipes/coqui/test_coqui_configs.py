@@ -24,7 +24,6 @@ CONVENTIONS = {
     "vocos-22khz": COQUI_LJSPEECH,
     "vocos-22khz-small": COQUI_LJSPEECH,
     "vocos-22khz-default": COQUI_DEFAULT,
-    "vocos-22khz-default-small": COQUI_DEFAULT,
     "vocos-24khz-capacitron": COQUI_CAPACITRON,
     "vocos-22khz-statistics": dataclasses.replace(
         COQUI_DEFAULT, f_min=50.0, f_max=7600.0, log_gain=1.0, normalization=STATISTICS
@@ -49,7 +48,7 @@ def load(tmp_path, monkeypatch):
 
 def test_every_convention_has_a_configuration() -> None:
     """Those of Coqui TTS's own recipes, and two rates that it has none for."""
-    assert {path.stem for path in CONFIGS} == {*CONVENTIONS, "vocos-16khz", "vocos-44khz"}
+    assert {path.stem for path in CONFIGS} == {*CONVENTIONS, "vocos-16khz", "vocos-16khz-small", "vocos-44khz"}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -93,5 +92,5 @@ def test_small_is_the_bundled_model(load):
 
     bundled = Vocos.from_pretrained("vocos-mel-22khz-small").config
     assert setup_model(load(RECIPE / "vocos-22khz-small.json")).model_g.config == bundled
-    other = setup_model(load(RECIPE / "vocos-22khz-default-small.json")).model_g.config
+    other = setup_model(load(RECIPE / "vocos-16khz-small.json")).model_g.config
     assert dataclasses.replace(other, features=bundled.features) == bundled
