@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 
+from vocos_plugins import Vocos
 from vocos_plugins.export import Exportable, OnnxSession
 from vocos_plugins.export.int8 import equalize, quantize_onnx
 from vocos_plugins.export.onnx import onnx_model, sign, trace
@@ -47,13 +48,17 @@ def test_equalizing_evens_channels_out(bundled) -> None:
     assert spread(backbone) < before / 2
 
 
-def test_it_is_better_than_plain_quantization(bundled, session) -> None:
-    """By 3 dB at least on shipped speech; and groups, which OpenVINO has, are better still."""
-    plain = quantize_onnx(trace(Exportable(bundled), "mel"))
-    evened, grouped = session(bundled, precision="int8"), session(bundled, "openvino", "int8")
+def test_it_is_better_than_plain_quantization(session) -> None:
+    """By 3 dB at least on shipped speech; and groups, which OpenVINO has, are better still.
+
+    Without passes of the refinement, which magnify any rounding as far as phases can differ at all.
+    """
+    vocos = Vocos.from_pretrained("vocos-mel-22khz-small", refinement_steps=0)
+    plain = quantize_onnx(trace(Exportable(vocos), "mel"))
+    evened, grouped = session(vocos, precision="int8"), session(vocos, "openvino", "int8")
     sign(plain, evened.metadata)
     sessions = (OnnxSession(plain.SerializeToString()), evened, grouped)
-    qualities = [measure(each, bundled).snr_db for each in sessions]
+    qualities = [measure(each, vocos).snr_db for each in sessions]
     assert qualities[0] + 3 < qualities[1] < qualities[2]
 
 

@@ -18,7 +18,7 @@ from vocos_plugins.training.config import TrainingConfig
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 ALL = sorted(path for kind in ("yaml", "json") for path in RECIPES.rglob(f"*.{kind}"))
-N_CONFIGS = {"coqui": 7, "lightning": 10, "nemo": 16, "speechbrain": 8}
+N_CONFIGS = {"coqui": 8, "lightning": 10, "nemo": 17, "speechbrain": 9}
 PARTS = {"base", "recorded", "predicted"}  # of NeMo's: not run by themselves
 COMMANDS = {
     "coqui": "python recipes/coqui/train_vocos.py --config_path recipes/coqui/{path.name}",

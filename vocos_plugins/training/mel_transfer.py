@@ -68,7 +68,7 @@ def translate_output(
     """Moves the rows of an inverse-STFT head's layer to the bins of another grid.
 
     Log magnitudes go by frequency, interpolated; phases, whose steps from frame to frame go by the bin's part of the
-    sample rate, by that. From 22.05 to 16 kHz this alone took a model's PESQ from 1.1 to 3.3.
+    sample rate, by that. From 22.05 to 16 kHz this took the bundled model's PESQ from 1.1 to 3.3.
 
     Args:
         weight, bias: ``(own n_fft + 2, C)`` and ``(own n_fft + 2,)``, magnitudes first.
