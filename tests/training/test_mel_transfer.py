@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.audio_files import read_blocks
+from vocos_plugins.config import ISTFT, ConvNeXt, IMDCTCos, VocosConfig
 from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.evaluation.comparison import compare
 from vocos_plugins.evaluation.measures import choose
@@ -88,6 +89,17 @@ def test_a_model_begins_where_it_can_be_understood(fields) -> None:
     comparison = compare(line_up(models), CLIPS[0], choose(["mel"])[0])
     scores = {name: each.scores["mel"].value for name, each in comparison.renditions.items()}
     assert scores["read"] < scores["copied"] / 2
+
+
+def test_rows_of_another_head_are_left() -> None:
+    """They are no magnitudes and phases: the layer starts anew, and is named."""
+    backbone = ConvNeXt(dim=16, intermediate_dim=32, num_layers=1)
+    donor = Vocos(VocosConfig(features=OWN, backbone=backbone, head=IMDCTCos(frame_length=512)))
+    head = ISTFT(n_fft=1024, hop_length=256)
+    model = Vocos(VocosConfig(features=to(f_max=None), backbone=backbone, head=head))
+    notes = copy_generator(donor.state_dict(), model, "donor", OWN)
+    assert "head.out.weight" in notes[-1]
+    assert "did not fit" in notes[-1]
 
 
 def test_rows_go_by_frequency() -> None:

@@ -76,10 +76,11 @@ def _take_over_mel(weights: dict[str, Tensor], vocos: Vocos, source: str, own: M
     except ValueError:
         return f"{told}, with frames that are too far apart to translate; the model will have to adapt"
     weights.update({f"{EMBED}.weight": weight, f"{EMBED}.bias": bias})
-    if isinstance(vocos.head, ISTFTHead) and f"{OUT}.weight" in weights:
+    # Other heads have other numbers of rows.
+    if isinstance(vocos.head, ISTFTHead) and len(weights.get(f"{OUT}.bias", ())) == own.n_fft + 2:
         n_fft, prior = vocos.head.options.n_fft, vocos.head.prior is not None
         weight, bias = translate_output(
             weights[f"{OUT}.weight"], weights[f"{OUT}.bias"], own, wanted, n_fft, prior=prior
         )
         weights.update({f"{OUT}.weight": weight, f"{OUT}.bias": bias})
-    return f"{told}; its first layer reads this one's bands with a mean error of {error:.2f} nepers"
+    return f"{told}; its first layer reads this one's bands with a mean error of {error:.2f} in its values"
