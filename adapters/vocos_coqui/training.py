@@ -20,6 +20,7 @@ from vocos_plugins import Vocos
 from vocos_plugins.config_mapping import ConfigError, read_dataclass
 from vocos_plugins.evaluation.measures import Measure, choose
 from vocos_plugins.mel import Alignment, MelConvention
+from vocos_plugins.training.averaging import update_average
 from vocos_plugins.training.discriminators import Discriminators
 from vocos_plugins.training.objective import Logged, Objective, Signals
 from vocos_plugins.training.schedule import LossWeights, Optimization
@@ -189,8 +190,7 @@ class TrainableVocoder(GAN):
     def on_train_step_end(self, trainer: Any) -> None:
         """Takes the step into the average. On SIGTERM: what Ctrl-C does, between two steps; the trainer ends."""
         decay = Optimization(ema_decay=self.config.ema_decay).average_decay_at(trainer.total_steps_done)
-        for mean, new in zip(self.model_average.parameters(), self.model_g.parameters(), strict=True):
-            mean.lerp_(new.detach(), 1 - decay)
+        update_average(self.model_average, self.model_g, decay)
         stop = torch.tensor(float(self._stop), device=next(self.parameters()).device)
         if dist.is_available() and dist.is_initialized():
             # Processes get the signal in different steps; one that left alone would leave the others waiting.

@@ -18,6 +18,7 @@ from torch import Tensor
 from vocos_plugins import Vocos
 from vocos_plugins.config_mapping import ConfigError
 from vocos_plugins.mel import MelSpectrogram
+from vocos_plugins.training.averaging import update_average
 from vocos_plugins.training.callbacks import Examples
 from vocos_plugins.training.discriminator_files import save_discriminators
 from vocos_plugins.training.objective import Objective
@@ -134,7 +135,7 @@ class TrainingSide(Base):
             self._descend(optimizers[1], loss)
         loss, terms = objective.generator_loss(signals, bandwidth_hz, adversarial=adversarial)
         self._descend(optimizers[0], loss)
-        self._update_average(step)
+        update_average(self.average, self.generator, self.optimization.average_decay_at(step))
         values = {f"train/{name}": value for name, value in (logged | terms).items()}
         self.log_dict({**values, "train/learning_rate": rate}, batch_size=len(signals.fake))
         self.log("g_l1_loss", terms["generator/mel"], prog_bar=True, logger=False, batch_size=len(signals.fake))
@@ -214,12 +215,6 @@ class TrainingSide(Base):
         if self.optimization.gradient_clip is not None:
             self.clip_gradients(optimizer, self.optimization.gradient_clip, "norm")
         optimizer.step()
-
-    @torch.no_grad()
-    def _update_average(self, step: int) -> None:
-        decay = self.optimization.average_decay_at(step)
-        for mean, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            mean.lerp_(new, 1 - decay)
 
     def _max_steps(self) -> int:
         return int(self.trainer.max_steps if self.trainer.max_steps > 0 else self.trainer.estimated_stepping_batches)

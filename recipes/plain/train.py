@@ -26,6 +26,7 @@ from torch import Tensor
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
 from vocos_plugins.mel.filterbank import mel_filterbank
+from vocos_plugins.training.averaging import update_average
 
 SAMPLE_RATE = 22050
 BATCH_SIZE = 8
@@ -219,10 +220,7 @@ def main() -> None:
         (MEL_WEIGHT * mel_loss + PHASE_WEIGHT * phase_loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimizer.step()
-        decay = min(EMA_DECAY, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for mean, new in zip(average.parameters(), model.parameters(), strict=True):
-                mean.lerp_(new, 1 - decay)
+        update_average(average, model, min(EMA_DECAY, (step + 1) / (step + 10)))
         means += (float(mel_loss.detach()), float(phase_loss.detach()))
         if (step + 1) % 100 == 0:
             rate = 100 / (time.perf_counter() - since)

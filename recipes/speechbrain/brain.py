@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from validation import Validation
 
+from vocos_plugins.training.averaging import update_average
 from vocos_plugins.training.objective import Logged, Objective, Signals
 
 logger = get_logger(__name__)
@@ -105,7 +106,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
             loss, terms = self.objective.generator_loss(signals, bandwidth_hz, adversarial=adversarial)
         self._descend("generator", loss)
         self.scaler.update()
-        self._update_average()
+        update_average(self.average, self.generator, self.optimization.average_decay_at(self.optimizer_step))
         self.optimizer_step += 1
         for name, value in {**logged, **terms, "steps": torch.ones_like(loss)}.items():
             self.sums[name] += value.detach()
@@ -193,12 +194,6 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
             self.scaler.unscale_(optimizer)
             clip_grad_norm_(self.modules[name].parameters(), self.optimization.gradient_clip)
         self.scaler.step(optimizer)
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = self.optimization.average_decay_at(self.optimizer_step)
-        for mean, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            mean.lerp_(new, 1 - decay)
 
     def _end_loaders(self) -> None:
         """Ends their processes, which an epoch that was left early would leave behind.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..model import Vocos
+from .averaging import update_average
 from .config import TrainingConfig
 from .data import Clip
 from .inputs import build_inputs
@@ -80,7 +81,8 @@ class VocosTraining(lightning.LightningModule):
         loss, terms = self.objective.generator_loss(signals, bandwidth_hz, adversarial=self.adversarial)
         logged |= terms
         self._descend(optimizers[0], loss)
-        self._update_average()
+        decay = self.config.optimization.average_decay_at(self.generator_step)
+        update_average(self.average, self.vocos, decay)
         self.generator_step += 1
         self.log_dict(
             {**{f"train/{name}": value for name, value in logged.items()}, "train/learning_rate": rate},
@@ -105,9 +107,3 @@ class VocosTraining(lightning.LightningModule):
         if self.config.optimization.gradient_clip is not None:
             self.clip_gradients(optimizer, self.config.optimization.gradient_clip, "norm")
         optimizer.step()
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = self.config.optimization.average_decay_at(self.generator_step)
-        for mean, new in zip(self.average.parameters(), self.vocos.parameters(), strict=True):
-            mean.lerp_(new, 1 - decay)
