@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--refinement-steps", type=int, help="of the head; by default as many as it was trained with")
-    parser.add_argument("--contrast", type=float, default=1.0, help="of the head")
+    parser.add_argument("--contrast", type=float, help="of the head; by default what its configuration has")
     parser.add_argument(
         "--toward", type=Path, help="a model of an earlier or later state of the training, to be blended in"
     )
@@ -69,8 +69,9 @@ def main() -> None:
         blend(vocos, Vocos.from_pretrained(args.toward), args.share)
     if args.refinement_steps is not None:
         vocos.set_refinement_steps(args.refinement_steps)
-    options = dataclasses.replace(vocos.config.head, contrast=args.contrast)
-    vocos.config = dataclasses.replace(vocos.config, head=options)
+    if args.contrast is not None:
+        head = dataclasses.replace(vocos.config.head, contrast=args.contrast)
+        vocos.config = dataclasses.replace(vocos.config, head=head)
     vocos.provenance |= {"licence": "MIT", **({"training": args.note} if args.note else {})}
     vocos.provenance["data"] = training_data(args.manifest)
     save_pretrained(vocos, CHECKPOINTS / args.name, half=True)

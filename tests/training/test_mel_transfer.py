@@ -16,21 +16,12 @@ from vocos_plugins.evaluation.comparison import compare
 from vocos_plugins.evaluation.measures import choose
 from vocos_plugins.evaluation.systems import line_up
 from vocos_plugins.mel import MelSpectrogram
+from vocos_plugins.plugins import mel_conventions
 from vocos_plugins.training import mel_transfer
 from vocos_plugins.training.mel_transfer import reads_otherwise, translate_input, translate_output
 from vocos_plugins.training.warm_start import copy_generator
 
-OWN = MelConvention(
-    sample_rate=22050,
-    n_fft=1024,
-    win_length=1024,
-    hop_length=256,
-    n_mels=80,
-    f_max=8000,
-    mel_scale="slaney",
-    mel_norm="slaney",
-    guard_value=1e-5,
-)
+OWN = mel_conventions()["vocos-22khz"]
 EDGE = 3  # frames of a kernel of 7 beyond which there are zeros
 
 

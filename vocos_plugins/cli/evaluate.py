@@ -58,9 +58,9 @@ def evaluate(
     except (ValueError, OSError) as error:
         fail(str(error))
     models = {name: load_mel_model(name, device) for name in checkpoints}
-    conventions = [alignable(source, vocos.mel) for vocos in models.values()] if source else [None]
+    convention = alignable(source, models[checkpoints[0]].mel) if source else None
     try:
-        systems = line_up(models, conventions[0])
+        systems = line_up(models, convention)
     except ValueError as error:
         fail(str(error))
     if left_out:

@@ -27,7 +27,6 @@ class RealISTFTHead(nn.Module):
         options, window = head.options, head.istft.window.double()
         self.out = head.out
         self.prior = head.prior
-        self.refinement_steps = options.refinement_steps
         self.options = options
         self.stft = RealSTFT(window)
         self.overlap_add = OverlapAdd(options.n_fft, options.hop_length, options.framing, window)
@@ -39,7 +38,7 @@ class RealISTFTHead(nn.Module):
     def spectrum(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Magnitude, and cosine and sine of the phase, ``(B, T, n_fft // 2 + 1)``, refined where the head is."""
         magnitude, x, y = self.predicted(hidden, features)
-        if self.refinement_steps:
+        if self.options.refinement_steps:
             parts = self.stft.restore(self._refined(magnitude, x, y))
             x, y = (parts / torch.cat([magnitude, magnitude], dim=2).clamp_min(TINY)).chunk(2, dim=2)
         return magnitude, x, y
@@ -56,12 +55,12 @@ class RealISTFTHead(nn.Module):
     def _refined(self, magnitude: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """As `refinement.refine`; gives spectra in the order of `RealSTFT`."""
         spectra = self.stft.arrange(torch.cat([magnitude * x, magnitude * y], dim=2))
-        if self.refinement_steps == 0:
+        if self.options.refinement_steps == 0:
             return spectra
         wanted = self.stft.arrange(torch.cat([magnitude, magnitude], dim=2)).abs()
         fade = FADE * wanted.square() + TINY
         previous: Tensor | None = None
-        for _ in range(self.refinement_steps):
+        for _ in range(self.options.refinement_steps):
             signal = self._audio(spectra)
             rebuilt = self.stft.analyse(self.overlap_add.frames(ahead(signal, previous, MOMENTUM)))
             real, imaginary = rebuilt.square().chunk(2, dim=3)
