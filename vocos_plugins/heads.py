@@ -54,10 +54,13 @@ class AmplitudePrior(Float32Buffers):
         """The same before the logarithm."""
         linear = expand(mel.to(self.inverse.dtype), self.mel)
         with torch.autocast(linear.device.type, enabled=False):  # in bfloat16, bins between bands go astray
-            magnitude = torch.matmul(self.inverse, linear)
+            return self.bounded(torch.matmul(self.inverse, linear))
+
+    def bounded(self, inverted: Tensor) -> Tensor:
+        """Magnitudes of what the pseudo-inverse gives, in any order, which may be negative or nothing."""
         if self.mel.power == 2:
-            magnitude = magnitude.clamp_min(0.0).sqrt()
-        return magnitude.clamp_min(PRIOR_FLOOR)
+            inverted = inverted.clamp_min(0.0).sqrt()
+        return inverted.clamp_min(PRIOR_FLOOR)
 
 
 class ISTFTHead(nn.Module):

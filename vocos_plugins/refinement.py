@@ -33,10 +33,11 @@ def refine(
         momentum: 0 is the original algorithm (Griffin and Lim, 1984); 0.99 is the fast one.
     """
     previous: Tensor | None = None
+    least = least_power(magnitude)
     for _ in range(n_iter):
         signal = invert(spectrum)
         rebuilt = analyse(ahead(signal, previous, momentum))
-        spectrum = rebuilt * gain(rebuilt, magnitude)
+        spectrum = rebuilt * gain(rebuilt, magnitude, least)
         previous = signal
     return spectrum
 
@@ -49,7 +50,12 @@ def ahead(signal: Tensor, previous: Tensor | None, momentum: float) -> Tensor:
     return signal if previous is None else torch.sub(signal, previous, alpha=momentum / (1 + momentum))
 
 
-def gain(spectrum: Tensor, magnitude: Tensor) -> Tensor:
-    """What brings a spectrum to a magnitude: real, of the same shape."""
-    power = (spectrum * spectrum.conj()).real  # an eighth of the time that abs takes
-    return torch.addcmul(power, magnitude, magnitude, value=FADE).add_(TINY).rsqrt_().mul(magnitude)
+def least_power(magnitude: Tensor) -> Tensor:
+    """What `gain` adds to a bin's power, so that uncertain phases fade out."""
+    return magnitude.square().mul(FADE).add(TINY)
+
+
+def gain(spectrum: Tensor, magnitude: Tensor, least: Tensor) -> Tensor:
+    """What brings a spectrum to a magnitude, of which `least` is `least_power`: real, of the same shape."""
+    squares = torch.view_as_real(spectrum).square()  # a tenth of the time that abs takes
+    return (squares[..., 0] + squares[..., 1]).add_(least).rsqrt_().mul(magnitude)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..contrast import contrasted
 from ..heads import MAX_MAGNITUDE, IMDCTHead, IMDCTSymExpHead, ISTFTHead
 from ..model import Vocos
-from ..refinement import FADE, MOMENTUM, TINY, ahead
+from ..refinement import MOMENTUM, TINY, ahead, least_power
 from ..spectral import imdct
 from .real_transforms import OverlapAdd, RealSTFT
 
@@ -58,14 +58,14 @@ class RealISTFTHead(nn.Module):
         if self.options.refinement_steps == 0:
             return spectra
         wanted = self.stft.arrange(torch.cat([magnitude, magnitude], dim=2)).abs()
-        fade = FADE * wanted.square() + TINY
+        least = least_power(wanted)
         previous: Tensor | None = None
         for _ in range(self.options.refinement_steps):
             signal = self._audio(spectra)
             rebuilt = self.stft.analyse(self.overlap_add.frames(ahead(signal, previous, MOMENTUM)))
             real, imaginary = rebuilt.square().chunk(2, dim=3)
             power = real + imaginary
-            spectra = rebuilt * wanted * (torch.cat([power, power], dim=3) + fade).rsqrt()
+            spectra = rebuilt * wanted * (torch.cat([power, power], dim=3) + least).rsqrt()
             previous = signal
         return spectra
 

@@ -1,17 +1,26 @@
-"""The ISTFT head over frames by bins: no transposes, and the overlap-add is a sum of shifted rows."""
+"""The ISTFT head over frames by bins: no transposes, and the overlap-add is one sum over a view of the frames."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..contrast import contrasted
-from ..heads import MAX_MAGNITUDE, ISTFTHead
-from ..refinement import MOMENTUM, ahead, gain
+from ..heads import MAX_MAGNITUDE, AmplitudePrior, ISTFTHead
+from ..mel.compression import expand
+from ..refinement import MOMENTUM, ahead, gain, least_power
 from ..spectral import ENVELOPE_FLOOR, frame_padding, output_length
 from .onednn import ROWS, Linear
+
+
+class Wanted(NamedTuple):
+    """What `gain` has to know of some frames."""
+
+    magnitude: Tensor
+    least: Tensor
 
 
 class FastISTFT:
@@ -19,7 +28,10 @@ class FastISTFT:
 
     def __init__(self, head: ISTFTHead) -> None:
         self.head = head
-        self.out = Linear(head.out.weight.detach(), head.out.bias.detach())
+        weight, bias = head.out.weight.detach(), head.out.bias.detach()
+        # Apart, as exponentials and sines of every second part of a row take twice as long.
+        self.log_magnitude, self.phase = map(Linear, weight.chunk(2), bias.chunk(2))
+        self.prior = None if head.prior is None else FastPrior(head.prior)
         n_fft, hop_length = head.options.n_fft, head.options.hop_length
         self.window = head.istft.window
         self.overlap = n_fft // hop_length
@@ -31,53 +43,70 @@ class FastISTFT:
         if n_samples == 0:
             return hidden.new_zeros(0)
         left, _ = frame_padding(options.n_fft, options.hop_length, options.framing)
-        envelope = self._envelope(n_frames)
-        magnitudes: list[Tensor] = []
-        signal = self._signal(self._spectra(hidden, features, magnitudes), envelope)
+        weights = self._weights(n_frames)
+        # Of what lies outside the forward transform knows nothing.
+        weights.view(-1)[:left] = weights.view(-1)[left + n_samples :] = 0.0
+        # One for all passes: pages that are given back after each would have to be cleared anew.
+        frames = hidden.new_empty(min(ROWS, n_frames) + 2 * (self.overlap - 1), options.n_fft)
+        wanted: list[Wanted] = []
+        signal = self._signal(self._spectra(hidden, features, wanted), weights, frames)
         previous: Tensor | None = None
         for _ in range(options.refinement_steps):
-            signal[:left] = signal[left + n_samples :] = 0.0  # of which the forward transform knows nothing
-            restored = self._restored(ahead(signal, previous, MOMENTUM), magnitudes)
-            previous, signal = signal, self._signal(restored, envelope)
+            restored = self._restored(ahead(signal, previous, MOMENTUM), wanted, frames)
+            previous, signal = signal, self._signal(restored, weights, frames)
         return signal[left : left + n_samples]
 
-    def _restored(self, signal: Tensor, magnitudes: list[Tensor]) -> Iterator[Tensor]:
+    def _restored(self, signal: Tensor, wanted: list[Wanted], frames: Tensor) -> Iterator[Tensor]:
         """Spectra ``(t, F)`` of a signal's phases and of these magnitudes."""
-        frames = torch.split(signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), ROWS)
-        for piece, magnitude in zip(frames, magnitudes, strict=True):
-            spectrum = torch.fft.rfft(piece * self.window, dim=1)
-            yield spectrum.mul_(gain(spectrum, magnitude))
+        pieces = torch.split(signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), ROWS)
+        for piece, (magnitude, least) in zip(pieces, wanted, strict=True):
+            spectrum = torch.fft.rfft(torch.mul(piece, self.window, out=frames[: len(piece)]), dim=1)
+            yield spectrum.mul_(gain(spectrum, magnitude, least))
 
-    def _signal(self, spectra: Iterable[Tensor], envelope: Tensor) -> Tensor:
-        """Spectra ``(t, F)`` to the sum of their frames, all the samples that a frame reaches."""
-        n_fft, hop_length = self.head.options.n_fft, self.head.options.hop_length
-        summed, start = torch.zeros_like(envelope), 0
-        for spectrum in spectra:
-            frames = torch.fft.irfft(spectrum, n_fft, dim=1).mul_(self.window)
-            for shift, part in enumerate(frames.view(len(frames), self.overlap, hop_length).unbind(1)):
-                summed[start + shift : start + shift + len(frames)].add_(part)
-            start += len(frames)
-        return summed.div_(envelope).flatten()
-
-    def _spectra(self, hidden: Tensor, features: Tensor, magnitudes: list[Tensor]) -> Iterator[Tensor]:
-        """Complex ``(t, n_fft // 2 + 1)``, piece by piece; a refinement's magnitudes are added to a list."""
+    def _spectra(self, hidden: Tensor, features: Tensor, wanted: list[Wanted]) -> Iterator[Tensor]:
+        """Complex ``(t, n_fft // 2 + 1)``, piece by piece; what a refinement wants of them is added to a list."""
         for start in range(0, len(hidden), ROWS):
             rows = slice(start, start + ROWS)
-            log_magnitude, phase = self.out(hidden[rows]).chunk(2, dim=1)
-            magnitude = log_magnitude.exp()
-            if self.head.prior is not None:
-                magnitude.mul_(self.head.prior.magnitude(features[None, :, rows])[0].t())
+            magnitude, phase = self.log_magnitude(hidden[rows]).exp_(), self.phase(hidden[rows])
+            if self.prior is not None:
+                magnitude.mul_(self.prior(features[:, rows]))
             magnitude = contrasted(magnitude.clamp_max_(MAX_MAGNITUDE), self.head.options, dim=1)
             if self.head.options.refinement_steps:
-                magnitudes.append(magnitude)
+                wanted.append(Wanted(magnitude, least_power(magnitude)))
             yield torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
 
-    def _envelope(self, n_frames: int) -> Tensor:
-        """Sum of the squared windows at each hop, ``(n_frames + overlap - 1, hop_length)``."""
+    def _signal(self, spectra: Iterable[Tensor], weights: Tensor, frames: Tensor) -> Tensor:
+        """Spectra ``(t, F)`` to the weighted sum of their frames, all the samples that a frame reaches."""
+        n_fft, hop_length = self.head.options.n_fft, self.head.options.hop_length
+        around = self.overlap - 1
+        total, start = torch.zeros_like(weights), 0
+        for spectrum in spectra:
+            n_hops = around + len(spectrum)
+            torch.mul(torch.fft.irfft(spectrum, n_fft, dim=1), self.window, out=frames[around:n_hops])
+            # Among empty frames, what meets in a hop is at equal steps.
+            frames[:around] = frames[n_hops : n_hops + around] = 0.0
+            meeting = (n_hops, self.overlap, hop_length), (n_fft, n_fft - hop_length, 1), around * hop_length
+            total[start : start + n_hops].add_(frames.as_strided(*meeting).sum(dim=1))
+            start += len(spectrum)
+        return total.mul_(weights).flatten()
+
+    def _weights(self, n_frames: int) -> Tensor:
+        """What brings a sum of frames to the level of one, ``(n_frames + overlap - 1, hop_length)``."""
         envelope = self.power.new_zeros(n_frames + self.overlap - 1, self.power.shape[1])
         for shift, part in enumerate(self.power):
             envelope[shift : shift + n_frames].add_(part)
-        return envelope.clamp_min_(ENVELOPE_FLOOR)
+        return envelope.clamp_min_(ENVELOPE_FLOOR).reciprocal_()
+
+
+class FastPrior:
+    """`AmplitudePrior.magnitude` of one item's features: ``(C, T)`` -> ``(T, n_fft // 2 + 1)``."""
+
+    def __init__(self, prior: AmplitudePrior) -> None:
+        self.prior = prior
+        self.inverse = Linear(prior.inverse, None)
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return self.prior.bounded(self.inverse(expand(features, self.prior.mel).t().contiguous()))
 
 
 def supports(module: nn.Module) -> bool:

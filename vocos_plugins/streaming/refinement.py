@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..config import ISTFT
-from ..refinement import MOMENTUM, ahead, gain
+from ..refinement import MOMENTUM, ahead, gain, least_power
 from ..spectral import ENVELOPE_FLOOR, frame_padding, istft_frames, output_length, overlap_add
 
 
@@ -53,7 +53,7 @@ class Pass:
         stop, settled = (number if last else max(self.n_out, number - self.reach) for number in (end, self.n_in))
         rebuilt = self._rebuild(frames, first, stop, end if last else None)
         magnitude, given = (tensor[:, :, : stop - self.n_out] for tensor in beside)
-        better = rebuilt * gain(rebuilt, magnitude)
+        better = rebuilt * gain(rebuilt, magnitude, least_power(magnitude))
         self.frames = frames[:, :, max(0, settled - self.reach - first) : self.n_in - first].clone()
         self.waiting = [tensor[:, :, settled - self.n_out : self.n_in - self.n_out].clone() for tensor in beside]
         n_settled, self.n_out = settled - self.n_out, settled

@@ -1,0 +1,185 @@
+"""What each choice of a training gives in equal processor time: losses, widths, crops, data, schedules, averaging.
+
+    python benchmarks/training_choices.py --data manifest.csv --recordings held-out --seconds 400 --out runs/choices
+    python benchmarks/training_choices.py ... --lossy gcompris --lossy audiocmn --synthetic FOLDER
+    python benchmarks/training_choices.py ... --only basis --only "width 192"
+
+Each variant changes a key or two of recipes/lightning/vocos-mel-22khz-small.yaml, begins with random weights, and is
+trained on one thread until its process has had so many seconds of a processor. Prints the table of
+docs/training-log.md. A variant that was trained already, in the same folder, is only measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import yaml
+
+from vocos_plugins import Vocos
+from vocos_plugins.checkpoint_files import read_yaml
+from vocos_plugins.evaluation.comparison import Clip, compare
+from vocos_plugins.evaluation.measures import Measure, choose
+from vocos_plugins.evaluation.systems import line_up
+from vocos_plugins.training.config import TrainingConfig
+from vocos_plugins.training.sources import Recording, find_recordings
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "lightning" / "vocos-mel-22khz-small.yaml"
+BASIS = "basis"
+PASSES = 8
+MEASURES = ("pesq", "visqol-speech")
+HEADING = """| {:.0f} s of a processor | steps | PESQ-wb | ViSQOL speech | PESQ-wb, {} passes | ViSQOL speech |
+|---|--:|--:|--:|--:|--:|"""
+FULL_BAND_HZ = 10500.0
+SPLIT = "train"
+NEVER = 1_000_000_000
+Changes = Mapping[str, Any]
+
+
+def variants(steps: int) -> dict[str, Changes]:
+    """What differs from the basis, by dotted key; so many `steps` is what the basis came to in its time."""
+    width = {f"width {n}": {"model.backbone.dim": n, "model.backbone.intermediate_dim": 3 * n} for n in (192, 320)}
+    return {
+        "another seed": {"run.seed": 1, "data.seed": 1},
+        "mel loss alone": {"losses.phase": 0.0},
+        "no amplitude prior": {"model.head.amplitude_prior": False},
+        "discriminators from half of the steps on": {"losses.pretrain_steps": steps // 2},
+        "through four passes": {"model.head.refinement_steps": 4},
+        **width,
+        "crops of 8,192, 12 a step": {"data.num_samples": 8192, "data.batch_size": 12},
+        "crops of 24,576, 4 a step": {"data.num_samples": 24576, "data.batch_size": 4},
+        "rate 5e-4": {"optimization.learning_rate": 5e-4},
+        "rate falling over the last 30 %": {"optimization.decay_share": 0.3, "run.max_steps": steps},
+        "rate falling as a cosine": {"optimization.schedule": "cosine", "run.max_steps": steps},
+        "no averaging": {"optimization.ema_decay": 0.0},
+    }
+
+
+def mixes(args: argparse.Namespace) -> dict[str, Changes]:
+    """Variants with other data, for which manifests are written."""
+    recordings = find_recordings(args.data, SPLIT)
+    found = {"without what ends below 10.5 kHz": [r for r in recordings if (r.bandwidth_hz or NEVER) > FULL_BAND_HZ]}
+    if args.lossy:
+        clean = [r for r in recordings if not any(name in str(r.path) for name in args.lossy)]
+        found["without the lossy sources"] = clean
+    if args.synthetic:
+        found["and synthetic sentences"] = [*recordings, *find_recordings(args.synthetic)]
+    return {name: {"data.train": [written(chosen, args.out / f"{name}.csv")]} for name, chosen in found.items()}
+
+
+def basis(args: argparse.Namespace) -> dict[str, Any]:
+    """The bundled model's recipe from random weights, without passes or discriminators, at one rate."""
+    config = read_yaml(RECIPE)
+    config["model"]["head"] |= {"refinement_steps": 0, "contrast": 1.0}
+    config["data"] |= {"train": [str(args.data)], "cache_dir": str(args.out / "cache"), "num_workers": 0}
+    config["losses"] |= {"pretrain_steps": NEVER}
+    config["optimization"] |= {"learning_rate": 1e-3, "decay_share": 1e-9}
+    config["run"] = {"max_steps": NEVER, "validate_every": NEVER, "save_every": NEVER}
+    return config
+
+
+def written(recordings: Sequence[Recording], manifest: Path) -> str:
+    """A manifest of these recordings, as the recipe's ``train`` takes it."""
+    with manifest.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "split", "bandwidth_hz"])
+        rows.writerows([r.path.resolve(), SPLIT, r.bandwidth_hz or ""] for r in recordings)
+    return str(manifest)
+
+
+def changed(config: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    """The configuration with other values at dotted keys."""
+    result = copy.deepcopy(dict(config))
+    for path, value in changes.items():
+        *sections, key = path.split(".")
+        section = result
+        for name in sections:
+            section = section[name]
+        section[key] = value
+    return result
+
+
+def trained(name: str, changes: Changes, args: argparse.Namespace) -> Path:
+    """The model of a variant, trained first unless it is there."""
+    out = args.out / name
+    if not (out / "model").exists():
+        out.mkdir(parents=True, exist_ok=True)
+        config = changed(basis(args), changes)
+        (out / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        parsed = TrainingConfig.from_dict(config)
+        parsed.data.train_dataset(parsed.model.features.sample_rate)  # decoded into the cache, so that it takes no time
+        train(out, args.seconds)
+    return out / "model"
+
+
+def train(out: Path, seconds: float) -> None:
+    """Trains until the process has had so many seconds of a processor; SIGTERM makes it save."""
+    vocos = [sys.executable, "-c", "from vocos_plugins.cli.app import main; main()"]
+    command = [*vocos, "train", str(out / "config.yaml"), "--out", str(out)]
+    with (out / "output.txt").open("w") as output:
+        one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=one_thread)
+        while process.poll() is None:
+            time.sleep(1)
+            if processor_seconds(process.pid) > seconds:
+                process.send_signal(signal.SIGTERM)
+                process.wait()
+    if not (out / "model").exists():
+        raise SystemExit(f"{out.name} ended before it had saved anything; see {out / 'output.txt'}")
+
+
+def processor_seconds(pid: int) -> float:
+    """That a process has had, by /proc; 0 once it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def row(name: str, model: Path, clips: Sequence[Clip], measures: Sequence[Measure]) -> str:
+    """One line of the table: mean measures as trained, and with passes of the refinement."""
+    vocos = Vocos.from_pretrained(model, precision="float32")
+    cells = [f"{vocos.provenance['steps']:,}"]
+    for passes in (0, PASSES):
+        vocos.set_refinement_steps(passes)
+        systems = [system for system in line_up({name: vocos}) if system.name == name]
+        found = [compare(systems, clip, measures).renditions[name].scores for clip in clips]
+        cells += [f"{mean(scores[m.name].value or 0.0 for scores in found):.2f}" for m in measures]
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="manifest of what to train on, with splits")
+    parser.add_argument("--recordings", type=Path, required=True, help="to measure with: folder, list or manifest")
+    parser.add_argument("--seconds", type=float, default=400.0, help="of a processor, for each variant")
+    parser.add_argument("--out", type=Path, default=Path("runs/choices"), help="folder of the trainings")
+    parser.add_argument("--lossy", action="append", help="part of the path of sources to be left out in a variant")
+    parser.add_argument("--synthetic", type=Path, help="synthetic sentences to be added in a variant")
+    parser.add_argument("--only", action="append", help="a variant, by its name in the table; may be given again")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    measures, left_out = choose(MEASURES)
+    if left_out:
+        parser.error("; ".join(f"{name} can't be measured: {why}" for name, why in left_out.items()))
+    clips = [Clip.from_path(recording.path) for recording in find_recordings(args.recordings)]
+    steps = Vocos.from_pretrained(trained(BASIS, {}, args)).provenance["steps"]
+    print(HEADING.format(args.seconds, PASSES))
+    for name, changes in {BASIS: {}, **variants(steps), **mixes(args)}.items():
+        if not args.only or name in args.only:
+            print(row(name, trained(name, changes, args), clips, measures), flush=True)
+
+
+if __name__ == "__main__":
+    main()
