@@ -12,6 +12,9 @@ from vocos_plugins.inference.backend import Backend
 # Of the largest sample: matrix products of other shapes, and sums in another order, round differently in float32.
 TOLERANCE = 1e-5
 BFLOAT16_TOLERANCE = 0.05  # the same in bfloat16, whose steps are 0.4 %
+# Of what `decode` loses. Around 8 bits its first and last layer are in bfloat16, which random weights magnify; a stream's
+# are in float32.
+LEAST_LOST = {"bfloat16": 0.5, "int8": 0.05}
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64], ids=str)
@@ -44,4 +47,4 @@ def test_computes_as_the_backend_does(make_model, noise, stream_in, precision, b
         if precision == "float32":
             assert float((found - whole).abs().max()) < TOLERANCE * float(whole.abs().max())
         else:
-            assert 0.5 < float((found - whole).norm() / lost.norm()) < 2
+            assert LEAST_LOST[precision] < float((found - whole).norm() / lost.norm()) < 2

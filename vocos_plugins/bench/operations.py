@@ -6,12 +6,17 @@ point operations. Norms, activations and FFTs are no matrix products and are not
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from ..backbone import ConvNeXtBlock, ResBlock
 from ..heads import ISTFTHead, WaveNeXtHead
+from ..inference.head import supports as has_fast_head
+from ..inference.onednn import around
 from ..model import Vocos
 
 FLOAT_BYTES = 4
@@ -24,13 +29,12 @@ class Work:
     """Of one stage.
 
     Attributes:
-        flops: floating point operations in the precision of the blocks' linear layers.
-        exact_flops: those that are in float32 whatever that precision.
-        bytes: to and from memory if each weight is read once, and each layer's frames once in and out.
+        flops: floating point operations, by the precision of their inputs.
+        bytes: to and from memory if each weight is read once, and each layer's frames once in and out; of all but the
+            blocks' linear layers in float32.
     """
 
-    flops: int
-    exact_flops: int
+    flops: Mapping[str, int]
     bytes: int
 
 
@@ -46,8 +50,7 @@ def count(vocos: Vocos, n_frames: int, precision: str = "float32") -> dict[str, 
     blocks = [module for module in backbone.modules() if isinstance(module, (ConvNeXtBlock, ResBlock))]
     pointwise = sum(_weights(b.pwconv1) + _weights(b.pwconv2) for b in blocks if isinstance(b, ConvNeXtBlock))
     embed, convolutions, out = _weights(backbone.embed), sum(map(_weights, blocks)) - pointwise, _weights(head)
-    if isinstance(head, ISTFTHead) and head.prior is not None:
-        out += head.prior.inverse.numel()
+    prior = head.prior.inverse.numel() if isinstance(head, ISTFTHead) and head.prior is not None else 0
     n_outputs = next(layer.out_features for layer in reversed(list(head.modules())) if isinstance(layer, nn.Linear))
     n_transformed = 0 if isinstance(head, WaveNeXtHead) else n_outputs + vocos.hop_length
     n_passes = head.options.refinement_steps if isinstance(head, ISTFTHead) else 0
@@ -55,16 +58,23 @@ def count(vocos: Vocos, n_frames: int, precision: str = "float32") -> dict[str, 
     def floats(n_weights: int, width: int) -> int:
         return FLOAT_BYTES * (n_weights + width * n_frames)
 
+    def flops(*products: tuple[str, int]) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for inputs, n_weights in products:
+            total[inputs] += 2 * n_weights * n_frames
+        return total
+
+    outer = "bfloat16" if around(precision) == torch.bfloat16 else "float32"
+    last = outer if has_fast_head(head) else "float32"
     return {
-        "embed": Work(0, 2 * embed * n_frames, floats(embed, vocos.config.n_features + dim)),
+        "embed": Work(flops((outer, embed)), floats(embed, vocos.config.n_features + dim)),
         "blocks": Work(
-            2 * pointwise * n_frames,
-            2 * convolutions * n_frames,
+            flops((precision, pointwise), ("float32", convolutions)),
             BYTES[precision] * pointwise + floats(convolutions, 2 * dim * len(blocks)),
         ),
-        "head": Work(0, 2 * out * n_frames, floats(out, dim + n_outputs)),
-        "inverse STFT": Work(0, 0, floats(0, n_transformed)),
-        "refinement": Work(0, 0, floats(0, 2 * n_passes * n_transformed)),
+        "head": Work(flops((last, out), ("float32", prior)), floats(out + prior, dim + n_outputs)),
+        "inverse STFT": Work({}, floats(0, n_transformed)),
+        "refinement": Work({}, floats(0, 2 * n_passes * n_transformed)),
     }
 
 

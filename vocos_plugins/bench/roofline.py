@@ -91,9 +91,9 @@ def _roofline(source: Source, audio_seconds: float, precision: Precision, machin
     seconds = stage_seconds(vocos, precision, features, bandwidth_id)
     stages = {}
     for name, work in count(vocos, features.shape[1], precision).items():
-        products = work.flops / machine.peaks[precision] + work.exact_flops / machine.peaks["float32"]
+        products = sum(flops / machine.peaks[inputs] for inputs, flops in work.flops.items())
         limit = max(products, work.bytes / machine.bandwidth)
-        stages[name] = Stage(seconds[name], work.flops + work.exact_flops, work.bytes, products, limit)
+        stages[name] = Stage(seconds[name], sum(work.flops.values()), work.bytes, products, limit)
     profile = operators(vocos, precision, features, bandwidth_id)
     decode = functools.partial(vocos.decode, features[None], bandwidth_id=bandwidth_id)
     return Roofline(precision, audio_seconds, stages, profile, measure({"": decode})[""].disturbed)

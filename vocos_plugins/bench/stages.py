@@ -108,11 +108,11 @@ def _watched(vocos: Vocos, backend: Backend, device: torch.device) -> tuple[Engi
     engine, head = backend.engine(vocos, device), vocos.head
     if not isinstance(engine, FastEngine):
         return _watched_modules(vocos)
-    backbone = FastBackbone(vocos.backbone, engine.mlps)  # type: ignore[arg-type]
+    backbone = FastBackbone(vocos.backbone, engine.mlps, engine.around)  # type: ignore[arg-type]
     clocks = {"embed": Clock(backbone.embed), "backbone": Clock(backbone)}
     backbone.embed = clocks["embed"]  # type: ignore[assignment]
     if isinstance(head, ISTFTHead) and has_fast_head(head):
-        synthesis = FastISTFT(head)
+        synthesis = FastISTFT(head, engine.around)
         clocks |= {"spectra": Clock(synthesis._spectra), "signal": Clock(synthesis._signal), "head": Clock(synthesis)}
         synthesis._spectra, synthesis._signal = clocks["spectra"], clocks["signal"]  # type: ignore[method-assign]
     else:

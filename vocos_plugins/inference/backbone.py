@@ -20,10 +20,11 @@ class FastBackbone:
     Args:
         backbone: whose weights are taken.
         mlps: the rest of each block, after its convolution.
+        dtype: of the first convolution.
     """
 
-    def __init__(self, backbone: ConvNeXtBackbone, mlps: list[Mlp]) -> None:
-        self.embed = Conv(backbone.embed)
+    def __init__(self, backbone: ConvNeXtBackbone, mlps: list[Mlp], dtype: torch.dtype = torch.float32) -> None:
+        self.embed = Conv(backbone.embed, dtype)
         self.norm, self.final_norm = backbone.norm, backbone.final_layer_norm
         blocks = cast(Iterable[ConvNeXtBlock], backbone.convnext)
         self.blocks = [(Conv(block.dwconv), block.norm, mlp) for block, mlp in zip(blocks, mlps, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,6 +16,7 @@ from . import backbone as fast_backbone
 from . import head as fast_head
 from .backend import Engine
 from .mlp import FloatMlp, Int8Mlp, Mlp
+from .onednn import around
 from .ranges import observe
 
 
@@ -26,17 +27,19 @@ class FastEngine:
     Attributes:
         run: computes an item.
         mlps: what it computes of each frame by itself in each block of the backbone.
+        around: what the first and the last layer are computed in.
     """
 
     run: Engine
     mlps: list[Mlp]
+    around: torch.dtype
 
     def __call__(self, features: Tensor, bandwidth: int | None) -> Tensor:
         return self.run(features, bandwidth)
 
 
 def fast(vocos: Vocos, precision: str) -> FastEngine:
-    """The same by oneDNN; ``precision`` is that of the blocks' linear layers, the rest stays in float32."""
+    """The same by oneDNN; ``precision`` is that of the blocks' linear layers, `onednn.around` tells of the others."""
     backbone, head = vocos.backbone, vocos.head
     assert isinstance(backbone, ConvNeXtBackbone)  # noqa: S101
     blocks = cast(Iterable[ConvNeXtBlock], backbone.convnext)
@@ -46,10 +49,11 @@ def fast(vocos: Vocos, precision: str) -> FastEngine:
     else:
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         mlps = [FloatMlp(block, dtype) for block in blocks]
-    hidden_states = fast_backbone.FastBackbone(backbone, mlps)
+    outer = around(precision)
+    hidden_states = fast_backbone.FastBackbone(backbone, mlps, outer)
+    synthesis: Callable[[Tensor, Tensor], Tensor]
     if isinstance(head, ISTFTHead) and fast_head.supports(head):
-        synthesis = fast_head.FastISTFT(head)
-        return FastEngine(lambda features, bandwidth: synthesis(hidden_states(features, bandwidth), features), mlps)
-    return FastEngine(
-        lambda features, bandwidth: head(hidden_states(features, bandwidth)[None], features[None])[0], mlps
-    )
+        synthesis = fast_head.FastISTFT(head, outer)
+    else:
+        synthesis = lambda hidden, features: head(hidden[None], features[None])[0]  # noqa: E731
+    return FastEngine(lambda features, bandwidth: synthesis(hidden_states(features, bandwidth), features), mlps, outer)

@@ -24,11 +24,17 @@ class Wanted(NamedTuple):
 
 
 class FastISTFT:
-    """What `ISTFTHead` computes, for one item: hidden ``(T, dim)``, features ``(C, T)`` -> audio ``(N,)``."""
+    """What `ISTFTHead` computes, for one item: hidden ``(T, dim)``, features ``(C, T)`` -> audio ``(N,)``.
 
-    def __init__(self, head: ISTFTHead) -> None:
+    Args:
+        head: whose weights are taken.
+        dtype: of its linear layer.
+    """
+
+    def __init__(self, head: ISTFTHead, dtype: torch.dtype = torch.float32) -> None:
         self.head = head
-        weight, bias = head.out.weight.detach(), head.out.bias.detach()
+        self.dtype = dtype
+        weight, bias = head.out.weight.detach().to(dtype), head.out.bias.detach().to(dtype)
         # Apart, as exponentials and sines of every second part of a row take twice as long.
         self.log_magnitude, self.phase = map(Linear, weight.chunk(2), bias.chunk(2))
         self.prior = None if head.prior is None else FastPrior(head.prior)
@@ -67,7 +73,8 @@ class FastISTFT:
         """Complex ``(t, n_fft // 2 + 1)``, piece by piece; what a refinement wants of them is added to a list."""
         for start in range(0, len(hidden), ROWS):
             rows = slice(start, start + ROWS)
-            magnitude, phase = self.log_magnitude(hidden[rows]).exp_(), self.phase(hidden[rows])
+            given = hidden[rows].to(self.dtype)
+            magnitude, phase = self.log_magnitude(given).float().exp_(), self.phase(given).float()
             if self.prior is not None:
                 magnitude.mul_(self.prior(features[:, rows]))
             magnitude = contrasted(magnitude.clamp_max_(MAX_MAGNITUDE), self.head.options, dim=1)
