@@ -12,7 +12,6 @@ docs/training-log.md. A variant that was trained already, in the same folder, is
 from __future__ import annotations
 
 import argparse
-import copy
 import csv
 import os
 import signal
@@ -33,6 +32,7 @@ from vocos_plugins.evaluation.measures import Measure, choose
 from vocos_plugins.evaluation.systems import line_up
 from vocos_plugins.training.config import TrainingConfig
 from vocos_plugins.training.sources import Recording, find_recordings
+from vocos_plugins.training.stages import changed
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "lightning" / "vocos-mel-22khz-small.yaml"
 BASIS = "basis"
@@ -79,7 +79,7 @@ def mixes(args: argparse.Namespace) -> dict[str, Changes]:
 
 def basis(args: argparse.Namespace) -> dict[str, Any]:
     """The bundled model's recipe from random weights, without passes or discriminators, at one rate."""
-    config = read_yaml(RECIPE)
+    config = {name: section for name, section in read_yaml(RECIPE).items() if name != "stages"}
     config["model"]["head"] |= {"refinement_steps": 0, "contrast": 1.0}
     config["data"] |= {"train": [str(args.data)], "cache_dir": str(args.out / "cache"), "num_workers": 0}
     config["losses"] |= {"pretrain_steps": NEVER}
@@ -95,18 +95,6 @@ def written(recordings: Sequence[Recording], manifest: Path) -> str:
         rows.writerow(["file", "split", "bandwidth_hz"])
         rows.writerows([r.path.resolve(), SPLIT, r.bandwidth_hz or ""] for r in recordings)
     return str(manifest)
-
-
-def changed(config: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
-    """The configuration with other values at dotted keys."""
-    result = copy.deepcopy(dict(config))
-    for path, value in changes.items():
-        *sections, key = path.split(".")
-        section = result
-        for name in sections:
-            section = section[name]
-        section[key] = value
-    return result
 
 
 def trained(name: str, changes: Changes, args: argparse.Namespace) -> Path:

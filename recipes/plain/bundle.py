@@ -1,6 +1,7 @@
 """Puts a trained model into the package, in half precision and with where it came from.
 
-    python recipes/plain/bundle.py --run runs/small --manifest DATA/manifest.csv --name vocos-mel-22khz-small
+    python recipes/plain/bundle.py --run runs/vocos-mel-22khz-small/shipped --manifest DATA/manifest.csv \
+        --name vocos-mel-22khz-small
 
 The manifest's columns ``licence`` and ``attribution`` go into the checkpoint's provenance.
 """
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import dataclasses
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -41,37 +41,14 @@ def training_data(manifest: Path) -> list[dict[str, Any]]:
     ]
 
 
-def blend(vocos: Vocos, other: Vocos, share: float) -> None:
-    """Moves weights by a share of the way to those of another state of the same training."""
-    aim = other.state_dict()
-    weights = {
-        name: value.lerp(aim[name], share) if value.is_floating_point() else value
-        for name, value in vocos.state_dict().items()
-    }
-    vocos.load_state_dict(weights)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, required=True, help="folder of the training")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the training, or of its last stage")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--name", required=True)
-    parser.add_argument("--refinement-steps", type=int, help="of the head; by default as many as it was trained with")
-    parser.add_argument("--contrast", type=float, help="of the head; by default what its configuration has")
-    parser.add_argument(
-        "--toward", type=Path, help="a model of an earlier or later state of the training, to be blended in"
-    )
-    parser.add_argument("--share", type=float, default=0.5, help="of that model")
     parser.add_argument("--note", default="", help="how it was trained, in a line")
     args = parser.parse_args()
     vocos = Vocos.from_pretrained(args.run / "model")
-    if args.toward is not None:
-        blend(vocos, Vocos.from_pretrained(args.toward), args.share)
-    if args.refinement_steps is not None:
-        vocos.set_refinement_steps(args.refinement_steps)
-    if args.contrast is not None:
-        head = dataclasses.replace(vocos.config.head, contrast=args.contrast)
-        vocos.config = dataclasses.replace(vocos.config, head=head)
     vocos.provenance |= {"licence": "MIT", **({"training": args.note} if args.note else {})}
     vocos.provenance["data"] = training_data(args.manifest)
     save_pretrained(vocos, CHECKPOINTS / args.name, half=True)

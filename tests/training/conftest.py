@@ -79,7 +79,7 @@ def start_training() -> Callable[..., subprocess.Popen[str]]:
 
     def start(mapping: dict[str, Any], out: Path) -> subprocess.Popen[str]:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "config.yaml").write_text(yaml.safe_dump(mapping))
+        (out / "config.yaml").write_text(yaml.safe_dump(mapping, sort_keys=False))
         return subprocess.Popen(
             [command, "train", str(out / "config.yaml"), "--out", str(out)],
             stdout=subprocess.PIPE,

@@ -11,6 +11,7 @@ from vocos_plugins import Vocos
 from vocos_plugins.pretrained import bundled_names
 from vocos_plugins.training.config import TrainingConfig
 from vocos_plugins.training.module import VocosTraining
+from vocos_plugins.training.stages import read_stages
 from vocos_plugins.training.state import save_model
 from vocos_plugins.training.warm_start import warm_start
 
@@ -50,7 +51,7 @@ def test_other_mel_bands_are_read_by_the_input_layer(make_mapping, donor, tmp_pa
 @pytest.mark.parametrize("name", bundled_names())
 def test_a_bundled_model_brings_its_discriminators(name) -> None:
     """By its own recipe there is nothing to say: all of it is as it was trained."""
-    module = VocosTraining(TrainingConfig.from_file(RECIPES / f"{name}.yaml"))
+    module = VocosTraining(read_stages(RECIPES / f"{name}.yaml")[-1].config)
     assert warm_start(module.vocos, module.objective, name) == []
 
 

@@ -16,15 +16,17 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoints and the log.")] = Path("runs/vocos"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Fail, rather than carry on, if OUT holds a run.")] = False,
 ) -> None:
-    """Train or fine-tune a model; the same command carries on an interrupted run."""
+    """Train or fine-tune a model, in stages if CONFIG has them; the same command carries on an interrupted run."""
     for package in ("lightning", "tensorboard"):
         if find_spec(package) is None:
             fail(f"training needs {package}: pip install 'vocos-plugins[train]'")
-    from ..training.config import TrainingConfig
-    from ..training.run import train as run
+    from ..training.stages import read_stages, train_stages
 
     try:
-        run(TrainingConfig.from_file(config), out, resume=not fresh)
+        model = train_stages(read_stages(config), out, resume=not fresh)
     except (ValueError, OSError) as error:
         fail(str(error))
-    typer.echo(f"Done: Vocos.from_pretrained({str(out / 'model')!r}) loads the averaged generator.")
+    if model is None:
+        typer.echo("Stopped: all is saved; the same command carries on.")
+    else:
+        typer.echo(f"Done: Vocos.from_pretrained({str(model)!r}) loads the averaged generator.")

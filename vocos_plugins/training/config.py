@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from ..checkpoint_files import read_yaml
 from ..config import VocosConfig
 from ..config_mapping import ConfigError, check_keys, read_dataclass
 from .data import Data
@@ -92,11 +90,3 @@ class TrainingConfig:
         except ConfigError as error:
             raise ConfigError(f"model: {error}") from error
         return cls(model=model, **sections)
-
-    @classmethod
-    def from_file(cls, path: Path) -> TrainingConfig:
-        """From a YAML file; relative paths in its ``data`` section are taken from the working directory."""
-        try:
-            return cls.from_dict(read_yaml(path))
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from error
