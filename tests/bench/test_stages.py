@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vocos_plugins.bench.operations import STAGES
-from vocos_plugins.bench.stages import Clock, _watched, operators, stage_seconds
+from vocos_plugins.bench.stages import Clock, _split, _watched, operators, stage_seconds
 from vocos_plugins.inference.backend import Backend
 from vocos_plugins.inference.onednn import has_bfloat16, has_int8
 
@@ -54,6 +54,15 @@ def test_passes_of_refinement_are_a_stage(make_model, noise, backbone) -> None:
         seconds[head] = stage_seconds(vocos, "float32", noise(vocos.config.n_features, 400), None)
     assert seconds["istft"]["refinement"] == 0
     assert min(seconds["refined"].values()) > 0
+
+
+def test_spectra_are_no_part_of_the_inverse_transform() -> None:
+    """They are made while the first signal is: what its lap takes beside them is the inverse STFT, the rest passes."""
+    laps = {"embed": [1.0], "backbone": [5.0], "spectra": [1.0, 2.0], "signal": [4.0, 0.5, 0.5], "head": [10.0]}
+    clocks = {name: Clock(lambda: None) for name in laps}
+    for name, clock in clocks.items():
+        clock.laps += laps[name]
+    assert _split(clocks) == dict(zip(STAGES, (1.0, 4.0, 3.0, 1.0, 6.0), strict=True))
 
 
 def test_a_head_without_a_spectrum_is_one_stage(make_model, noise) -> None:

@@ -96,8 +96,8 @@ def _split(clocks: dict[str, Clock]) -> dict[str, float]:
         spectra = clocks["spectra"].seconds
         if "refined" in clocks:
             refinement = clocks["refined"].seconds
-        elif len(clocks["signal"].laps) > 1:  # the first makes the signal that the others refine
-            refinement = head - spectra - clocks["signal"].laps[0]
+        elif len(clocks["signal"].laps) > 1:  # the first makes the spectra, and the signal that the others refine
+            refinement = head - clocks["signal"].laps[0]
     parts = (embed, backbone - embed, spectra, head - spectra - refinement, refinement)
     return dict(zip(STAGES, parts, strict=True))
 
