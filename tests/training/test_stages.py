@@ -79,6 +79,19 @@ def test_init_from_is_the_first_stages(mapping, tmp_path) -> None:
     assert [stage.config.run.init_from for stage in stages] == ["vocos-mel-22khz-small", None, "elsewhere"]
 
 
+def test_half_way_back_to_where_it_began(run_training, make_mapping, tmp_path) -> None:
+    """A mean with what the first stage was initialised from, by its name."""
+    run_training(make_mapping(run__max_steps=2, losses__pretrain_steps=2), tmp_path / "donor")
+    donor = str(tmp_path / "donor" / "model")
+    mapping = make_mapping(run__max_steps=3, losses__pretrain_steps=3, run__init_from=donor)
+    mapping["stages"] = {"tuned": {}, "half-way": {"mean": {donor: 0.5, "tuned": 0.5}}}
+    run_training(mapping, tmp_path / "run")
+    models = (donor, tmp_path / "run" / "tuned" / "model", tmp_path / "run" / "half-way" / "model")
+    before, tuned, half_way = (Vocos.from_pretrained(model).head.out.weight for model in models)
+    assert not torch.equal(tuned, before)
+    torch.testing.assert_close(half_way, (before + tuned) / 2)
+
+
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
@@ -110,4 +123,4 @@ def test_models_of_other_sizes_have_no_mean(make_mapping, tmp_path) -> None:
     for name, config in (("a", small), ("b", large)):
         save_pretrained(Vocos(config), tmp_path / name)
     with pytest.raises(ConfigError, match=r"b has other sizes"):
-        save_mean(small, {tmp_path / "a": 0.5, tmp_path / "b": 0.5}, tmp_path / "mean")
+        save_mean(small, {str(tmp_path / "a"): 0.5, str(tmp_path / "b"): 0.5}, tmp_path / "mean")

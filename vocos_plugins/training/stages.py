@@ -38,7 +38,8 @@ class Stage:
     Attributes:
         name: of its folder; empty for the only stage of a file without any, whose folder is the run's own.
         config: with what the stage sets.
-        mean: shares of earlier stages, by name, where nothing is trained.
+        mean: shares of earlier stages, by name, and of what the file's ``run.init_from`` names, where nothing is
+            trained.
     """
 
     name: str
@@ -69,7 +70,9 @@ def _read_stage(name: str, stage: Any, mapping: Mapping[str, Any], earlier: list
     where = f"stage {name}" if name else "the file"
     check_keys(stage, {"set", "mean"}, set(), where)
     mean = stage.get("mean", {})
-    check_keys(mean, set(earlier), set(), f"{where}: mean of earlier stages")
+    run = mapping.get("run") or {}
+    known = {*earlier, *([run["init_from"]] if run.get("init_from") else [])}
+    check_keys(mean, known, set(), f"{where}: mean of earlier stages")
     for other, share in mean.items():
         if not isinstance(share, (int, float)):
             raise ConfigError(f"{where}: mean.{other} must be a number, got {share!r}")
@@ -112,7 +115,9 @@ def train_stages(stages: Sequence[Stage], out: Path, *, resume: bool = True) -> 
     for stage in stages:
         folder, config = out / stage.name, stage.config
         if stage.mean:
-            save_mean(config.model, {out / name / MODEL: share for name, share in stage.mean.items()}, folder / MODEL)
+            trained = {each.name: str(out / each.name / MODEL) for each in stages}
+            shares = {trained.get(name, name): share for name, share in stage.mean.items()}
+            save_mean(config.model, shares, folder / MODEL)
         else:
             if config.run.init_from is None and before is not None:
                 config = dataclasses.replace(config, run=dataclasses.replace(config.run, init_from=str(before)))
@@ -122,19 +127,28 @@ def train_stages(stages: Sequence[Stage], out: Path, *, resume: bool = True) -> 
     return before
 
 
-def save_mean(config: VocosConfig, shares: Mapping[Path, float], directory: Path) -> None:
-    """Writes the weighted mean of models' weights as a checkpoint, with the last one's discriminators beside it."""
-    models = {path: Vocos.from_pretrained(path, precision="float32") for path in shares}
+def save_mean(config: VocosConfig, shares: Mapping[str, float], directory: Path) -> None:
+    """Writes the weighted mean of models' weights as a checkpoint, with the last one's discriminators beside it.
+
+    Args:
+        config: of the mean.
+        shares: by what `Vocos.from_pretrained` takes.
+        directory: to be written.
+
+    Raises:
+        ConfigError: a model has other sizes.
+    """
+    models = {source: Vocos.from_pretrained(source, precision="float32") for source in shares}
     mean = Vocos(config)
     own = mean.state_dict()
-    for path, model in models.items():
+    for source, model in models.items():
         if {name: value.shape for name, value in model.state_dict().items()} != {k: v.shape for k, v in own.items()}:
-            raise ConfigError(f"{path} has other sizes than the mean that it is to be part of")
+            raise ConfigError(f"{source} has other sizes than the mean that it is to be part of")
     for name, value in own.items():
         if value.is_floating_point():
-            value.copy_(sum(share * models[path].state_dict()[name] for path, share in shares.items()))
+            value.copy_(sum(share * models[source].state_dict()[name] for source, share in shares.items()))
     mean.provenance = {"steps": max(model.provenance.get("steps", 0) for model in models.values())}
     save_pretrained(mean, directory)
-    discriminators = [file for path in shares if (file := path / DISCRIMINATORS_FILE).exists()]
+    discriminators = [file for source in shares if (file := Path(source) / DISCRIMINATORS_FILE).exists()]
     if discriminators:
         write_files(directory, {DISCRIMINATORS_FILE: discriminators[-1].read_bytes()})
