@@ -12,8 +12,8 @@ from vocos_plugins.inference.backend import Backend
 # Of the largest sample: matrix products of other shapes, and sums in another order, round differently in float32.
 TOLERANCE = 1e-5
 BFLOAT16_TOLERANCE = 0.05  # the same in bfloat16, whose steps are 0.4 %
-# Of what `decode` loses. Around 8 bits its first and last layer are in bfloat16, which random weights magnify; those of a
-# stream are in float32.
+# Of what `decode` loses. Around 8 bits its first and last layer are in bfloat16, which random weights magnify; a
+# stream keeps them in float32.
 LEAST_LOST = {"bfloat16": 0.5, "int8": 0.05}
 
 
