@@ -28,7 +28,7 @@ import yaml
 from vocos_plugins import Vocos
 from vocos_plugins.checkpoint_files import read_yaml
 from vocos_plugins.evaluation.comparison import Clip, compare
-from vocos_plugins.evaluation.measures import Measure, choose
+from vocos_plugins.evaluation.measures import Measure, Score, choose
 from vocos_plugins.evaluation.systems import line_up
 from vocos_plugins.training.config import TrainingConfig
 from vocos_plugins.training.sources import Recording, find_recordings
@@ -143,8 +143,15 @@ def row(name: str, model: Path, clips: Sequence[Clip], measures: Sequence[Measur
         vocos.set_refinement_steps(passes)
         systems = [system for system in line_up({name: vocos}) if system.name == name]
         found = [compare(systems, clip, measures).renditions[name].scores for clip in clips]
-        cells += [f"{mean(scores[m.name].value or 0.0 for scores in found):.2f}" for m in measures]
+        cells += [f"{mean(taken(scores[measure.name]) for scores in found):.2f}" for measure in measures]
     return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def taken(score: Score) -> float:
+    """A measure's value; one that couldn't be taken ends the script."""
+    if score.value is None:
+        raise SystemExit(score.reason)
+    return score.value
 
 
 def main() -> None:

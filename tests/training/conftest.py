@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,24 @@ def start_training() -> Callable[..., subprocess.Popen[str]]:
         )
 
     return start
+
+
+@pytest.fixture(scope="session")
+def stop_training() -> Callable[[subprocess.Popen[str], Path], str]:
+    """Ends a training as schedulers do, once it has saved to a file; gives what it has printed."""
+
+    def stop(process: subprocess.Popen[str], saved: Path) -> str:
+        deadline = time.monotonic() + 120
+        while not saved.exists():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        output: str = process.communicate(timeout=60)[0]
+        assert process.returncode == 0, output
+        return output
+
+    return stop
 
 
 @pytest.fixture(scope="session")

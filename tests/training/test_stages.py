@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import time
-
 import pytest
 import torch
 import yaml
@@ -49,18 +46,11 @@ def test_a_stage_begins_where_the_one_before_ended(run_training, mapping, tmp_pa
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_stopped_in_a_stage_and_resumed(run_training, start_training, mapping, tmp_path) -> None:
+def test_stopped_in_a_stage_and_resumed(run_training, start_training, stop_training, mapping, tmp_path) -> None:
     """SIGTERM ends the training with its stage, says so, and no later stage begins; the same command ends it all."""
     mapping["stages"] = STAGES | {"spectral": {"set": {"losses.pretrain_steps": 100_000, "run.max_steps": 100_000}}}
     process = start_training(mapping, tmp_path)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "spectral" / "last.ckpt").exists():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == 0, output
+    output = stop_training(process, tmp_path / "spectral" / "last.ckpt")
     assert "Stopped: all is saved; the same command carries on." in output
     assert not (tmp_path / "adversarial").exists()
     step = read_pickle(tmp_path / "spectral" / "last.ckpt")["generator_step"]

@@ -112,11 +112,12 @@ def train_stages(stages: Sequence[Stage], out: Path, *, resume: bool = True) -> 
         ValueError: as `run.train`.
     """
     before: Path | None = None
+    models: dict[str, str] = {}
     for stage in stages:
         folder, config = out / stage.name, stage.config
+        models[stage.name] = str(folder / MODEL)
         if stage.mean:
-            trained = {each.name: str(out / each.name / MODEL) for each in stages}
-            shares = {trained.get(name, name): share for name, share in stage.mean.items()}
+            shares = {models.get(name, name): share for name, share in stage.mean.items()}
             save_mean(config.model, shares, folder / MODEL)
         else:
             if config.run.init_from is None and before is not None:
@@ -140,13 +141,13 @@ def save_mean(config: VocosConfig, shares: Mapping[str, float], directory: Path)
     """
     models = {source: Vocos.from_pretrained(source, precision="float32") for source in shares}
     mean = Vocos(config)
-    own = mean.state_dict()
-    for source, model in models.items():
-        if {name: value.shape for name, value in model.state_dict().items()} != {k: v.shape for k, v in own.items()}:
+    own, weights = mean.state_dict(), {source: model.state_dict() for source, model in models.items()}
+    for source, others in weights.items():
+        if {name: value.shape for name, value in others.items()} != {name: value.shape for name, value in own.items()}:
             raise ConfigError(f"{source} has other sizes than the mean that it is to be part of")
     for name, value in own.items():
         if value.is_floating_point():
-            value.copy_(sum(share * models[source].state_dict()[name] for source, share in shares.items()))
+            value.copy_(sum(share * weights[source][name] for source, share in shares.items()))
     mean.provenance = {"steps": max(model.provenance.get("steps", 0) for model in models.values())}
     save_pretrained(mean, directory)
     discriminators = [file for source in shares if (file := Path(source) / DISCRIMINATORS_FILE).exists()]
