@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
@@ -51,9 +51,11 @@ def fast(vocos: Vocos, precision: str) -> FastEngine:
         mlps = [FloatMlp(block, dtype) for block in blocks]
     outer = around(precision)
     hidden_states = fast_backbone.FastBackbone(backbone, mlps, outer)
-    synthesis: Callable[[Tensor, Tensor], Tensor]
     if isinstance(head, ISTFTHead) and fast_head.supports(head):
         synthesis = fast_head.FastISTFT(head, outer)
-    else:
-        synthesis = lambda hidden, features: head(hidden[None], features[None])[0]  # noqa: E731
-    return FastEngine(lambda features, bandwidth: synthesis(hidden_states(features, bandwidth), features), mlps, outer)
+        return FastEngine(
+            lambda features, bandwidth: synthesis(hidden_states(features, bandwidth), features), mlps, outer
+        )
+    return FastEngine(
+        lambda features, bandwidth: head(hidden_states(features, bandwidth)[None], features[None])[0], mlps, outer
+    )
