@@ -51,9 +51,10 @@ def check_finite(features: Tensor, dtype: torch.dtype, mask: Tensor | None = Non
         mask: bool ``(B, T)``; frames that it leaves out may hold anything.
     """
     limit = min(MAX_FEATURE, torch.finfo(dtype).max)
-    usable = (features if mask is None else features.masked_fill(~mask[:, None], 0.0)).abs() <= limit
-    if bool(usable.all()):
+    counted = features if mask is None else features.masked_fill(~mask[:, None], 0.0)
+    if counted.numel() == 0 or all(abs(extreme.item()) <= limit for extreme in counted.aminmax()):  # NaN is not
         return
+    usable = counted.abs() <= limit
     bad = (~usable).nonzero()
     row, band, frame = (int(index) for index in bad[0])
     first = float(features[row, band, frame])

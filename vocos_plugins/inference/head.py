@@ -13,7 +13,10 @@ from ..heads import MAX_MAGNITUDE, AmplitudePrior, ISTFTHead
 from ..mel.compression import expand
 from ..refinement import MOMENTUM, ahead, gain, least_power
 from ..spectral import ENVELOPE_FLOOR, frame_padding, output_length
-from .onednn import ROWS, Linear
+from .onednn import Linear
+
+# Spectra at once: so many stay in the processor's caches between two steps.
+ROWS = 256
 
 
 class Wanted(NamedTuple):

@@ -1,7 +1,7 @@
 """The part of a ConvNeXt block that is nine tenths of its work: norm, two linear layers and GELU, in three precisions.
 
-Each takes the depthwise convolution's output, ``(T, C)``, and the norm's scale and shift, ``(C,)``, and gives what is
-added to the residual, in float32 or bfloat16. The layer scale is folded into the second linear layer.
+Each takes the depthwise convolution's output, ``(T, C)``, and a bandwidth, and gives what is added to the residual, in
+float32 or bfloat16. The layer scale is folded into the second linear layer.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..backbone import NORM_EPS, ConvNeXtBlock
+from ..backbone import ConvNeXtBlock
+from .norm import FastNorm
 from .onednn import Int8Linear, Linear
 from .ranges import BlockRange
 
-Mlp = Callable[[Tensor, Tensor, Tensor], Tensor]
+Mlp = Callable[[Tensor, int | None], Tensor]
 
 
 class FloatMlp:
@@ -26,12 +26,12 @@ class FloatMlp:
         first = block.pwconv1
         weight, bias = folded(block)
         self.dtype = dtype
+        self.norm = FastNorm(block.norm)
         self.first = Linear(first.weight.detach().to(dtype), first.bias.detach().to(dtype), gelu=True)
         self.second = Linear(weight.to(dtype), bias.to(dtype))
 
-    def __call__(self, mixed: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        normed = F.layer_norm(mixed, scale.shape, scale, shift, NORM_EPS)
-        return self.second(self.first(normed.to(self.dtype)))
+    def __call__(self, mixed: Tensor, bandwidth: int | None) -> Tensor:
+        return self.second(self.first(self.norm(mixed, bandwidth).to(self.dtype)))
 
 
 class Int8Mlp:
@@ -45,18 +45,17 @@ class Int8Mlp:
         first = block.pwconv1.weight.detach()
         balance = (ranges.channels / first.abs().amax(dim=0).clamp_min(1e-4)).sqrt()
         step, zero_point = ranges.steps_of_input(balance)
-        self.gain = 1 / (balance * step)
-        self.offset = zero_point + 0.5  # conversion to integers cuts off
+        # Conversion to integers cuts off.
+        self.norm = FastNorm(block.norm, 1 / (balance * step), zero_point + 0.5)
         self.first = Int8Linear(
             first * balance, block.pwconv1.bias.detach(), step, zero_point, gelu=True, output=ranges.hidden
         )
         self.second = Int8Linear(*folded(block), *ranges.hidden)
 
-    def __call__(self, mixed: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        gain, offset = scale * self.gain, shift * self.gain + self.offset
-        normed = F.layer_norm(mixed, scale.shape, gain, offset, NORM_EPS)
+    def __call__(self, mixed: Tensor, bandwidth: int | None) -> Tensor:
+        steps = self.norm(mixed, bandwidth).clamp_(0, 255)
         # By way of 32 bits, as torch's conversion from float32 to unsigned 8 bits takes twice as long.
-        return self.second(self.first(normed.clamp_(0, 255).to(torch.int32).to(torch.uint8)))
+        return self.second(self.first(steps.to(torch.int32).to(torch.uint8)))
 
 
 def folded(block: ConvNeXtBlock) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Frames at once: the hidden states of so many stay in the processor's caches between two products.
+# Weights are laid out for about so many frames; for more or fewer they are as fast.
 ROWS = 256
 
 _mkldnn: Any = torch.ops.mkldnn

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
-
-from ..backbone import ConvNeXtBackbone, ConvNeXtBlock
+from torch import Tensor
 
 if TYPE_CHECKING:
     from ..inference.mlp import Mlp
@@ -25,23 +23,15 @@ def fast_pointwise(vocos: Vocos) -> list[Pointwise] | None:
         engine = vocos.backend.engine(vocos, next(vocos.backbone.parameters()).device)
     if not isinstance(engine, FastEngine):
         return None
-    blocks = cast(ConvNeXtBackbone, vocos.backbone).convnext
-    return [_in_rows(mlp, cast(ConvNeXtBlock, block).norm) for mlp, block in zip(engine.mlps, blocks, strict=True)]
+    return [_in_rows(mlp) for mlp in engine.mlps]
 
 
-def _in_rows(mlp: Mlp, norm: nn.Module) -> Pointwise:
+def _in_rows(mlp: Mlp) -> Pointwise:
     """For batches what ``mlp`` is for frames of one bandwidth."""
-    from ..inference.backbone import affine
-    from ..inference.onednn import ROWS
 
     def run(mixed: Tensor, bandwidth_id: Tensor | None) -> Tensor:
         bandwidths = [None] if bandwidth_id is None else bandwidth_id.flatten().tolist()
         items = mixed.reshape(len(bandwidths), -1, mixed.shape[2])
-        done = [
-            mlp(rows, *affine(norm, bandwidth))
-            for item, bandwidth in zip(items, bandwidths, strict=True)
-            for rows in torch.split(item, ROWS)
-        ]
-        return torch.cat(done).view(mixed.shape)
+        return torch.stack([mlp(*given) for given in zip(items, bandwidths, strict=True)]).view(mixed.shape)
 
     return run
