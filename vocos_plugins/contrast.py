@@ -29,14 +29,13 @@ def contrasted(magnitude: Tensor, options: ISTFT, dim: int) -> Tensor:
     """
     if options.contrast == 1.0:
         return magnitude
-    power, last = magnitude.square(), magnitude.dim() - 1
+    power, last = magnitude * magnitude + TINY, magnitude.dim() - 1
     n_bins, reach = options.n_fft // 2 + 1, round(REACH * options.n_fft)
     place = torch.arange(n_bins, device=power.device)
     counts = place.clamp_max(reach) + 1 + (n_bins - 1 - place).clamp_max(reach)
     sums = moving_sum(F.pad(power.transpose(dim, last), (reach, reach)), 2 * reach + 1)
-    around = (sums / counts).transpose(dim, last)
-    nepers = ((power + TINY) / (around + TINY)).log() / 2
-    return magnitude * (nepers * (options.contrast - 1)).exp()  # a third of the time that pow takes
+    above = (power.transpose(dim, last) * counts / sums).transpose(dim, last)
+    return magnitude * (above.log() * ((options.contrast - 1) / 2)).exp()  # a third of the time that pow takes
 
 
 def moving_sum(values: Tensor, length: int) -> Tensor:

@@ -57,5 +57,6 @@ def least_power(magnitude: Tensor) -> Tensor:
 
 def gain(spectrum: Tensor, magnitude: Tensor, least: Tensor) -> Tensor:
     """What brings a spectrum to a magnitude, of which `least` is `least_power`: real, of the same shape."""
-    squares = torch.view_as_real(spectrum).square()  # a tenth of the time that abs takes
+    parts = torch.view_as_real(spectrum)
+    squares = parts * parts  # a tenth of the time that abs takes, and half of what square does
     return (squares[..., 0] + squares[..., 1]).add_(least).rsqrt_().mul(magnitude)

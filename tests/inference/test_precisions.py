@@ -15,7 +15,8 @@ from vocos_plugins.config import VocosConfig
 from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.evaluation.measures import MEASURES
 from vocos_plugins.inference.backend import Backend, Precision
-from vocos_plugins.inference.onednn import ROWS, available, has_bfloat16, has_int8
+from vocos_plugins.inference.depthwise import FEW_FRAMES
+from vocos_plugins.inference.onednn import available, has_bfloat16, has_int8
 
 pytestmark = pytest.mark.skipif(not available(), reason="this processor or torch has no oneDNN for x86")
 
@@ -39,7 +40,7 @@ def signal_to_error(found: Tensor, expected: Tensor) -> float:
 
 
 @pytest.mark.parametrize(("head", "framing"), [*product(HEADS, ("center", "same")), ("wavenext", "same")])
-@pytest.mark.parametrize("n_frames", [1, 2, 40, ROWS + 5])
+@pytest.mark.parametrize("n_frames", [1, 2, 40, FEW_FRAMES + 5])
 def test_float32_is_what_the_modules_give(
     make_config: Make, randomize: Randomize, head: str, framing: str, n_frames: int
 ) -> None:

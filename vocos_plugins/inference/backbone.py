@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..backbone import ConvNeXtBackbone, ConvNeXtBlock
+from .depthwise import Depthwise, Neighbours
 from .mlp import Mlp
 from .norm import FastNorm
 from .onednn import Conv
@@ -26,11 +27,12 @@ class FastBackbone:
     def __init__(self, backbone: ConvNeXtBackbone, mlps: list[Mlp], dtype: torch.dtype = torch.float32) -> None:
         self.embed = Conv(backbone.embed, dtype)
         self.norm, self.final_norm = FastNorm(backbone.norm), FastNorm(backbone.final_layer_norm)
-        blocks = cast(Iterable[ConvNeXtBlock], backbone.convnext)
-        self.blocks = [(Conv(block.dwconv), mlp) for block, mlp in zip(blocks, mlps, strict=True)]
+        blocks = list(cast(Iterable[ConvNeXtBlock], backbone.convnext))
+        self.blocks = [(Depthwise(block.dwconv), mlp) for block, mlp in zip(blocks, mlps, strict=True)]
+        self.reach = max((int(block.dwconv.padding[0]) for block in blocks), default=0)
 
     def __call__(self, features: Tensor, bandwidth: int | None) -> Tensor:
-        hidden = self.norm(self.embed(features.t().contiguous()), bandwidth)
+        hidden = Neighbours(self.norm(self.embed(features.t().contiguous()), bandwidth), self.reach)
         for conv, mlp in self.blocks:
-            hidden.add_(mlp(conv(hidden), bandwidth))
-        return self.final_norm(hidden, None)
+            hidden.frames.add_(mlp(conv(hidden), bandwidth))
+        return self.final_norm(hidden.frames, None)
