@@ -18,6 +18,7 @@ from vocos_plugins import Vocos
 from vocos_plugins.audio_files import read_blocks
 from vocos_plugins.evaluation.measures import MEASURES
 from vocos_plugins.inference.backend import Backend
+from vocos_plugins.inference.measured import fingerprint
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 PRECISIONS = ("float32", "bfloat16", "int8")
@@ -68,7 +69,7 @@ def main() -> None:
     clips = recordings(args.data, vocos.sample_rate)
     lines = ["| precision | PESQ-wb | lost, mean | lost, worst clip | signal to error, dB |", "|---|--:|--:|--:|--:|"]
     lines += rows(vocos, clips)
-    print(f"{len(clips)} recordings\n\n" + "\n".join(lines))
+    print(f"{len(clips)} recordings, weights {fingerprint(vocos)}\n\n" + "\n".join(lines))
     if args.out:
         args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -75,6 +75,18 @@ def test_gradients_flow_where_they_are_wanted(vocos: Vocos, features: Tensor) ->
     assert all(parameter.grad is not None for parameter in vocos.backbone.parameters())
 
 
+@pytest.mark.parametrize("head", ["istft", "wavenext"])
+def test_audio_is_an_ordinary_tensor(make_config: Make, head: str) -> None:
+    """It is computed in inference mode, whose tensors know no gradients."""
+    vocos = Vocos(make_config(head=head, framing="same"))
+    given = torch.randn(1, vocos.config.n_features, 20)
+    with vocos.streaming() as stream:
+        for audio in (vocos.decode(given), stream(given), stream.flush()):
+            assert audio.numel() > 0
+            assert not audio.is_inference()
+            assert (audio * torch.ones(1, requires_grad=True)).requires_grad
+
+
 def test_gradients_and_autocast_see_the_modules() -> None:
     cpu = torch.device("cpu")
     with torch.no_grad():

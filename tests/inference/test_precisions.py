@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from itertools import product
 
@@ -105,6 +106,26 @@ def test_speech_loses_next_to_nothing(
         pytest.skip(f"this processor can't multiply in {precision}")
     monkeypatch.delenv("VOCOS_PLUGINS_PRECISION")
     assert mean_pesq(recordings, precision) > mean_pesq(recordings, "float32") - SCATTER
+
+
+@pytest.mark.parametrize("name", ["vocos-mel-22khz-small", "vocos-mel-16khz-small"])
+def test_eight_bits_by_default_where_they_were_measured(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the bundled weights, by whatever way they came; not for weights that differ by one number."""
+    if not has_int8():
+        pytest.skip("this processor can't multiply in int8")
+    monkeypatch.delenv("VOCOS_PLUGINS_PRECISION")
+    vocos = Vocos.from_pretrained(name)
+    features = torch.randn(1, vocos.config.n_features, 30)
+
+    def same_as(precision: Precision) -> bool:
+        other = copy.deepcopy(vocos)
+        other.backend = Backend(precision=precision)
+        return torch.equal(vocos.decode(features), other.decode(features))
+
+    assert same_as("int8")
+    with torch.no_grad():
+        vocos.head.out.bias[3] += 1e-3
+    assert same_as("bfloat16" if has_bfloat16() else "float32")
 
 
 def test_the_environment_chooses_where_nobody_did(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..backbone import ConvNeXtBackbone
+from .measured import keeps_quality_in_int8
 from .onednn import available, has_bfloat16, has_int8
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ class Backend:
     Args:
         name: ``torch``; ``onnxruntime`` or ``openvino`` compute an export of the model.
         precision: of the backbone's linear layers, nine tenths of the work; everything else is float32. ``auto`` is
-            what the environment variable ``VOCOS_PLUGINS_PRECISION`` says, or else ``bfloat16`` where the processor
-            multiplies it and ``float32`` elsewhere. ``int8`` is fitted to the speech that comes with the package.
+            what the environment variable ``VOCOS_PLUGINS_PRECISION`` says, or else the first of these that the
+            processor multiplies: ``int8`` for weights that lose nothing by it (`measured`), ``bfloat16``, ``float32``.
+            ``int8`` is fitted to the speech that comes with the package.
 
     Raises:
         ValueError: no such name, or this processor or torch can't.
@@ -90,17 +92,19 @@ class Backend:
     def _build(self, vocos: Vocos) -> Engine:
         from .engine import fast
 
-        precision = self._automatic() if self.precision == "auto" else self.precision
+        precision = self._automatic(vocos) if self.precision == "auto" else self.precision
         if self.name != "torch":
             return _exported(vocos, self.name, precision)
         if not available() or not _supports(vocos.backbone):
             return modules(vocos)
         return fast(vocos, precision)
 
-    def _automatic(self) -> Precision:
+    def _automatic(self, vocos: Vocos) -> Precision:
         asked = os.environ.get(VARIABLE, "auto")
         if asked != "auto":
             return Backend(self.name, cast(Precision, asked)).precision
+        if self.name == "torch" and has_int8() and keeps_quality_in_int8(vocos):
+            return "int8"
         return "bfloat16" if has_bfloat16() and "bfloat16" in PRECISIONS[self.name] else "float32"
 
 

@@ -55,8 +55,9 @@ class FastISTFT:
         weights = self._weights(n_frames)
         # Of what lies outside the forward transform knows nothing.
         weights.view(-1)[:left] = weights.view(-1)[left + n_samples :] = 0.0
-        # One for all passes: pages that are given back after each would have to be cleared anew.
-        frames = hidden.new_empty(min(ROWS, n_frames) + 2 * (self.overlap - 1), options.n_fft)
+        # One for all passes: pages that are given back after each would have to be cleared anew. Those at both ends
+        # stay empty, so that what meets in a hop is at equal steps.
+        frames = hidden.new_zeros(min(ROWS, n_frames) + 2 * (self.overlap - 1), options.n_fft)
         wanted: list[Wanted] = []
         signal = self._signal(self._spectra(hidden, features, wanted), weights, frames)
         previous: Tensor | None = None
@@ -69,7 +70,8 @@ class FastISTFT:
         """Spectra ``(t, F)`` of a signal's phases and of these magnitudes."""
         pieces = torch.split(signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), ROWS)
         for piece, (magnitude, least) in zip(pieces, wanted, strict=True):
-            spectrum = torch.fft.rfft(torch.mul(piece, self.window, out=frames[: len(piece)]), dim=1)
+            rows = frames[self.overlap - 1 : self.overlap - 1 + len(piece)]
+            spectrum = torch.fft.rfft(torch.mul(piece, self.window, out=rows), dim=1)
             yield spectrum.mul_(gain(spectrum, magnitude, least))
 
     def _spectra(self, hidden: Tensor, features: Tensor, wanted: list[Wanted]) -> Iterator[Tensor]:
@@ -93,8 +95,8 @@ class FastISTFT:
         for spectrum in spectra:
             n_hops = around + len(spectrum)
             torch.mul(torch.fft.irfft(spectrum, n_fft, dim=1), self.window, out=frames[around:n_hops])
-            # Among empty frames, what meets in a hop is at equal steps.
-            frames[:around] = frames[n_hops : n_hops + around] = 0.0
+            if n_hops + around < len(frames):  # fewer than before
+                frames[n_hops : n_hops + around] = 0.0
             meeting = (n_hops, self.overlap, hop_length), (n_fft, n_fft - hop_length, 1), around * hop_length
             total[start : start + n_hops].add_(frames.as_strided(*meeting).sum(dim=1))
             start += len(spectrum)

@@ -37,8 +37,11 @@ def run_items(vocos: Vocos, engine: Engine, items: Sequence[Tensor], bandwidths:
     """What `decode_items` gives, by whatever computes an item."""
 
     def decode(features: Tensor, bandwidth: int | None) -> Tensor:
-        with torch.no_grad():  # which is each thread's own affair
-            return _decode(vocos, engine, features, bandwidth)
+        audio = features.new_empty(vocos.config.n_samples(features.shape[1]))
+        # Each thread's own affair. Audio that is made before is an ordinary tensor, with which gradients can be taken.
+        with torch.inference_mode():
+            _decode(vocos, engine, features, bandwidth, audio)
+        return audio
 
     n_threads = min(torch.get_num_threads(), len(items))
     if n_threads < 2:
@@ -55,18 +58,18 @@ def context_frames(config: VocosConfig, receptive_field: int) -> int:
     return receptive_field + math.ceil(head.n_fft / head.hop_length) * (1 + head.refinement_steps)
 
 
-def _decode(vocos: Vocos, engine: Engine, features: Tensor, bandwidth: int | None) -> Tensor:
+def _decode(vocos: Vocos, engine: Engine, features: Tensor, bandwidth: int | None, audio: Tensor) -> None:
+    """Writes what the features make."""
     n_frames, hop_length = features.shape[1], vocos.hop_length
     if n_frames <= 2 * PIECE:
-        return engine(features, bandwidth)
+        audio.copy_(engine(features, bandwidth))
+        return
     context = context_frames(vocos.config, vocos.backbone.receptive_field)
-    audio = features.new_empty(vocos.config.n_samples(n_frames))
     for start in range(0, n_frames, PIECE):
         first = max(0, start - context)
         piece = engine(features[:, first : start + PIECE + context], bandwidth)
         end = min((start + PIECE) * hop_length, len(audio))
         audio[start * hop_length : end] = piece[(start - first) * hop_length : end - first * hop_length]
-    return audio
 
 
 @functools.lru_cache(maxsize=2)

@@ -49,9 +49,9 @@ class Overlap:
         taken = self.sums[:, max(0, -self.position) : until - self.position]
         self.sums = self.sums[:, until - self.position :].clone()
         self.position = until
-        if self.weights is not None:
-            taken = taken[:-1] / taken[-1:].clamp_min(ENVELOPE_FLOOR)
-        return taken.clamp(-1.0, 1.0) if self.clip else taken
+        # A tensor of its own, with which gradients can be taken, though the sums were made in inference mode.
+        taken = taken.clone() if self.weights is None else taken[:-1] / taken[-1:].clamp_min(ENVELOPE_FLOOR)
+        return taken.clamp_(-1.0, 1.0) if self.clip else taken
 
 
 def frame_length(options: Head) -> int:

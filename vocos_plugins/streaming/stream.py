@@ -168,6 +168,7 @@ class Stream:
             raise RuntimeError("this stream has ended, by flush() or at the end of its `with`; reset() begins anew")
         return self._progress
 
+    @torch.inference_mode()
     def _advance(self, progress: _Progress, features: Tensor, *, last: bool) -> None:
         """Through backbone and head, up to the last frame that can be had."""
         n_before, n_real = progress.n_frames - progress.waiting.shape[2], features.shape[2]
