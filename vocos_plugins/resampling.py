@@ -22,4 +22,5 @@ def resample(audio: Tensor, sample_rate: int, wanted: int, n_samples: int) -> Te
     if sample_rate != wanted:
         rows = [soxr.resample(row, sample_rate, wanted) for row in audio.cpu().numpy()]
         audio = torch.from_numpy(np.stack(rows)).to(audio)
-    return F.pad(audio, (0, max(0, n_samples - audio.shape[-1])))[..., :n_samples]
+    missing = n_samples - audio.shape[-1]
+    return F.pad(audio, (0, missing)) if missing > 0 else audio[..., :n_samples]

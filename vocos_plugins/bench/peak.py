@@ -8,10 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..inference.onednn import ROWS, Int8Linear, Linear, available, has_bfloat16, has_int8
+from ..inference.onednn import Int8Linear, Linear, available, has_bfloat16, has_int8
 from .timing import Call, take_turn
 
-SIZE = 1024  # of the product's weights; with as many rows as the models compute at once, all of it is in the caches
+ROWS, SIZE = 256, 1024  # of the product: all of it is in the caches, and more rows are no faster
 COPIED_BYTES = 2**28  # far more than caches hold
 TURNS = 8
 

@@ -85,7 +85,7 @@ class FastISTFT:
             magnitude = contrasted(magnitude.clamp_max_(MAX_MAGNITUDE), self.head.options, dim=1)
             if self.head.options.refinement_steps:
                 wanted.append(Wanted(magnitude, least_power(magnitude)))
-            yield torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
+            yield torch.complex(phase.cos().mul_(magnitude), phase.sin_().mul_(magnitude))
 
     def _signal(self, spectra: Iterable[Tensor], weights: Tensor, frames: Tensor) -> Tensor:
         """Spectra ``(t, F)`` to the weighted sum of their frames, all the samples that a frame reaches."""

@@ -29,6 +29,8 @@ def decode_rows(vocos: Vocos, features: Tensor, bandwidths: Tensor | None, lengt
 
 def decode_aligned(vocos: Vocos, mel: Tensor, alignment: Alignment, lengths: Tensor | None) -> Tensor:
     """Mels ``(B, n_mels, T)`` of another convention, aligned to the model's, to audio ``(B, N)``."""
+    if alignment.kind == "identity":
+        return vocos.decode(mel, lengths=lengths)
     check_shape(mel, alignment.source.n_mels)
     mask = None if lengths is None else frame_mask(lengths, len(mel), mel.shape[-1], mel.device)
     check_finite(mel, mel.dtype, mask)

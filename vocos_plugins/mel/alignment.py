@@ -136,10 +136,16 @@ def align(source: MelConvention | None, target: MelConvention | None, *, strict:
     if source is None or target is None:
         side = "source" if source is None else "vocoder"
         raise MelMismatch(f"the {side} has no mel: EnCodec features and mels can't be turned into each other")
+    return _lossless(source, target) or _align_lossy(source, target, strict)
+
+
+@functools.lru_cache(maxsize=256)
+def _lossless(source: MelConvention, target: MelConvention) -> Alignment | None:
+    """None where there is no such; remembered, as a decode of a second is short enough to notice."""
     found = differences(source, target)
     severities = {difference.severity for difference in found}
     if "lossy" in severities:
-        return _align_lossy(source, target, strict)
+        return None
     kind: Kind = "identity"
     if any(difference.field == "framing" for difference in found):
         kind = "framing"
