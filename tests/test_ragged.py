@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from vocos_plugins import model as model_module
 from vocos_plugins.spectral import istft, output_length
 
-# Batched and single matrix products round differently, relative to the row's peak. In a ResNet no norm holds the
-# hidden states near 1, and the head's exponential magnifies what they are off.
-ROUNDING = {"convnext": 1e-6, "adanorm": 1e-6, "resnet": 4e-6}
+# Batched and single matrix products round differently, and so do those at other places in memory, relative to the row's
+# peak: up to 1.1e-6 was seen. In a ResNet no norm holds the hidden states near 1, and the head's exponential magnifies
+# what they are off.
+ROUNDING = {"convnext": 2e-6, "adanorm": 2e-6, "resnet": 4e-6}
 EXACT = 1e-12  # the same in float64
 # Two float32 inverses of spectra near 1, in another order of summation.
 SINGLE = 2e-6
