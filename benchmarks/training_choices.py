@@ -49,12 +49,15 @@ Changes = Mapping[str, Any]
 def variants(steps: int) -> dict[str, Changes]:
     """What differs from the basis, by dotted key; so many `steps` is what the basis came to in its time."""
     width = {f"width {n}": {"model.backbone.dim": n, "model.backbone.intermediate_dim": 3 * n} for n in (192, 320)}
+    sizes = {"dim": 352, "intermediate_dim": 1056, "num_layers": 4}  # as many weights, in half as many layers
+    shallow = {f"model.backbone.{name}": value for name, value in sizes.items()}
     return {
         "another seed": {"run.seed": 1, "data.seed": 1},
         "mel loss alone": {"losses.phase": 0.0},
         "no amplitude prior": {"model.head.amplitude_prior": False},
         "discriminators from half of the steps on": {"losses.pretrain_steps": steps // 2},
         "through four passes": {"model.head.refinement_steps": 4},
+        "through four passes, 4 layers of 352": {"model.head.refinement_steps": 4, **shallow},
         **width,
         "crops of 8,192, 12 a step": {"data.num_samples": 8192, "data.batch_size": 12},
         "crops of 24,576, 4 a step": {"data.num_samples": 24576, "data.batch_size": 4},
