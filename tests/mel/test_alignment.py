@@ -33,6 +33,14 @@ def test_equal_in_meaning_is_identity(base, speech):
     assert alignment(mel) is mel
 
 
+def test_conventions_that_differ_in_name_keep_their_own(base):
+    """Names mean nothing, so that such conventions are equal; what is remembered of one must not name another."""
+    for name in ("one", "another"):
+        named = dataclasses.replace(base, name=name)
+        assert align(named, base).source.name == name
+        assert align(base, named).target.name == name
+
+
 @pytest.mark.parametrize("forward", [True, False], ids=["to", "from"])
 def test_pointwise_gives_the_target_s_own_mel(base, pointwise, speech, forward):
     """Logarithm, gain, guard, norm and normalization, both ways, on speech."""

@@ -136,22 +136,22 @@ def align(source: MelConvention | None, target: MelConvention | None, *, strict:
     if source is None or target is None:
         side = "source" if source is None else "vocoder"
         raise MelMismatch(f"the {side} has no mel: EnCodec features and mels can't be turned into each other")
-    return _lossless(source, target) or _align_lossy(source, target, strict)
+    kind, found = _relation(source, target)
+    if kind == "lossy":
+        return _align_lossy(source, target, strict)
+    return Alignment(source=source, target=target, kind=kind, differences=found)
 
 
 @functools.lru_cache(maxsize=256)
-def _lossless(source: MelConvention, target: MelConvention) -> Alignment | None:
-    """None where there is no such; remembered, as a decode of a second is short enough to notice."""
+def _relation(source: MelConvention, target: MelConvention) -> tuple[Kind, tuple[Difference, ...]]:
+    """Remembered, as each decode asks for it; not the alignment, as equal conventions may have other names."""
     found = differences(source, target)
     severities = {difference.severity for difference in found}
     if "lossy" in severities:
-        return None
-    kind: Kind = "identity"
+        return "lossy", found
     if any(difference.field == "framing" for difference in found):
-        kind = "framing"
-    elif "convertible" in severities:
-        kind = "pointwise"
-    return Alignment(source=source, target=target, kind=kind, differences=found)
+        return "framing", found
+    return "pointwise" if "convertible" in severities else "identity", found
 
 
 def _align_lossy(source: MelConvention, target: MelConvention, strict: bool) -> Alignment:
