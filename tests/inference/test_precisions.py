@@ -29,6 +29,7 @@ HEADS = ["istft", "prior", "refined", "imdct-symexp", "imdct-cos"]
 FLOAT32 = 1e-5
 REFINED = 1e-4  # phases of bins that nearly cancel are divided by next to nothing
 SCATTER = 0.05  # of the mean PESQ of four clips, each from four starts
+SAME_PRECISION = 40  # dB: bfloat16 and 8 bits are 10 to 25 dB apart, and products at other places in memory far nearer
 CAN = {"float32": True, "bfloat16": has_bfloat16(), "int8": has_int8()}
 
 
@@ -120,7 +121,7 @@ def test_eight_bits_by_default_where_they_were_measured(name: str, monkeypatch: 
     def same_as(precision: Precision) -> bool:
         other = copy.deepcopy(vocos)
         other.backend = Backend(precision=precision)
-        return torch.equal(vocos.decode(features), other.decode(features))
+        return signal_to_error(vocos.decode(features), other.decode(features)) > SAME_PRECISION
 
     assert same_as("int8")
     with torch.no_grad():
