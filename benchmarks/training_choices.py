@@ -48,17 +48,16 @@ Changes = Mapping[str, Any]
 
 def variants(steps: int) -> dict[str, Changes]:
     """What differs from the basis, by dotted key; so many `steps` is what the basis came to in its time."""
-    width = {f"width {n}": {"model.backbone.dim": n, "model.backbone.intermediate_dim": 3 * n} for n in (192, 320)}
-    sizes = {"dim": 352, "intermediate_dim": 1056, "num_layers": 4}  # as many weights, in half as many layers
-    shallow = {f"model.backbone.{name}": value for name, value in sizes.items()}
+    passes = {"model.head.refinement_steps": 4}
+    shallow = {**width(352), "model.backbone.num_layers": 4}  # as many weights, in half as many layers
     return {
         "another seed": {"run.seed": 1, "data.seed": 1},
         "mel loss alone": {"losses.phase": 0.0},
         "no amplitude prior": {"model.head.amplitude_prior": False},
         "discriminators from half of the steps on": {"losses.pretrain_steps": steps // 2},
-        "through four passes": {"model.head.refinement_steps": 4},
-        "through four passes, 4 layers of 352": {"model.head.refinement_steps": 4, **shallow},
-        **width,
+        "through four passes": passes,
+        "through four passes, 4 layers of 352": {**passes, **shallow},
+        **{f"width {n}": width(n) for n in (192, 320)},
         "crops of 8,192, 12 a step": {"data.num_samples": 8192, "data.batch_size": 12},
         "crops of 24,576, 4 a step": {"data.num_samples": 24576, "data.batch_size": 4},
         "rate 5e-4": {"optimization.learning_rate": 5e-4},
@@ -66,6 +65,11 @@ def variants(steps: int) -> dict[str, Changes]:
         "rate falling as a cosine": {"optimization.schedule": "cosine", "run.max_steps": steps},
         "no averaging": {"optimization.ema_decay": 0.0},
     }
+
+
+def width(n: int) -> Changes:
+    """A backbone of so many channels, in the recipe's proportions."""
+    return {"model.backbone.dim": n, "model.backbone.intermediate_dim": 3 * n}
 
 
 def mixes(args: argparse.Namespace) -> dict[str, Changes]:

@@ -147,10 +147,7 @@ def _supports(backbone: nn.Module) -> bool:
 def _state(vocos: Vocos) -> object:
     """What tells a changed model: where each weight lies, how often it has been written, and how the head works."""
     weights = _weights(vocos.backbone, vocos.head)
-    try:
-        written = [weight._version for weight in weights]
-    except RuntimeError:  # of weights that were made in inference mode nobody counts
-        written = [0 if weight.is_inference() else weight._version for weight in weights]
+    written = [0 if weight.is_inference() else weight._version for weight in weights]
     return vocos.config.head, [weight.data_ptr() for weight in weights], written
 
 
