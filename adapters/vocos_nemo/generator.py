@@ -67,7 +67,9 @@ def filled_lengths(mel: Tensor, pad_value: float | None) -> Tensor | None:
     """
     if pad_value is None:
         return None
-    heard = (mel != torch.tensor(pad_value, dtype=mel.dtype, device=mel.device)).any(dim=1)
+    value = torch.tensor(pad_value, dtype=mel.dtype, device=mel.device)
+    if bool((mel[..., -1:] != value).any(dim=1).all()):
+        return None
+    heard = (mel != value).any(dim=1)
     count = torch.arange(1, mel.shape[-1] + 1, device=mel.device) * heard
-    lengths = F.pad(count, (1, 0)).amax(dim=1)
-    return None if bool((lengths == mel.shape[-1]).all()) else lengths
+    return F.pad(count, (1, 0)).amax(dim=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -13,15 +13,17 @@ from ..heads import MAX_MAGNITUDE, AmplitudePrior, ISTFTHead
 from ..mel.compression import expand
 from ..refinement import MOMENTUM, ahead, gain, least_power
 from ..spectral import ENVELOPE_FLOOR, frame_padding, output_length
+from .frames import Frames
 from .onednn import Linear
 
 # Spectra at once: so many stay in the processor's caches between two steps.
 ROWS = 256
 
 
-class Wanted(NamedTuple):
-    """What `gain` has to know of some frames."""
+class Piece(NamedTuple):
+    """Some of an item's frames, and what `gain` has to know of their spectra."""
 
+    frames: Frames
     magnitude: Tensor
     least: Tensor
 
@@ -55,51 +57,50 @@ class FastISTFT:
         weights = self._weights(n_frames)
         # Of what lies outside the forward transform knows nothing.
         weights.view(-1)[:left] = weights.view(-1)[left + n_samples :] = 0.0
-        # One for all passes: pages that are given back after each would have to be cleared anew. Those at both ends
-        # stay empty, so that what meets in a hop is at equal steps.
-        frames = hidden.new_zeros(min(ROWS, n_frames) + 2 * (self.overlap - 1), options.n_fft)
-        wanted: list[Wanted] = []
-        signal = self._signal(self._spectra(hidden, features, wanted), weights, frames)
+        pieces: list[Piece] = []
+        signal = self._signal(self._begun(hidden, features, pieces), weights)
         previous: Tensor | None = None
         for _ in range(options.refinement_steps):
-            restored = self._restored(ahead(signal, previous, MOMENTUM), wanted, frames)
-            previous, signal = signal, self._signal(restored, weights, frames)
+            refined = self._refined(ahead(signal, previous, MOMENTUM), pieces)
+            previous, signal = signal, self._signal(refined, weights)
         return signal[left : left + n_samples]
 
-    def _restored(self, signal: Tensor, wanted: list[Wanted], frames: Tensor) -> Iterator[Tensor]:
-        """Spectra ``(t, F)`` of a signal's phases and of these magnitudes."""
-        pieces = torch.split(signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), ROWS)
-        for piece, (magnitude, least) in zip(pieces, wanted, strict=True):
-            rows = frames[self.overlap - 1 : self.overlap - 1 + len(piece)]
-            spectrum = torch.fft.rfft(torch.mul(piece, self.window, out=rows), dim=1)
-            yield spectrum.mul_(gain(spectrum, magnitude, least))
-
-    def _spectra(self, hidden: Tensor, features: Tensor, wanted: list[Wanted]) -> Iterator[Tensor]:
-        """Complex ``(t, n_fft // 2 + 1)``, piece by piece; what a refinement wants of them is added to a list."""
+    def _begun(self, hidden: Tensor, features: Tensor, pieces: list[Piece]) -> Iterator[Tensor]:
+        """Each piece's sums of frames, hop by hop, of the predicted spectra; pieces to refine are added to a list."""
+        frames: Frames | None = None
         for start in range(0, len(hidden), ROWS):
             rows = slice(start, start + ROWS)
-            given = hidden[rows].to(self.dtype)
-            magnitude, phase = self.log_magnitude(given).float().exp_(), self.phase(given).float()
-            if self.prior is not None:
-                magnitude.mul_(self.prior(features[:, rows]))
-            magnitude = contrasted(magnitude.clamp_max_(MAX_MAGNITUDE), self.head.options, dim=1)
+            spectra, magnitude = self._spectra(hidden[rows], features[:, rows])
+            if frames is None or len(frames.frames) != len(spectra):
+                frames = Frames(len(spectra), self.window, self.head.options.hop_length)
             if self.head.options.refinement_steps:
-                wanted.append(Wanted(magnitude, least_power(magnitude)))
-            yield torch.complex(phase.cos().mul_(magnitude), phase.sin_().mul_(magnitude))
+                pieces.append(Piece(frames, magnitude, least_power(magnitude)))
+            yield frames.hops(spectra)
 
-    def _signal(self, spectra: Iterable[Tensor], weights: Tensor, frames: Tensor) -> Tensor:
-        """Spectra ``(t, F)`` to the weighted sum of their frames, all the samples that a frame reaches."""
-        n_fft, hop_length = self.head.options.n_fft, self.head.options.hop_length
-        around = self.overlap - 1
+    def _spectra(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Predicted spectra of hidden states ``(t, dim)``, complex ``(t, n_fft // 2 + 1)``, and their magnitudes."""
+        given = hidden.to(self.dtype)
+        magnitude, phase = self.log_magnitude(given).float().exp_(), self.phase(given).float()
+        if self.prior is not None:
+            magnitude.mul_(self.prior(features))
+        magnitude = contrasted(magnitude.clamp_max_(MAX_MAGNITUDE), self.head.options, dim=1)
+        return torch.complex(phase.cos().mul_(magnitude), phase.sin_().mul_(magnitude)), magnitude
+
+    def _refined(self, signal: Tensor, pieces: list[Piece]) -> Iterator[Tensor]:
+        """Each piece's sums of frames, of a signal's phases and of the predicted magnitudes."""
+        framed = torch.split(signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), ROWS)
+        for piece, given in zip(pieces, framed, strict=True):
+            spectra = piece.frames.spectra(given)
+            yield piece.frames.hops(spectra.mul_(gain(spectra, piece.magnitude, piece.least)))
+
+    def _signal(self, sums: Iterator[Tensor], weights: Tensor) -> Tensor:
+        """The weighted sum of pieces' sums: all the samples that a frame reaches."""
+        if len(weights) < ROWS + self.overlap:  # one piece
+            return next(sums).mul_(weights).flatten()
         total, start = torch.zeros_like(weights), 0
-        for spectrum in spectra:
-            n_hops = around + len(spectrum)
-            torch.mul(torch.fft.irfft(spectrum, n_fft, dim=1), self.window, out=frames[around:n_hops])
-            if n_hops + around < len(frames):  # fewer than before
-                frames[n_hops : n_hops + around] = 0.0
-            meeting = (n_hops, self.overlap, hop_length), (n_fft, n_fft - hop_length, 1), around * hop_length
-            total[start : start + n_hops].add_(frames.as_strided(*meeting).sum(dim=1))
-            start += len(spectrum)
+        for hops in sums:
+            total[start : start + len(hops)].add_(hops)
+            start += len(hops) - self.overlap + 1
         return total.mul_(weights).flatten()
 
     def _weights(self, n_frames: int) -> Tensor:
