@@ -1,4 +1,4 @@
-"""Fast Griffin-Lim after a model's own phases: nearer to a signal, at the same magnitudes, and trainable."""
+"""Accelerated Griffin-Lim after a model's own phases: nearer to a signal, at the same magnitudes, and trainable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT, VocosConfig
 from vocos_plugins.inference.backend import BackendName
-from vocos_plugins.refinement import refine
+from vocos_plugins.refinement import MOMENTUM, RELAXATION, refine
 from vocos_plugins.spectral import istft, stft
 
 BUNDLED = "vocos-mel-22khz-small"
@@ -22,6 +22,7 @@ N_FFT, HOP = 64, 16
 WINDOW = torch.hann_window(N_FFT)
 CLOSE = 1e-5  # float32, relative to the peak
 RUNTIME = 1e-4  # an export's own bound (tests/export)
+DIRECTIONS = 1e-4  # the same, of angles
 LIBROSA = 1e-4  # the same, where small magnitudes are divided by themselves three times
 
 Make = Callable[..., VocosConfig]
@@ -48,11 +49,11 @@ def spectrum() -> Tensor:
     return torch.polar(analyse(audio - audio.mean(dim=1, keepdim=True)).abs() + 1e-3, phase)
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.99])
-def test_each_pass_is_nearer_to_a_signal(spectrum: Tensor, momentum: float) -> None:
+@pytest.mark.parametrize(("momentum", "relaxation"), [(0.0, 1.0), (0.99, 1.0), (MOMENTUM, RELAXATION)])
+def test_each_pass_is_nearer_to_a_signal(spectrum: Tensor, momentum: float, relaxation: float) -> None:
+    search = {"momentum": momentum, "relaxation": relaxation}
     found = [
-        inconsistency(refine(spectrum, spectrum.abs(), invert, analyse, n_iter=n, momentum=momentum))
-        for n in (0, 1, 4, 16)
+        inconsistency(refine(spectrum, spectrum.abs(), invert, analyse, n_iter=n, **search)) for n in (0, 1, 4, 16)
     ]
     assert found == sorted(found, reverse=True)
     assert found[-1] < found[0] / 2
@@ -63,9 +64,31 @@ def test_it_finds_what_librosa_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vocos_plugins.refinement.FADE", 0.0)
     generator = torch.Generator().manual_seed(1)
     magnitude = analyse(torch.randn(1, 40 * HOP, generator=generator)).abs()
-    found = refine(magnitude + 0j, magnitude, invert, analyse, n_iter=3, momentum=0)
+    found = refine(magnitude + 0j, magnitude, invert, analyse, n_iter=3, momentum=0, relaxation=1)
     audio = librosa.griffinlim(magnitude[0].numpy(), n_iter=3, hop_length=HOP, momentum=0, init=None)
     assert torch.allclose(invert(found)[0], torch.from_numpy(audio), atol=LIBROSA * float(abs(audio).max()))
+
+
+@pytest.mark.parametrize(("momentum", "relaxation"), [(0.99, 1.0), (MOMENTUM, RELAXATION), (0.2, 0.7)])
+def test_it_is_the_papers_algorithm(
+    monkeypatch: pytest.MonkeyPatch, spectrum: Tensor, momentum: float, relaxation: float
+) -> None:
+    """Written down as it stands there, in spectra, with two projections; its third parameter is 0."""
+    monkeypatch.setattr("vocos_plugins.refinement.FADE", 0.0)
+    magnitude = spectrum.abs()
+
+    def projected(consistent: Tensor) -> Tensor:
+        return analyse(invert(torch.polar(magnitude, consistent.angle())))
+
+    reached = projected(spectrum)
+    given = reached
+    for _ in range(3):
+        last, reached = reached, (1 - relaxation) * reached + relaxation * projected(given)
+        given = reached + momentum * (reached - last)
+    found = refine(spectrum, magnitude, invert, analyse, n_iter=4, momentum=momentum, relaxation=relaxation)
+    expected = torch.polar(magnitude, given.angle())
+    # Where there is next to nothing, directions are those of rounding.
+    assert torch.allclose(invert(found), invert(expected), atol=DIRECTIONS * float(invert(expected).abs().max()))
 
 
 def test_a_model_is_refined_and_trained_through_it(make_config: Make, randomize: Randomize) -> None:

@@ -93,7 +93,9 @@ def invert_magnitude(
         padded = F.pad(audio, (0, missing))
         return stft(padded, window, n_fft=c.n_fft, hop_length=c.hop_length, framing=c.framing, pad_mode=pad_mode)
 
-    found = refine(magnitude * direction, magnitude, waveform, analyse, n_iter=n_iter, momentum=momentum)
+    found = refine(
+        magnitude * direction, magnitude, waveform, analyse, n_iter=n_iter, momentum=momentum, relaxation=1.0
+    )
     return waveform(found)
 
 

@@ -15,7 +15,7 @@ from .contrast import contrasted
 from .mel.compression import expand
 from .mel.convention import MelConvention
 from .mel.filterbank import hz_to_mel, mel_to_hz
-from .refinement import MOMENTUM, refine
+from .refinement import refine
 from .spectral import Float32Buffers, imdct, imdct_frames, istft, istft_frames, output_length, sine_window, stft
 
 # Upper bound on magnitudes and MDCT coefficients: an untrained or wrongly fed model stays finite.
@@ -96,7 +96,6 @@ class ISTFTHead(nn.Module):
             lambda estimate: self._inverse(estimate, mask),
             analyse,
             n_iter=o.refinement_steps,
-            momentum=MOMENTUM,
         )
 
     def _inverse(self, spectrum: Tensor, mask: Tensor | None) -> Tensor:

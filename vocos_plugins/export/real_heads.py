@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..contrast import contrasted
 from ..heads import MAX_MAGNITUDE, IMDCTHead, IMDCTSymExpHead, ISTFTHead
 from ..model import Vocos
-from ..refinement import MOMENTUM, TINY, ahead, least_power
+from ..refinement import TINY, ahead, least_power
 from ..spectral import imdct
 from .real_transforms import OverlapAdd, RealSTFT
 
@@ -59,14 +59,13 @@ class RealISTFTHead(nn.Module):
             return spectra
         wanted = self.stft.arrange(torch.cat([magnitude, magnitude], dim=2)).abs()
         least = least_power(wanted)
-        previous: Tensor | None = None
+        before: Tensor | None = None
         for _ in range(self.options.refinement_steps):
-            signal = self._audio(spectra)
-            rebuilt = self.stft.analyse(self.overlap_add.frames(ahead(signal, previous, MOMENTUM)))
+            given, before = ahead(self._audio(spectra), before)
+            rebuilt = self.stft.analyse(self.overlap_add.frames(given))
             real, imaginary = rebuilt.square().chunk(2, dim=3)
             power = real + imaginary
             spectra = rebuilt * wanted * (torch.cat([power, power], dim=3) + least).rsqrt()
-            previous = signal
         return spectra
 
     def _audio(self, spectra: Tensor) -> Tensor:

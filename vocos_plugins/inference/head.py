@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..contrast import contrasted
 from ..heads import MAX_MAGNITUDE, AmplitudePrior, ISTFTHead
 from ..mel.compression import expand
-from ..refinement import MOMENTUM, ahead, gain, least_power
+from ..refinement import ahead, gain, least_power
 from ..spectral import ENVELOPE_FLOOR, frame_padding, output_length
 from .frames import Frames
 from .onednn import Linear
@@ -59,10 +59,10 @@ class FastISTFT:
         weights.view(-1)[:left] = weights.view(-1)[left + n_samples :] = 0.0
         pieces: list[Piece] = []
         signal = self._signal(self._begun(hidden, features, pieces), weights)
-        previous: Tensor | None = None
+        before: Tensor | None = None
         for _ in range(options.refinement_steps):
-            refined = self._refined(ahead(signal, previous, MOMENTUM), pieces)
-            previous, signal = signal, self._signal(refined, weights)
+            given, before = ahead(signal, before)
+            signal = self._signal(self._refined(given, pieces), weights)
         return signal[left : left + n_samples]
 
     def _begun(self, hidden: Tensor, features: Tensor, pieces: list[Piece]) -> Iterator[Tensor]:

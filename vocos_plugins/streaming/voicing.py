@@ -66,9 +66,9 @@ class RefinedVoicing(Voicing):
         if hidden.shape[1] == 0:
             return None
         spectrum = self.spectrum(hidden, features)
-        magnitude, previous = spectrum.abs(), None
+        magnitude, before = spectrum.abs(), None
         for each in self.passes:
-            spectrum, magnitude, previous, n_real = each(spectrum, magnitude, previous, n_real, last)
+            spectrum, magnitude, before, n_real = each(spectrum, magnitude, before, n_real, last)
             if spectrum.shape[2] == 0:
                 return None
         skipped = self._skip(n_real, spectrum.shape[2])
