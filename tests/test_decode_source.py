@@ -14,7 +14,7 @@ from vocos_plugins.chunked import decode_chunks
 from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.mel import LevelNormalization, MelMismatchWarning
 
-# Of full scale: a closed form through float32 logarithms moves a mel by 1e-5 of a neper at most, which eight passes of
+# Of full scale: a closed form through float32 logarithms moves a mel by 1e-5 of a neper at most, which the passes of
 # the refinement magnify.
 EXACT = 2e-4
 # Of full scale: pieces of other shapes round differently.

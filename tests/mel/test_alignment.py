@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from vocos_plugins.mel import MelConvention, MelMismatch, MelMismatchWarning, MelSpectrogram, align
-from vocos_plugins.mel.compression import expand
+from vocos_plugins.mel.compression import compress, expand
 
 # Relative, of linear mels above both floors: float32 spectra, and log10 at gain 20 rounds to 1e-5 of a neper.
 EXACT = 1e-4
 # A mel stored as log(x + 1) in float32 keeps 6e-8 of x; with x of 1e-3 and more, 1e-4.
 LOUD = 1e-3
+# Nepers: values of up to 20 in float32.
+CLOSED_FORM = 5e-6
 # Frames that reach over an end of the signal see its mirror image there, or what a shift moved in.
 EDGE = 4
 
@@ -64,6 +66,21 @@ def test_pointwise_keeps_to_the_target_s_floor(base, pointwise):
     source_floor = base.guard_value * float((pointwise.filterbank().sum(0) / base.filterbank().sum(0)).max())
     linear = expand(aligned.double(), pointwise)
     assert float(linear.max()) <= 1.01 * max(source_floor, float(expand(own.double(), pointwise).max()))
+
+
+@pytest.mark.parametrize("log", ["natural", "log10"])
+@pytest.mark.parametrize("guards", [(1e-8, 1e-5), (1e-5, 1e-8)])
+def test_another_floor_changes_nothing_above_it(base, log, guards):
+    """To the bit; below it is what the closed form gives, and an absurd value stays one that can be computed with."""
+    source, target = (dataclasses.replace(base, log=log, guard_value=guard) for guard in guards)
+    mel = 40 * torch.rand(1, base.n_mels, 50, generator=torch.Generator().manual_seed(0)) - 20
+    aligned = align(source, target)(mel)
+    assert align(source, target).kind == "pointwise"
+    expected = compress(expand(mel.double(), source), target)
+    within = (expected - mel).abs() < CLOSED_FORM
+    assert 0 < int(within.sum()) < within.numel()
+    assert torch.equal(aligned[within], mel[within])
+    assert float((aligned - expected).abs().max()) < CLOSED_FORM
 
 
 @pytest.mark.parametrize("framing", ["center", "same"])

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..spectral import output_length
-from .compression import compress, expand
+from .compression import MAX_LINEAR, compress, expand
 from .convention import MelConvention
 from .difference import Difference, differences
 from .estimate import ErrorEstimate, describe_bands, estimate_error
@@ -76,9 +76,10 @@ class Alignment:
             return mel if mel.shape[-1] else mel.new_zeros(len(mel), self.target.n_mels, 0)
         if self.kind == "lossy":
             return self._project(mel).to(mel.dtype)
-        if any(
-            difference.severity == "convertible" and difference.field != "framing" for difference in self.differences
-        ):
+        bounds = _bounds(self.source, self.target)
+        if bounds is not None:
+            mel = mel.clamp(*bounds)
+        elif _convertible(self.differences):
             linear = expand(mel.double(), self.source) * _band_gain(self.source, self.target).to(mel.device)
             mel = compress(linear, self.target).to(mel.dtype)
         if self.kind == "framing" and self.target.framing == "center":
@@ -152,6 +153,22 @@ def _relation(source: MelConvention, target: MelConvention) -> tuple[Kind, tuple
     if any(difference.field == "framing" for difference in found):
         return "framing", found
     return "pointwise" if "convertible" in severities else "identity", found
+
+
+@functools.lru_cache(maxsize=256)
+def _bounds(source: MelConvention, target: MelConvention) -> tuple[float, float] | None:
+    """Least and greatest value of the target, where logarithms that are cut off elsewhere are all that differs."""
+    if _convertible(differences(source, target)) != {"guard_value"}:
+        return None
+    if target.guard != "clamp" or target.normalization is not None:
+        return None
+    floor, ceiling = compress(torch.tensor([0.0, MAX_LINEAR], dtype=torch.float64), target).tolist()
+    return floor, ceiling
+
+
+def _convertible(found: tuple[Difference, ...]) -> set[str]:
+    """The fields in which values differ and can be computed from each other."""
+    return {difference.field for difference in found if difference.severity == "convertible"} - {"framing"}
 
 
 def _align_lossy(source: MelConvention, target: MelConvention, strict: bool) -> Alignment:
