@@ -16,7 +16,7 @@ from ..spectral import ENVELOPE_FLOOR, frame_padding, output_length
 from .frames import Frames
 from .onednn import Linear
 
-# Spectra at once: so many stay in the processor's caches between two steps.
+# Spectra at once: about so many stay in the processor's caches between two steps.
 ROWS = 256
 
 
@@ -68,8 +68,9 @@ class FastISTFT:
     def _begun(self, hidden: Tensor, features: Tensor, pieces: list[Piece]) -> Iterator[Tensor]:
         """Each piece's sums of frames, hop by hop, of the predicted spectra; pieces to refine are added to a list."""
         frames: Frames | None = None
-        for start in range(0, len(hidden), ROWS):
-            rows = slice(start, start + ROWS)
+        length = piece_length(len(hidden))
+        for start in range(0, len(hidden), length):
+            rows = slice(start, start + length)
             spectra, magnitude = self._spectra(hidden[rows], features[:, rows])
             if frames is None or len(frames.frames) != len(spectra):
                 frames = Frames(len(spectra), self.window, self.head.options.hop_length)
@@ -88,14 +89,16 @@ class FastISTFT:
 
     def _refined(self, signal: Tensor, pieces: list[Piece]) -> Iterator[Tensor]:
         """Each piece's sums of frames, of a signal's phases and of the predicted magnitudes."""
-        framed = torch.split(signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), ROWS)
-        for piece, given in zip(pieces, framed, strict=True):
-            spectra = piece.frames.spectra(given)
+        framed, start = signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), 0
+        for piece in pieces:
+            stop = start + len(piece.magnitude)
+            spectra, start = piece.frames.spectra(framed[start:stop]), stop
             yield piece.frames.hops(spectra.mul_(gain(spectra, piece.magnitude, piece.least)))
 
     def _signal(self, sums: Iterator[Tensor], weights: Tensor) -> Tensor:
         """The weighted sum of pieces' sums: all the samples that a frame reaches."""
-        if len(weights) < ROWS + self.overlap:  # one piece
+        n_frames = len(weights) - self.overlap + 1
+        if piece_length(n_frames) == n_frames:
             return next(sums).mul_(weights).flatten()
         total, start = torch.zeros_like(weights), 0
         for hops in sums:
@@ -120,6 +123,11 @@ class FastPrior:
 
     def __call__(self, features: Tensor) -> Tensor:
         return self.prior.bounded(self.inverse(expand(features, self.prior.mel).t().contiguous()))
+
+
+def piece_length(n_frames: int) -> int:
+    """Frames of each piece of an item, but for the last, which may have some fewer; no piece is much shorter."""
+    return -(-n_frames // max(1, round(n_frames / ROWS)))
 
 
 def supports(module: nn.Module) -> bool:
