@@ -86,7 +86,7 @@ def parse(description: str | None, add: Callable[[argparse.ArgumentParser], None
     """The options of every benchmark here, and those that ``add`` adds."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add(parser)
-    parser.add_argument("--seconds", nargs="+", type=float, default=[1, 10, 60], help="lengths at batch 1")
+    parser.add_argument("--seconds", nargs="+", type=float, default=[1, 3, 10, 60], help="lengths at batch 1")
     parser.add_argument("--batch", type=int, default=8, help="items of 1 s at once")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, help="also write the table to a file")

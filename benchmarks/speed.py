@@ -91,7 +91,7 @@ def pipelines(args: argparse.Namespace) -> dict[str, side_by_side.Times]:
     found = {}
     for toolkit, build in toolkits.VOCODERS.items():
         tell(f"HiFi-GAN in {toolkit}")
-        names, cases = (*toolkits.RIVALS[toolkit], *toolkits.OURS), (Case(1, 1), Case(1, 10))
+        names, cases = (*toolkits.RIVALS[toolkit], *toolkits.OURS), [Case(1, seconds) for seconds in (1, 3, 10)]
         try:
             found[toolkit] = alone(
                 args.threads, side_by_side.time_all, build, names, toolkits.mels, cases, args.threads

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
 from ..inference.backend import Precision
 from .contestants import Source, last_bandwidth, load, make_features
-from .operations import count
+from .operations import Work, count
 from .peak import bandwidth, peaks
 from .stages import operators, stage_seconds
 from .timing import measure
@@ -79,21 +80,35 @@ def rooflines(
 ) -> tuple[Machine, list[Roofline]]:
     """To be called in a fresh process (`alone`); leaves out the precisions that the machine hasn't."""
     torch.set_num_threads(n_threads)
-    machine = Machine(peaks(), bandwidth())
-    return machine, [
-        _roofline(source, audio_seconds, precision, machine) for precision in precisions if precision in machine.peaks
-    ]
-
-
-def _roofline(source: Source, audio_seconds: float, precision: Precision, machine: Machine) -> Roofline:
     vocos = load(source)
     features, bandwidth_id = make_features(vocos, 1, audio_seconds)[0], last_bandwidth(vocos)
-    seconds = stage_seconds(vocos, precision, features, bandwidth_id)
+    moments, seconds = [this_moment()], {}
+    for precision in precisions:
+        if precision in moments[0].peaks:
+            seconds[precision] = stage_seconds(vocos, precision, features, bandwidth_id)
+            moments.append(this_moment())
+    machine = Machine(
+        {precision: max(moment.peaks[precision] for moment in moments) for precision in moments[0].peaks},
+        max(moment.bandwidth for moment in moments),
+    )
+    found = []
+    for precision, of_stages in seconds.items():
+        stages = _stages(count(vocos, features.shape[1], precision), of_stages, machine)
+        profile = operators(vocos, precision, features, bandwidth_id)
+        decode = functools.partial(vocos.decode, features[None], bandwidth_id=bandwidth_id)
+        found.append(Roofline(precision, audio_seconds, stages, profile, measure({"": decode})[""].disturbed))
+    return machine, found
+
+
+def this_moment() -> Machine:
+    """What the machine reaches now: a virtual one's speed wanders, so that its peak is the most of some moments."""
+    return Machine(peaks(), bandwidth())
+
+
+def _stages(work: Mapping[str, Work], seconds: Mapping[str, float], machine: Machine) -> dict[str, Stage]:
     stages = {}
-    for name, work in count(vocos, features.shape[1], precision).items():
-        products = sum(flops / machine.peaks[inputs] for inputs, flops in work.flops.items())
-        limit = max(products, work.bytes / machine.bandwidth)
-        stages[name] = Stage(seconds[name], sum(work.flops.values()), work.bytes, products, limit)
-    profile = operators(vocos, precision, features, bandwidth_id)
-    decode = functools.partial(vocos.decode, features[None], bandwidth_id=bandwidth_id)
-    return Roofline(precision, audio_seconds, stages, profile, measure({"": decode})[""].disturbed)
+    for name, each in work.items():
+        products = sum(flops / machine.peaks[inputs] for inputs, flops in each.flops.items())
+        limit = max(products, each.bytes / machine.bandwidth)
+        stages[name] = Stage(seconds[name], sum(each.flops.values()), each.bytes, products, limit)
+    return stages
