@@ -111,14 +111,19 @@ def test_the_share_of_the_peak() -> None:
     assert stage_table([disturbed]).splitlines()[4].endswith("| 25%? |")
 
 
-def test_limits_are_the_machines(short, make_config) -> None:
-    """Products at their peak, or memory where that takes longer."""
+def test_limits_are_the_machines(short, make_config, monkeypatch) -> None:
+    """Products at their peak, or memory where that takes longer; a slow moment among others changes nothing."""
     from vocos_plugins.bench import roofline
 
-    machine = Machine({"float32": 1e9, "bfloat16": 2e9, "int8": 4e9}, 1e12)
-    slow = Machine(machine.peaks, 1.0)
-    stages = roofline._roofline(make_config(), 0.5, "float32", machine).stages
-    starved = roofline._roofline(make_config(), 0.5, "float32", slow).stages
+    def with_bandwidth(bytes_a_second: float) -> dict[str, Stage]:
+        fast = Machine({"float32": 1e9, "bfloat16": 2e9, "int8": 4e9}, bytes_a_second)
+        moments = [Machine(dict.fromkeys(fast.peaks, 1.0), 0.1), fast]
+        monkeypatch.setattr(roofline, "this_moment", lambda: moments.pop(0))
+        machine, (found,) = roofline.rooflines(make_config(), 0.5, 1, ("float32",))
+        assert machine == fast
+        return found.stages
+
+    stages, starved = with_bandwidth(1e12), with_bandwidth(1.0)
     for name, stage in stages.items():
         assert stage.product_seconds == pytest.approx(stage.flops / 1e9)
         assert stage.limit == max(stage.product_seconds, stage.bytes / 1e12)
