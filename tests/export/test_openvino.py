@@ -9,6 +9,8 @@ from vocos_plugins.export import OpenVinoSession, export_openvino, load_session
 from vocos_plugins.export.openvino import openvino_model
 
 SAME = 1e-4  # of the peak
+# Times torch's own error against float64: OpenVINO's is up to 7.7 times it before any pass, which then magnify both.
+ROUNDING = 8
 LENGTHS = (1, 2, 3, 64, 200)
 
 
@@ -33,7 +35,7 @@ def test_the_bundled_model_equals_torch(bundled, speech, session, in_torch, rela
     """On speech, three different rows of it; as near as torch is to the exact result, where that is further away."""
     mel = torch.cat([speech, speech.flip(2), speech.roll(40, 2)])[:, :, :n_frames]
     found = torch.from_numpy(session(bundled, "openvino")(mel.numpy()))
-    assert relative_error(found, in_torch(bundled, mel)) <= max(SAME, 4 * rounding(bundled, mel))
+    assert relative_error(found, in_torch(bundled, mel)) <= max(SAME, ROUNDING * rounding(bundled, mel))
 
 
 @pytest.mark.parametrize(
