@@ -21,8 +21,9 @@ ROWS = 256
 
 
 class Piece(NamedTuple):
-    """Some of an item's frames, and what `gain` has to know of their spectra."""
+    """Some of an item's frames, which they are, and what `gain` has to know of their spectra."""
 
+    rows: slice
     frames: Frames
     magnitude: Tensor
     least: Tensor
@@ -75,7 +76,7 @@ class FastISTFT:
             if frames is None or len(frames.frames) != len(spectra):
                 frames = Frames(len(spectra), self.window, self.head.options.hop_length)
             if self.head.options.refinement_steps:
-                pieces.append(Piece(frames, magnitude, least_power(magnitude)))
+                pieces.append(Piece(rows, frames, magnitude, least_power(magnitude)))
             yield frames.hops(spectra)
 
     def _spectra(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,10 +90,9 @@ class FastISTFT:
 
     def _refined(self, signal: Tensor, pieces: list[Piece]) -> Iterator[Tensor]:
         """Each piece's sums of frames, of a signal's phases and of the predicted magnitudes."""
-        framed, start = signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length), 0
+        framed = signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length)
         for piece in pieces:
-            stop = start + len(piece.magnitude)
-            spectra, start = piece.frames.spectra(framed[start:stop]), stop
+            spectra = piece.frames.spectra(framed[piece.rows])
             yield piece.frames.hops(spectra.mul_(gain(spectra, piece.magnitude, piece.least)))
 
     def _signal(self, sums: Iterator[Tensor], weights: Tensor) -> Tensor:

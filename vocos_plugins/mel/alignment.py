@@ -139,7 +139,7 @@ def align(source: MelConvention | None, target: MelConvention | None, *, strict:
         raise MelMismatch(f"the {side} has no mel: EnCodec features and mels can't be turned into each other")
     kind, found = _relation(source, target)
     if kind == "lossy":
-        return _align_lossy(source, target, strict)
+        return _align_lossy(source, target, strict, found)
     return Alignment(source=source, target=target, kind=kind, differences=found)
 
 
@@ -158,7 +158,7 @@ def _relation(source: MelConvention, target: MelConvention) -> tuple[Kind, tuple
 @functools.lru_cache(maxsize=256)
 def _bounds(source: MelConvention, target: MelConvention) -> tuple[float, float] | None:
     """Least and greatest value of the target, where logarithms that are cut off elsewhere are all that differs."""
-    if _convertible(differences(source, target)) != {"guard_value"}:
+    if _convertible(_relation(source, target)[1]) != {"guard_value"}:
         return None
     if target.guard != "clamp" or target.normalization is not None:
         return None
@@ -171,8 +171,9 @@ def _convertible(found: tuple[Difference, ...]) -> set[str]:
     return {difference.field for difference in found if difference.severity == "convertible"} - {"framing"}
 
 
-def _align_lossy(source: MelConvention, target: MelConvention, strict: bool) -> Alignment:
-    found = differences(source, target)
+def _align_lossy(
+    source: MelConvention, target: MelConvention, strict: bool, found: tuple[Difference, ...]
+) -> Alignment:
     known = known_bands(source, target)
     if float(known.double().mean()) < LEAST_KNOWN:
         unknown = tuple(int(band) for band in torch.nonzero(~known)[:, 0])
