@@ -88,6 +88,7 @@ def start_training() -> Callable[..., subprocess.Popen[str]]:
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
         )
 
     return start
@@ -95,7 +96,7 @@ def start_training() -> Callable[..., subprocess.Popen[str]]:
 
 @pytest.fixture(scope="session")
 def stop_training() -> Callable[[subprocess.Popen[str], Path], str]:
-    """Ends a training as schedulers do, once it has saved to a file; gives what it has printed."""
+    """Ends a training as schedulers do, with its loaders, once it has saved to a file; gives what it has printed."""
 
     def stop(process: subprocess.Popen[str], saved: Path) -> str:
         deadline = time.monotonic() + 120
@@ -103,7 +104,7 @@ def stop_training() -> Callable[[subprocess.Popen[str], Path], str]:
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGTERM)
         output: str = process.communicate(timeout=60)[0]
         assert process.returncode == 0, output
         return output

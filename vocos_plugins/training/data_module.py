@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import lightning
@@ -9,6 +10,9 @@ from torch.utils.data import DataLoader, Subset
 
 from .config import TrainingConfig
 from .data import Clip, StepSampler
+
+# Seconds for a run to save and end in, after which a loader's process takes SIGTERM as it was meant.
+GRACE_S = 60
 
 
 class VocosData(lightning.LightningDataModule):
@@ -36,7 +40,10 @@ class VocosData(lightning.LightningDataModule):
             world_size=trainer.world_size,
         )
         return DataLoader(
-            data.train_dataset(self.sample_rate), batch_sampler=sampler, num_workers=data.num_workers, pin_memory=False
+            data.train_dataset(self.sample_rate),
+            batch_sampler=sampler,
+            num_workers=data.num_workers,
+            worker_init_fn=outlast_sigterm,
         )
 
     def val_dataloader(self) -> DataLoader[Clip] | list[Any]:
@@ -46,7 +53,14 @@ class VocosData(lightning.LightningDataModule):
         if dataset is None:
             return []
         mine = Subset(dataset, range(trainer.global_rank, len(dataset), trainer.world_size))
-        return DataLoader(mine, batch_size=data.batch_size, num_workers=data.num_workers)
+        return DataLoader(
+            mine, batch_size=data.batch_size, num_workers=data.num_workers, worker_init_fn=outlast_sigterm
+        )
 
     def _trainer(self) -> Any:
         return self.trainer
+
+
+def outlast_sigterm(_worker: int) -> None:
+    """For a loader's process: schedulers tell all of a run's processes to end, and the run still has a step to save."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.alarm(GRACE_S))
