@@ -153,24 +153,20 @@ class PhaseDistance(Float32Buffers):
 
     def forward(self, fake: Tensor, real: Tensor, bandwidth_hz: Tensor | None) -> Tensor:
         fake, real = (
-            _parts(stft(audio.to(self.window.dtype), self.window, n_fft=self.n_fft, hop_length=self.n_fft // 4))
-            for audio in (fake, real.detach())
+            stft(audio.to(self.window.dtype), self.window, n_fft=self.n_fft, hop_length=self.n_fft // 4)
+            for audio in (fake, real)
         )
-        magnitude = _magnitude(real)
-        weight = magnitude ** (PHASE_WEIGHT_EXPONENT / 2)  # of one of the two bins of a step
+        weight = _magnitude(real.detach()) ** PHASE_WEIGHT_EXPONENT
         if bandwidth_hz is not None:
             edges = _frequencies(self.n_fft, self.sample_rate).to(weight.device)
             weight = weight * _within(edges, bandwidth_hz, self.sample_rate, self.n_fft)[:, :, None]
-        # Two steps differ as much as the turns from the real to the generated signal do in the bins between which they
-        # lead: |z' conj(z) - r' conj(r)| = |z' conj(r') - z conj(r)| of phases alone.
-        (x, y), (cosine, sine) = fake, real / magnitude
-        turn = torch.stack([x * cosine + y * sine, y * cosine - x * sine])
-        turn = turn / _magnitude(turn)
+        turns = [spectrum / _magnitude(spectrum) for spectrum in (fake, real)]
         total = weight.new_zeros(())
-        for axis in (-2, -1):
+        for axis in (1, 2):
             last = weight.shape[axis] - 1
-            both = weight.narrow(axis, 1, last) * weight.narrow(axis, 0, last)
-            chord = _magnitude(turn.narrow(axis, 1, last) - turn.narrow(axis, 0, last)) - MAGNITUDE_EPS**0.5
+            of_fake, of_real = (turn.narrow(axis, 1, last) * turn.narrow(axis, 0, last).conj() for turn in turns)
+            both = (weight.narrow(axis, 1, last) * weight.narrow(axis, 0, last)).sqrt()
+            chord = _magnitude(of_fake - of_real) - MAGNITUDE_EPS**0.5
             total = total + (both * chord).sum() / both.sum().clamp_min(torch.finfo(both.dtype).tiny)
         return total
 
@@ -247,13 +243,8 @@ def _frequencies(n_fft: int, sample_rate: int) -> Tensor:
     return torch.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
 
 
-def _parts(spectrum: Tensor) -> Tensor:
-    """Real and imaginary parts, ``(2, ...)``: a half of the time that complex arithmetic and its gradient take."""
-    return torch.view_as_real(spectrum).movedim(-1, 0).contiguous()
-
-
-def _magnitude(parts: Tensor) -> Tensor:
-    return (parts.square().sum(dim=0) + MAGNITUDE_EPS).sqrt()
+def _magnitude(spectrum: Tensor) -> Tensor:
+    return (spectrum.real.square() + spectrum.imag.square() + MAGNITUDE_EPS).sqrt()
 
 
 def _within(edges: Tensor, bandwidth_hz: Tensor, sample_rate: int, n_fft: int) -> Tensor:
