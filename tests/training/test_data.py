@@ -53,6 +53,8 @@ def load(dataset: CropDataset, num_workers: int, steps: int = 4, **options: int)
     return list(DataLoader(dataset, batch_sampler=sampler, num_workers=num_workers, multiprocessing_context=context))
 
 
+# On a single core torch advises against two workers.
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes:UserWarning")
 @pytest.mark.parametrize(("cached", "workers"), [(True, 0), (False, 1), (True, 2)])
 def test_items_are_the_same_in_every_process(corpus: Path, cached: bool, workers: int) -> None:
     """With and without workers, from memory and from disk, in a dataset made anew."""

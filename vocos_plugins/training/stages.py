@@ -24,7 +24,6 @@ from ..config_mapping import ConfigError, check_keys
 from ..model import Vocos
 from .config import TrainingConfig
 from .discriminator_files import DISCRIMINATORS_FILE
-from .run import train
 from .state import MODEL
 
 # Shares are written in decimals.
@@ -111,6 +110,9 @@ def train_stages(stages: Sequence[Stage], out: Path, *, resume: bool = True) -> 
     Raises:
         ValueError: as `run.train`.
     """
+    # Lightning takes seconds to import, and most configurations' errors are found before.
+    from .run import train
+
     before: Path | None = None
     models: dict[str, str] = {}
     for stage in stages:

@@ -7,7 +7,7 @@ run's only place is its generator step, from which data and learning rate follow
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,7 +15,9 @@ from ..checkpoint_directory import save_pretrained
 from ..checkpoint_files import read_pickle
 from ..whole_files import whole_file
 from .discriminator_files import save_discriminators
-from .module import VocosTraining
+
+if TYPE_CHECKING:
+    from .module import VocosTraining
 
 LAST = "last.ckpt"
 MODEL = "model"
