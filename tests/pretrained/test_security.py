@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from vocos_plugins.checkpoint_files import read_yaml
 from vocos_plugins.pretrained import CheckpointError, convert_checkpoint, load_pretrained, save_pretrained
 
 
@@ -161,6 +162,15 @@ def test_yaml_merge_keys_do_not_multiply(directory) -> None:
     (directory / "config.yaml").write_text("\n".join([f"a0: &a0 {{{pairs}}}", *levels]))
     with pytest.raises(CheckpointError, match=r"more than 10000 keys|unknown key 'a0'"):
         load_pretrained(directory)
+
+
+def test_yaml_keys_stand_once(directory) -> None:
+    """PyYAML would keep the last; what a merge key brings may be overridden."""
+    (directory / "config.yaml").write_text("head: {n_fft: 512}\nfeatures: {}\nhead: {n_fft: 1024}\n")
+    with pytest.raises(CheckpointError, match=r"config\.yaml is not valid YAML: the key 'head' stands.*\n.*line 3"):
+        read_yaml(directory / "config.yaml")
+    (directory / "config.yaml").write_text("head: &a {n_fft: 512}\nother: {<<: *a, n_fft: 1024}\n")
+    assert read_yaml(directory / "config.yaml")["other"] == {"n_fft": 1024}
 
 
 def test_deeply_nested_yaml(directory) -> None:

@@ -48,15 +48,15 @@ def test_stopped_and_resumed_equals_run_through(
     run_training, start_training, stop_training, make_mapping, tmp_path
 ) -> None:
     """SIGTERM saves and exits with 0; the same command carries on, and ends within 1e-5 of an unbroken run."""
-    mapping = make_mapping(run__max_steps=150, run__save_every=10, losses__pretrain_steps=4, data__num_workers=1)
+    mapping = make_mapping(run__max_steps=80, run__save_every=10, losses__pretrain_steps=4, data__num_workers=1)
     process = start_training(mapping, tmp_path / "broken")
     stop_training(process, tmp_path / "broken" / "last.ckpt")
     stopped = read_pickle(tmp_path / "broken" / "last.ckpt")["generator_step"]
-    assert 10 <= stopped < 150
-    mapping = make_mapping(run__max_steps=150, losses__pretrain_steps=4)
+    assert 10 <= stopped < 80
+    mapping = make_mapping(run__max_steps=80, losses__pretrain_steps=4)
     run_training(mapping, tmp_path / "broken")
     run_training(mapping, tmp_path / "whole")
-    assert read_pickle(tmp_path / "broken" / "last.ckpt")["generator_step"] == 150
+    assert read_pickle(tmp_path / "broken" / "last.ckpt")["generator_step"] == 80
     assert largest_difference(tmp_path / "broken", tmp_path / "whole") < RESUMED
     assert not list(tmp_path.rglob("*.part"))
 
