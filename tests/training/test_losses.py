@@ -97,6 +97,23 @@ def test_equal_signals_have_no_distance(loss_of, noise):
     assert float(loss_of(audio, audio)) == 0.0
 
 
+def test_phase_loss_is_what_it_says(noise):
+    """Chords between the turns ``z' conj(z)``, weighted by magnitudes, in the complex numbers of its docstring."""
+    real = noise(2, 6000).double()
+    fake = real + 0.3 * noise(2, 6000, seed=2)
+    window = torch.hann_window(512).double()
+    z, r = (torch.stft(audio, 512, 128, window=window, return_complex=True) for audio in (fake, real))
+    expected = 0.0
+    for axis in (1, 2):
+        last = z.shape[axis] - 1
+        steps = [x.narrow(axis, 1, last) * x.narrow(axis, 0, last).conj() for x in (z, r)]
+        chord = (steps[0] / steps[0].abs() - steps[1] / steps[1].abs()).abs()
+        weight = steps[1].abs() ** 0.25
+        expected += float((weight * chord).sum() / weight.sum())
+    found = PhaseLoss((512,), SAMPLE_RATE).double()(fake, real)
+    assert float(found) == pytest.approx(expected, rel=1e-4)  # what keeps gradients finite at silence costs less
+
+
 def test_phase_loss_ignores_a_common_phase(noise):
     """A signal turned upside down has every phase shifted by half a turn, and all steps as before."""
     audio = noise(2, 6000)
