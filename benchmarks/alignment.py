@@ -22,9 +22,9 @@ from pesq import pesq
 from torch import Tensor
 
 from vocos_plugins import MelConvention, MelMismatch, MelSpectrogram, Vocos, align
-from vocos_plugins.demo.clips import CLIP_FOLDER
 from vocos_plugins.mel.compression import compress, expand
 from vocos_plugins.mel.estimate import measure_error
+from vocos_plugins.mel.speech import CLIP_FOLDER
 from vocos_plugins.plugins import mel_conventions
 
 PESQ_RATE = 16000

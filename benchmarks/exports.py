@@ -28,8 +28,8 @@ from torch import Tensor
 
 from vocos_plugins import MelSpectrogram, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
-from vocos_plugins.conventions import VOCOS_24KHZ
 from vocos_plugins.export import Session, export_onnx, export_openvino, load_session
+from vocos_plugins.mel.known import VOCOS_24KHZ
 
 BUNDLED = "vocos-mel-22khz-small"
 FILES = (

@@ -31,7 +31,7 @@ from vocos_plugins.bench.report import this_machine
 from vocos_plugins.bench.tables import table
 from vocos_plugins.bench.timing import Timing, measure
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
-from vocos_plugins.conventions import VOCOS_24KHZ
+from vocos_plugins.mel.known import VOCOS_24KHZ
 
 PEER = "vocos 0.1.0, float32"
 EXACT = "ours, float32"

@@ -15,10 +15,11 @@ from statistics import mean
 
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.cli.options import DEFAULT_MODEL
-from vocos_plugins.evaluation.comparison import Clip, compare
+from vocos_plugins.evaluation.comparison import compare
 from vocos_plugins.evaluation.measures import choose
 from vocos_plugins.evaluation.systems import line_up
 from vocos_plugins.mel import MelMismatchWarning
+from vocos_plugins.mel.speech import Clip
 from vocos_plugins.plugins import mel_conventions
 from vocos_plugins.training.sources import find_recordings
 from vocos_plugins.training.warm_start import copy_generator

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 
 from vocos_plugins import Vocos
-from vocos_plugins.audio_files import read_blocks
 from vocos_plugins.evaluation.measures import MEASURES
-from vocos_plugins.inference.backend import Backend
-from vocos_plugins.inference.measured import fingerprint
+from vocos_plugins.inference.backend import Backend, fingerprint
+from vocos_plugins.storage.audio import read_blocks
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 PRECISIONS = ("float32", "bfloat16", "int8")

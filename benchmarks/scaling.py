@@ -39,7 +39,7 @@ from vocos_plugins.corpus.pipeline import run
 from vocos_plugins.corpus.record import Record
 from vocos_plugins.corpus.search import Search
 from vocos_plugins.corpus.work import Pieces, Work
-from vocos_plugins.demo.clips import CLIPS
+from vocos_plugins.mel.speech import CLIPS
 
 MODEL = "vocos-mel-22khz-small"
 RATE = 24000

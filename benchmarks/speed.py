@@ -31,7 +31,7 @@ from vocos_plugins.bench.long_items import LongItem, long_item
 from vocos_plugins.bench.report import Plan, Report, bench, this_machine
 from vocos_plugins.bench.tables import machine_line, model_tables, ratio, table
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
-from vocos_plugins.conventions import VOCOS_24KHZ
+from vocos_plugins.mel.known import VOCOS_24KHZ
 
 BUNDLED = "vocos-mel-22khz-small"
 PAPER = VocosConfig(

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from vocos_plugins import MelSpectrogram, Vocos
-from vocos_plugins.audio_files import read_blocks
-from vocos_plugins.demo.clips import CLIP_FOLDER
 from vocos_plugins.evaluation.measures import choose
+from vocos_plugins.mel.speech import CLIP_FOLDER
+from vocos_plugins.storage.audio import read_blocks
 
 LOOK_AHEADS = [0, 1, 2, 4, 8, 12, 16]
 MEASURES = ("pesq", "mr-stft")

@@ -26,10 +26,11 @@ from typing import Any
 import yaml
 
 from vocos_plugins import Vocos
-from vocos_plugins.checkpoint_files import read_yaml
-from vocos_plugins.evaluation.comparison import Clip, compare
+from vocos_plugins.evaluation.comparison import compare
 from vocos_plugins.evaluation.measures import Measure, Score, choose
 from vocos_plugins.evaluation.systems import line_up
+from vocos_plugins.mel.speech import Clip
+from vocos_plugins.storage.safe_files import read_yaml
 from vocos_plugins.training.config import TrainingConfig
 from vocos_plugins.training.sources import Recording, find_recordings
 from vocos_plugins.training.stages import changed

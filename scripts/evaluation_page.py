@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "evaluation.md"
-COMMAND = ["eval", "vocos-mel-22khz-small", "--data", "vocos_plugins/demo/clips"]
+COMMAND = ["eval", "vocos-mel-22khz-small", "--data", "vocos_plugins/mel/clips"]
 # Of means; the worst file may move twice as far. PESQ and ViSQOL align stretches of speech in time, which the rounding
 # of another processor can tip over; what is written has two digits, or three.
 TOLERANCES = {

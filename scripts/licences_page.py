@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from generated_page import main
 
-from vocos_plugins.cards import CARDS
+from vocos_plugins.storage.cards import CARDS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vocos_plugins"
@@ -26,14 +26,14 @@ of the published checkpoints. The code is under the MIT licence, in the file `LI
 CLIPS = """
 ## The demo's clips
 
-In `vocos_plugins/demo/clips`; `SOURCES.md` there has the licences' texts.
+In `vocos_plugins/mel/clips`; `SOURCES.md` there has the licences' texts.
 
 """
 PUBLISHED = """
 ## Published checkpoints
 
 Not shipped: `Vocos.from_pretrained` downloads them when asked to. The licences are those of the cards in
-`vocos_plugins/cards.py`; what the checkpoint's own page says decides.
+`vocos_plugins/storage/cards.py`; what the checkpoint's own page says decides.
 
 """
 

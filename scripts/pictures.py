@@ -23,7 +23,7 @@ from torch import Tensor
 from training_curves import training_curves
 
 from vocos_plugins import MelConvention, MelSpectrogram, Vocos, align
-from vocos_plugins.demo.clips import CLIP_FOLDER
+from vocos_plugins.mel.speech import CLIP_FOLDER
 from vocos_plugins.plugins import mel_conventions
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"

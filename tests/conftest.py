@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, IMDCTCos, IMDCTSymExp, ResNet, VocosConfig, WaveNeXt
-from vocos_plugins.demo.clips import CLIP_FOLDER
+from vocos_plugins.mel.speech import CLIP_FOLDER
 
 # Tensors here are small: waiting for a second thread on a busy machine takes ten times as long as the work.
 torch.set_num_threads(1)

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 import torch
 
-from vocos_plugins.audio_files import BLOCK_S, AudioWriter, read_blocks
+from vocos_plugins.storage.audio import BLOCK_S, AudioWriter, read_blocks
 
 RATE = 16000
 QUANTUM = 1 / 32768  # of 16-bit files
@@ -160,7 +160,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, suffix: str) -> None:
     code = f"""
 import resource, torch
 from pathlib import Path
-from vocos_plugins.audio_files import AudioWriter
+from vocos_plugins.storage.audio import AudioWriter
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 try:
     with AudioWriter(Path("a.{suffix}"), {RATE}) as writer:

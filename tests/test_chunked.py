@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vocos_plugins import Vocos
-from vocos_plugins.chunked import context_frames, decode_chunks, resynthesize_chunks
+from vocos_plugins.inference.windows import decode_chunks, resynthesize_chunks
 
 # Frames meet in another order: float32 rounding, relative to the largest sample.
 TOLERANCE = 1e-5
@@ -70,7 +70,7 @@ def test_context_is_needed(make_model, noise, relative_error) -> None:
     """The test above can fail: half the context gives audible seams."""
     vocos = make_model("mel", "convnext", "istft", "center")
     mel = noise(1, 12, 60)
-    half = context_frames(vocos) // 2
+    half = vocos.context_frames // 2
     cut = vocos.decode(mel[:, :, 30 - half :])[:, half * vocos.hop_length :]
     assert relative_error(cut, vocos.decode(mel)[:, 30 * vocos.hop_length :]) > 100 * TOLERANCE
 

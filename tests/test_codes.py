@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vocos_plugins.encodec import INTEGER_DTYPES
+from vocos_plugins.network.encodec import INTEGER_DTYPES
 
 # Sums of at most four float32 vectors, in another order.
 ROUNDING = 1e-6

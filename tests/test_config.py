@@ -18,7 +18,7 @@ from vocos_plugins.config import (
     VocosConfig,
     WaveNeXt,
 )
-from vocos_plugins.config_mapping import NORMALIZATIONS, ConfigError
+from vocos_plugins.config.mapping import NORMALIZATIONS, ConfigError
 from vocos_plugins.mel import LevelNormalization, MeanStdNormalization, MelConvention
 
 MEL = MelConvention(name="test", sample_rate=16000, n_fft=64, win_length=64, hop_length=16, n_mels=3)

@@ -10,9 +10,9 @@ import soxr
 import torch
 
 from vocos_plugins import MelMismatch, MelSpectrogram, Vocos
-from vocos_plugins.chunked import decode_chunks
-from vocos_plugins.demo.clips import CLIPS
+from vocos_plugins.inference.windows import decode_chunks
 from vocos_plugins.mel import LevelNormalization, MelMismatchWarning
+from vocos_plugins.mel.speech import CLIPS
 
 # Of full scale: a closed form through float32 logarithms moves a mel by 1e-5 of a neper at most, which the passes of
 # the refinement magnify.

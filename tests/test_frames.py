@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vocos_plugins import MelMismatch, Vocos
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.frames import decode_frames
 
 # Of full scale: pieces of other shapes round differently.
 ROUNDING = 1e-5

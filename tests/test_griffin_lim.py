@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vocos_plugins.demo.clips import CLIPS
-from vocos_plugins.griffin_lim import griffin_lim, invert_magnitude, linear_magnitude
+from vocos_plugins.evaluation.griffin_lim import griffin_lim, invert_magnitude, linear_magnitude
 from vocos_plugins.mel import LevelNormalization, MelConvention, MelSpectrogram
+from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.spectral import output_length
 
 CONVENTION = MelConvention(

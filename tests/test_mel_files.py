@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from vocos_plugins.mel_files import read_mel
+from vocos_plugins.storage.mel_files import read_mel
 
 MEL = torch.arange(24, dtype=torch.float32).reshape(4, 6)
 

@@ -48,8 +48,8 @@ def test_wheel_holds_checkpoint_clips_and_types(wheel: zipfile.ZipFile) -> None:
     """The main job works from the wheel alone, and type checkers see the annotations."""
     names = set(wheel.namelist())
     assert "vocos_plugins/py.typed" in names
-    assert "vocos_plugins/checkpoints/vocos-mel-22khz-small/model.safetensors" in names
-    assert any(name.startswith("vocos_plugins/demo/clips/") and name.endswith(".flac") for name in names)
+    assert "vocos_plugins/storage/checkpoints/vocos-mel-22khz-small/model.safetensors" in names
+    assert any(name.startswith("vocos_plugins/mel/clips/") and name.endswith(".flac") for name in names)
     assert sum(info.compress_size for info in wheel.infolist()) < MAX_WHEEL_BYTES
 
 

@@ -15,10 +15,10 @@ import soxr
 import torch
 
 from vocos_plugins import MelMismatch, MelSpectrogram, align
-from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.mel import MelMismatchWarning
 from vocos_plugins.mel.compression import expand
 from vocos_plugins.mel.estimate import SECONDS, measure_error
+from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.plugins import mel_conventions
 
 CATALOGUE = mel_conventions()

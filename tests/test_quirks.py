@@ -229,7 +229,7 @@ def test_layer_scale_of_zero_means_none(make_config, make_reference):
 
 def test_layer_scale_of_zero_in_a_resnet():
     """A ResNet's zero gain is a start at the identity, not the default third."""
-    from vocos_plugins.backbone import ResNetBackbone
+    from vocos_plugins.network.backbone import ResNetBackbone
 
     backbone = ResNetBackbone(12, ResNet(dim=16, num_blocks=2, layer_scale_init_value=0.0))
     assert not backbone.resnet[0].gamma[0].any()

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vocos_plugins import model as model_module
+from vocos_plugins.inference import decode as decode_module
 from vocos_plugins.spectral import istft, output_length
 
 # Batched and single matrix products round differently, and so do those at other places in memory, relative to the row's
@@ -26,7 +26,7 @@ NOTHING = 1e-12
 def way(request: pytest.FixtureRequest) -> Iterator[None]:
     """Both ways to decode a ragged batch: with masks as on a GPU, and row by row as on a CPU."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model_module, "ROW_BY_ROW", request.param)
+        patch.setattr(decode_module, "ROW_BY_ROW", request.param)
         yield
 
 
@@ -202,7 +202,7 @@ def test_rows_on_a_cpu_are_exact(noise, monkeypatch):
     """The bundled model's rows, decoded as a CPU does, equal their own single decode bit for bit."""
     from vocos_plugins import Vocos
 
-    monkeypatch.setattr(model_module, "ROW_BY_ROW", ("cpu",))
+    monkeypatch.setattr(decode_module, "ROW_BY_ROW", ("cpu",))
     vocos = Vocos.from_pretrained("vocos-mel-22khz-small")
     mel, lengths = noise(3, 80, 60) - 4, torch.tensor([60, 41, 7])
     found = vocos.decode(mel, lengths=lengths)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from vocos_plugins import MelConvention, Vocos
-from vocos_plugins.backbone import ConvNeXtBackbone, ResNetBackbone
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, IMDCTSymExp, ResNet, VocosConfig
-from vocos_plugins.heads import IMDCTSymExpHead
+from vocos_plugins.network.backbone import ConvNeXtBackbone, ResNetBackbone
+from vocos_plugins.network.heads import IMDCTSymExpHead
 
 # Float32 rounding of two differently ordered computations, relative to the audio's peak.
 SAME_MODEL = 1e-5

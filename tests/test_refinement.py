@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT, VocosConfig
 from vocos_plugins.inference.backend import BackendName
-from vocos_plugins.refinement import MOMENTUM, RELAXATION, refine
+from vocos_plugins.network.refinement import MOMENTUM, RELAXATION, magnitude_projection, refine
 from vocos_plugins.spectral import istft, stft
 
 BUNDLED = "vocos-mel-22khz-small"
@@ -53,7 +53,8 @@ def spectrum() -> Tensor:
 def test_each_pass_is_nearer_to_a_signal(spectrum: Tensor, momentum: float, relaxation: float) -> None:
     search = {"momentum": momentum, "relaxation": relaxation}
     found = [
-        inconsistency(refine(spectrum, spectrum.abs(), invert, analyse, n_iter=n, **search)) for n in (0, 1, 4, 16)
+        inconsistency(refine(spectrum, invert, magnitude_projection(spectrum.abs(), analyse), n_iter=n, **search))
+        for n in (0, 1, 4, 16)
     ]
     assert found == sorted(found, reverse=True)
     assert found[-1] < found[0] / 2
@@ -61,10 +62,11 @@ def test_each_pass_is_nearer_to_a_signal(spectrum: Tensor, momentum: float, rela
 
 def test_it_finds_what_librosa_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without momentum it is Griffin and Lim's algorithm; both start from phase 0. librosa fades nothing out."""
-    monkeypatch.setattr("vocos_plugins.refinement.FADE", 0.0)
+    monkeypatch.setattr("vocos_plugins.network.refinement.FADE", 0.0)
     generator = torch.Generator().manual_seed(1)
     magnitude = analyse(torch.randn(1, 40 * HOP, generator=generator)).abs()
-    found = refine(magnitude + 0j, magnitude, invert, analyse, n_iter=3, momentum=0, relaxation=1)
+    project = magnitude_projection(magnitude, analyse)
+    found = refine(magnitude + 0j, invert, project, n_iter=3, momentum=0, relaxation=1)
     audio = librosa.griffinlim(magnitude[0].numpy(), n_iter=3, hop_length=HOP, momentum=0, init=None)
     assert torch.allclose(invert(found)[0], torch.from_numpy(audio), atol=LIBROSA * float(abs(audio).max()))
 
@@ -74,7 +76,7 @@ def test_it_is_the_papers_algorithm(
     monkeypatch: pytest.MonkeyPatch, spectrum: Tensor, momentum: float, relaxation: float
 ) -> None:
     """Written down as it stands there, in spectra, with two projections; its third parameter is 0."""
-    monkeypatch.setattr("vocos_plugins.refinement.FADE", 0.0)
+    monkeypatch.setattr("vocos_plugins.network.refinement.FADE", 0.0)
     magnitude = spectrum.abs()
 
     def projected(consistent: Tensor) -> Tensor:
@@ -85,7 +87,8 @@ def test_it_is_the_papers_algorithm(
     for _ in range(3):
         last, reached = reached, (1 - relaxation) * reached + relaxation * projected(given)
         given = reached + momentum * (reached - last)
-    found = refine(spectrum, magnitude, invert, analyse, n_iter=4, momentum=momentum, relaxation=relaxation)
+    project = magnitude_projection(magnitude, analyse)
+    found = refine(spectrum, invert, project, n_iter=4, momentum=momentum, relaxation=relaxation)
     expected = torch.polar(magnitude, given.angle())
     # Where there is next to nothing, directions are those of rounding.
     assert torch.allclose(invert(found), invert(expected), atol=DIRECTIONS * float(invert(expected).abs().max()))
@@ -129,7 +132,7 @@ def test_a_number_of_passes_that_cannot_be() -> None:
 
 
 def test_a_head_without_passes(make_config: Make) -> None:
-    with pytest.raises(ValueError, match="passes over an STFT; a WaveNeXtHead has none"):
+    with pytest.raises(ValueError, match="needs an ISTFT head; WaveNeXtHead does not predict an STFT"):
         Vocos(make_config(head="wavenext", framing="same")).set_refinement_steps(2)
 
 

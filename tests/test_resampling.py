@@ -5,7 +5,7 @@ import pytest
 import soxr
 import torch
 
-from vocos_plugins.resampling import resample
+from vocos_plugins.inference.resampling import resample
 
 
 @pytest.mark.parametrize("n_samples", [1500, 1600, 1700])

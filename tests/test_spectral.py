@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vocos_plugins.heads import Window
+from vocos_plugins.network.heads import WindowBuffer
 from vocos_plugins.spectral import frame_padding, istft, output_length, overlap_add, stft
 
 # Float64 transforms of signals near 1; a window shorter than half a hop's reach divides by small envelopes.
@@ -159,7 +159,7 @@ def test_stft_of_an_empty_batch(framing, noise):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["half", "bfloat16"])
 def test_window_stays_exact_in_half_precision(dtype):
     """Lowering a module's precision doesn't round its window; raising it converts the exact values."""
-    holder = torch.nn.Sequential(Window(torch.hann_window(64)), torch.nn.Linear(2, 2)).to(dtype)
+    holder = torch.nn.Sequential(WindowBuffer(torch.hann_window(64)), torch.nn.Linear(2, 2)).to(dtype)
     assert holder[1].weight.dtype == dtype
     assert holder[0].window.dtype == torch.float32
     assert torch.equal(holder[0].window, torch.hann_window(64))

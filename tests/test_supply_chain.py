@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vocos_plugins.cards import CARDS
+from vocos_plugins.storage.cards import CARDS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "supply-chain.md").read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vocos_plugins.whole_files import whole_file
+from vocos_plugins.storage.atomic import whole_file
 
 
 def test_a_block_that_ends_well_replaces_the_file(tmp_path: Path) -> None:

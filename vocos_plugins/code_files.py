@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .config import EncodecCodes
-from .whole_files import whole_file
+from .storage.atomic import whole_file
 
 CODES = EncodecCodes()
 # Arrays that hold codes, by the name of what writes them: we, and Bark in its voices.

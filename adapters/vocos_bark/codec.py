@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from vocos_plugins import Vocos
-from vocos_plugins.checks import bandwidth_ids
 from vocos_plugins.config import EncodecCodes
-from vocos_plugins.encodec_encoder import read_codebooks, warn_of_other_codebooks
+from vocos_plugins.inference.checks import bandwidth_ids
+from vocos_plugins.network.encodec_encoder import read_codebooks, warn_of_other_codebooks
 
 BARK_CODES = EncodecCodes()
 N_CODEBOOKS = 8  # of Bark's fine model; 6 kb/s

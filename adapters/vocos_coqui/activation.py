@@ -14,7 +14,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from vocos_plugins.whole_files import whole_file
+from vocos_plugins.storage.atomic import whole_file
 
 from .finder import PLACES
 

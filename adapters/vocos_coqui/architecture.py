@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vocos_plugins.config import ISTFT, PARTS, ConvNeXt, VocosConfig
-from vocos_plugins.config_mapping import ConfigError
+from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import MelConvention
 
 # Of the paper (arXiv 2306.00814), section 4.

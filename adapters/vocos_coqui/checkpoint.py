@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import fsspec
 from torch import Tensor
 
-from vocos_plugins.checkpoint_files import CheckpointError, read_pickle, read_weights
+from vocos_plugins.storage.safe_files import CheckpointError, read_pickle, read_weights
 
 GENERATOR = "model_g."
 AVERAGE = "model_average."

@@ -9,9 +9,9 @@ from typing import Any
 from safetensors.torch import save
 
 from vocos_plugins import MelConvention, Vocos
-from vocos_plugins.checkpoint_files import WEIGHTS_FILE, CheckpointError, write_files
 from vocos_plugins.mel import ConventionError, align
-from vocos_plugins.weights import weights_to_save
+from vocos_plugins.storage.safe_files import WEIGHTS_FILE, CheckpointError, write_files
+from vocos_plugins.storage.weights import weights_to_save
 
 from .audio_block import unnormalized, write_audio_block
 from .config_files import parse_config
@@ -52,7 +52,7 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
         "audio": audio,
         "model_args": {**vocos.config.to_dict(), "provenance": vocos.provenance},
     }
-    weights = save(weights_to_save(vocos, half=False), metadata={"format": "pt"})
+    weights = save(weights_to_save(vocos.state_dict(), half=False), metadata={"format": "pt"})
     write_files(target, {WEIGHTS_FILE: weights, CONFIG_FILE: json.dumps(config, indent=4, default=str).encode()})
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from torch import Tensor
 
 from vocos_plugins import Vocos
-from vocos_plugins.checkpoint_files import CONFIG_FILE, WEIGHTS_FILE, CheckpointError
 from vocos_plugins.mel import MelConvention
+from vocos_plugins.storage.safe_files import CONFIG_FILE, WEIGHTS_FILE, CheckpointError
+from vocos_plugins.storage.weights import load_weights
 from vocos_plugins.training.discriminator_files import copy_fitting, load_discriminators
 from vocos_plugins.training.objective import Objective
 from vocos_plugins.training.warm_start import copy_generator
-from vocos_plugins.weights import load_weights
 
 from .checkpoint import read_checkpoint
 

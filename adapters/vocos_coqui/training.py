@@ -17,7 +17,7 @@ from TTS.vocoder.models.gan import GAN
 from TTS.vocoder.utils.generic_utils import plot_results
 
 from vocos_plugins import Vocos
-from vocos_plugins.config_mapping import ConfigError, read_dataclass
+from vocos_plugins.config.mapping import ConfigError, read_dataclass
 from vocos_plugins.evaluation.measures import Measure, choose
 from vocos_plugins.mel import Alignment, MelConvention
 from vocos_plugins.training.averaging import update_average

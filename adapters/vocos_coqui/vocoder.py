@@ -12,13 +12,13 @@ from TTS.config.shared_configs import ModelArgs
 from TTS.vocoder.configs.shared_configs import BaseVocoderConfig
 
 from vocos_plugins import MelConvention, Vocos, align
-from vocos_plugins.frames import decode_frames
 from vocos_plugins.inference.backend import Backend
+from vocos_plugins.inference.frames import decode_frames
+from vocos_plugins.inference.resampling import resample
 from vocos_plugins.mel import MeanStdNormalization
-from vocos_plugins.resampling import resample
+from vocos_plugins.storage.weights import load_weights
 from vocos_plugins.streaming import stream_frames
 from vocos_plugins.training.schedule import Optimization
-from vocos_plugins.weights import load_weights
 
 from .architecture import read_architecture
 from .audio_block import unnormalized, write_audio_block

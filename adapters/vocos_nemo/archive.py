@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from vocos_plugins.bounded_yaml import BoundedLoader
 from vocos_plugins.mel import ConventionError
+from vocos_plugins.storage.bounded_yaml import BoundedLoader
 
 CONFIG_FILE = "model_config.yaml"
 ARCHIVE_SUFFIX = ".nemo"

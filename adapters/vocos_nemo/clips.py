@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vocos_plugins.audio_files import read_blocks
 from vocos_plugins.mel import MelConvention
 from vocos_plugins.mel.compression import compress
-from vocos_plugins.mel_files import read_mel
+from vocos_plugins.storage.audio import read_blocks
+from vocos_plugins.storage.mel_files import read_mel
 
 SILENCE = 1e-3  # peak below which the level isn't changed: it would be noise
 

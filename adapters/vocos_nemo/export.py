@@ -8,7 +8,7 @@ from typing import Any
 
 from vocos_plugins import Vocos
 from vocos_plugins.mel import ConventionError, MelConvention, align
-from vocos_plugins.whole_files import whole_file
+from vocos_plugins.storage.atomic import whole_file
 
 from .archive import ARCHIVE_SUFFIX, read_configuration
 from .interpolation import find_preprocessor, resolved_options

@@ -11,7 +11,7 @@ from vocos_plugins.mel import MelConvention, align
 
 
 class VocosGenerator(nn.Module):
-    """Computes what `vocos_plugins.frames.decode_frames` gives, differentiably and unchecked.
+    """Computes what `vocos_plugins.inference.frames.decode_frames` gives, differentiably and unchecked.
 
     Args:
         vocos: a mel model.

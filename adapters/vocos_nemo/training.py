@@ -16,7 +16,7 @@ from omegaconf import DictConfig, ListConfig, base, nodes, open_dict
 from torch import Tensor
 
 from vocos_plugins import Vocos
-from vocos_plugins.config_mapping import ConfigError
+from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import MelSpectrogram
 from vocos_plugins.training.averaging import update_average
 from vocos_plugins.training.callbacks import Examples

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from torch.utils.data import DataLoader
 
 from vocos_plugins.config import VocosConfig
-from vocos_plugins.config_mapping import ConfigError, read_dataclass
+from vocos_plugins.config.mapping import ConfigError, read_dataclass
 from vocos_plugins.evaluation.measures import Measure, choose
 from vocos_plugins.training.discriminators import Discriminators
 from vocos_plugins.training.objective import Objective

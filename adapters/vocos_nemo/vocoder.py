@@ -25,10 +25,10 @@ from torch import Tensor, nn
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import VocosConfig
-from vocos_plugins.config_mapping import ConfigError, check_keys
-from vocos_plugins.export.real_heads import real_head
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.config.mapping import ConfigError, check_keys
+from vocos_plugins.export.head import real_head
 from vocos_plugins.inference.backend import Backend
+from vocos_plugins.inference.frames import decode_frames
 from vocos_plugins.mel import MelConvention, align
 from vocos_plugins.streaming import stream_frames
 

@@ -13,10 +13,10 @@ import torch
 import yaml
 
 from vocos_plugins import MelConvention, Vocos, __version__
-from vocos_plugins.checkpoint_files import CheckpointError, write_files
 from vocos_plugins.config import FEATURES
-from vocos_plugins.config_mapping import write_part
+from vocos_plugins.config.mapping import write_part
 from vocos_plugins.mel import ConventionError
+from vocos_plugins.storage.safe_files import CheckpointError, write_files
 
 from .generator import VocosGenerator
 from .hyperparams import FILE_NAME

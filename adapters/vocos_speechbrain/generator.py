@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from vocos_plugins import MelConvention, Vocos, align
-from vocos_plugins.checkpoint_files import read_weights
-from vocos_plugins.checks import frame_mask
 from vocos_plugins.config import VocosConfig
-from vocos_plugins.config_mapping import read_part
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.config.mapping import read_part
 from vocos_plugins.inference.backend import Backend
-from vocos_plugins.resampling import resample
-from vocos_plugins.weights import load_weights
+from vocos_plugins.inference.checks import frame_mask
+from vocos_plugins.inference.frames import decode_frames
+from vocos_plugins.inference.resampling import resample
+from vocos_plugins.storage.safe_files import read_weights
+from vocos_plugins.storage.weights import load_weights
 
 SOURCES: dict[str, type[MelConvention]] = {"mel": MelConvention}
 PREFIX = "vocos."

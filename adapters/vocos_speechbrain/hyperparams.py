@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from vocos_plugins.bounded_yaml import BoundedLoader
 from vocos_plugins.mel import ConventionError
+from vocos_plugins.storage.bounded_yaml import BoundedLoader
 
 FILE_NAME = "hyperparams.yaml"
 SUFFIXES = (".yaml", ".yml")

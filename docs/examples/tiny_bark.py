@@ -16,7 +16,7 @@ from transformers.models.bark.configuration_bark import BarkCoarseConfig, BarkFi
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig
-from vocos_plugins.encodec_encoder import read_codebooks
+from vocos_plugins.network.encodec_encoder import read_codebooks
 
 # Numbers of tokens: of text 30 to 89, of meaning 0 to 19, of sound 20 to 2067; with what ends or fills up each.
 SEMANTIC = {

@@ -16,10 +16,10 @@ from vocos_coqui.checkpoint import read_checkpoint
 from vocos_coqui.config_files import parse_config
 
 from vocos_plugins import Vocos
-from vocos_plugins.checkpoint_files import CheckpointError, write_files
 from vocos_plugins.config import PARTS, VocosConfig
+from vocos_plugins.storage.safe_files import CheckpointError, write_files
+from vocos_plugins.storage.weights import load_weights
 from vocos_plugins.training.discriminator_files import DISCRIMINATORS_FILE
-from vocos_plugins.weights import load_weights
 
 
 def to_vocos(checkpoint: Path, out: Path) -> None:

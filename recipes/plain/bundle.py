@@ -17,8 +17,7 @@ from typing import Any
 from safetensors.torch import load_file, save
 
 from vocos_plugins import Vocos
-from vocos_plugins.checkpoint_directory import save_pretrained
-from vocos_plugins.checkpoint_files import write_files
+from vocos_plugins.storage.safe_files import write_files
 from vocos_plugins.training.discriminator_files import DISCRIMINATORS_FILE
 
 CHECKPOINTS = Path(__file__).parents[2] / "vocos_plugins" / "checkpoints"
@@ -51,7 +50,7 @@ def main() -> None:
     vocos = Vocos.from_pretrained(args.run / "model")
     vocos.provenance |= {"licence": "MIT", **({"training": args.note} if args.note else {})}
     vocos.provenance["data"] = training_data(args.manifest)
-    save_pretrained(vocos, CHECKPOINTS / args.name, half=True)
+    vocos.save_pretrained(CHECKPOINTS / args.name, half=True)
     if (discriminators := args.run / "model" / DISCRIMINATORS_FILE).exists():  # so that fine-tuning finds them trained
         halves = {name: tensor.half() for name, tensor in load_file(discriminators).items()}
         write_files(CHECKPOINTS / args.name, {DISCRIMINATORS_FILE: save(halves)})

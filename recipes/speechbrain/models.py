@@ -8,8 +8,7 @@ from vocos_speechbrain.export import WEIGHTS_FILE, export
 from vocos_speechbrain.generator import PREFIX
 
 from vocos_plugins import Vocos
-from vocos_plugins.checkpoint_directory import save_pretrained
-from vocos_plugins.checkpoint_files import read_weights
+from vocos_plugins.storage.safe_files import read_weights
 from vocos_plugins.training.discriminator_files import load_discriminators, save_discriminators
 from vocos_plugins.training.objective import Objective
 from vocos_plugins.training.warm_start import copy_generator, warm_start
@@ -44,6 +43,6 @@ def start_from(source: str, vocos: Vocos, objective: Objective) -> list[str]:
 def write_models(vocos: Vocos, objective: Objective, folder: str, steps: int) -> None:
     """Writes ``model``, for `Vocos.from_pretrained` and fine-tuning, and ``speechbrain``, for ``HIFIGAN``."""
     vocos.provenance = {**vocos.provenance, "steps": steps}
-    save_pretrained(vocos, Path(folder) / MODEL)
+    vocos.save_pretrained(Path(folder) / MODEL)
     save_discriminators(objective, Path(folder) / MODEL)
     export(vocos, Path(folder) / SPEECHBRAIN, tts=vocos.mel)

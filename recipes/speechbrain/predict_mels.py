@@ -24,8 +24,8 @@ from torch import Tensor
 from vocos_speechbrain.mel import DEFAULT, from_speechbrain
 
 from vocos_plugins.mel import ConventionError, MelConvention, MelSpectrogram
+from vocos_plugins.storage.atomic import whole_file
 from vocos_plugins.training.sources import find_recordings
-from vocos_plugins.whole_files import whole_file
 
 TEXT_SUFFIXES = (".normalized.txt", ".txt", ".lab")
 

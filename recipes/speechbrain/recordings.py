@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vocos_plugins.resampling import resample
+from vocos_plugins.inference.resampling import resample
 
 
 def count_samples(path: Path, sample_rate: int) -> int:

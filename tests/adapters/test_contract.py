@@ -16,9 +16,9 @@ from torch import Tensor
 
 from vocos_plugins import MelMismatch, MelSpectrogram, Vocos, adapt
 from vocos_plugins.config import EncodecCodes
-from vocos_plugins.demo.clips import CLIPS
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.frames import decode_frames
 from vocos_plugins.mel import align
+from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.plugins import toolkit_adapters
 
 # Of full scale; the adapter and the core compute the same, perhaps in batches of another shape.

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vocos_plugins import Vocos
 from vocos_plugins.bench.operations import BYTES, STAGES, count
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
-from vocos_plugins.conventions import VOCOS_24KHZ
+from vocos_plugins.mel.known import VOCOS_24KHZ
 
 MODELS = [
     ("mel", "convnext", "istft", "center"),

@@ -10,7 +10,7 @@ import torch
 from vocos_plugins.bench.operations import STAGES
 from vocos_plugins.bench.stages import Clock, _split, _watched, operators, stage_seconds
 from vocos_plugins.inference.backend import Backend
-from vocos_plugins.inference.onednn import has_bfloat16, has_int8
+from vocos_plugins.inference.fast.onednn import has_bfloat16, has_int8
 
 CPU = torch.device("cpu")
 CAN = {"float32": True, "bfloat16": has_bfloat16(), "int8": has_int8()}

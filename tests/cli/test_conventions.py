@@ -9,7 +9,7 @@ import re
 import pytest
 
 from vocos_plugins import MelConvention, plugins
-from vocos_plugins.conventions import KNOWN
+from vocos_plugins.mel.known import KNOWN
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_other_kinds_of_level(run_process, tmp_path) -> None:
     (tmp_path / "kinds_plugin.py").write_text(
         """
 from dataclasses import replace
-from vocos_plugins.conventions import HIFIGAN_22KHZ
+from vocos_plugins.mel.known import HIFIGAN_22KHZ
 from vocos_plugins.mel import LevelNormalization, MeanStdNormalization
 from vocos_plugins.plugins import hookimpl
 

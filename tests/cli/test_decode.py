@@ -12,7 +12,7 @@ import soxr
 import torch
 
 from vocos_plugins import MelSpectrogram, Vocos
-from vocos_plugins.demo.clips import CLIPS
+from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.plugins import mel_conventions
 
 

@@ -15,10 +15,10 @@ import soundfile
 import soxr
 import torch
 
-from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.doctor import installation, known
 from vocos_plugins.doctor.torchaudio import Probe
 from vocos_plugins.mel import MelConvention, MelMismatchWarning, MelSpectrogram
+from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.plugins import PluginError, mel_conventions
 
 BUNDLED = "vocos-mel-22khz-small"

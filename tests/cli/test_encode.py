@@ -12,7 +12,7 @@ import soxr
 import torch
 
 from vocos_plugins import Vocos
-from vocos_plugins.encodec_encoder import read_codebooks
+from vocos_plugins.network.encodec_encoder import read_codebooks
 
 QUANTUM = 1e-4  # 3 quanta of 16 bits
 

@@ -15,7 +15,7 @@ from vocos_plugins.plugins import plugin_states
 GOOD = """
 import dataclasses
 from vocos_plugins.config import EncodecCodes
-from vocos_plugins.conventions import HIFIGAN_22KHZ
+from vocos_plugins.mel.known import HIFIGAN_22KHZ
 from vocos_plugins.plugins import LazyAdapter, hookimpl
 
 @hookimpl

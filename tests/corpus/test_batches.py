@@ -45,7 +45,7 @@ def test_a_batch_gives_what_each_item_gives(make_model, noise, relative_error, f
 
 def test_masks_give_what_each_item_gives(make_model, noise, relative_error, monkeypatch) -> None:
     """As on a GPU, where rows are computed at once: to float32 rounding."""
-    monkeypatch.setattr("vocos_plugins.model.ROW_BY_ROW", ())
+    monkeypatch.setattr("vocos_plugins.inference.decode.ROW_BY_ROW", ())
     vocos = make_model("mel", "convnext", "istft", "center")
     items = [noise(12, n_frames, seed=n_frames) for n_frames in (30, 28, 29, 31, 7)]
     for item, heard in zip(items, decode_together(vocos, items), strict=True):

@@ -12,10 +12,10 @@ import pytest
 import soundfile
 import torch
 
-from vocos_plugins.chunked import Window
 from vocos_plugins.corpus import pipeline
 from vocos_plugins.corpus.jobs import Job, Outcome
 from vocos_plugins.corpus.work import Decoding, Pieces, Resynthesis
+from vocos_plugins.inference.windows import Window
 
 PATIENCE_S = 300  # only a failure takes so long
 QUANTA = 3 / 2**15  # of 16 bits: rounding of the file, and of pieces that are computed in another order

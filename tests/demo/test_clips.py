@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import soundfile
 
-from vocos_plugins.demo.clips import CLIP_FOLDER, CLIPS, Clip
+from vocos_plugins.mel.speech import CLIP_FOLDER, CLIPS, Clip
 
 MAX_TOTAL_BYTES = 600_000
 SOURCES = (CLIP_FOLDER / "SOURCES.md").read_text(encoding="utf-8")

@@ -18,12 +18,12 @@ import torch
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig
 from vocos_plugins.demo import report
-from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.demo.report import write_report
 from vocos_plugins.evaluation import measures
 from vocos_plugins.evaluation.comparison import Comparison, compare
 from vocos_plugins.evaluation.report import note_on_top_band
 from vocos_plugins.evaluation.systems import line_up
+from vocos_plugins.mel.speech import CLIPS
 
 RATE = 16000
 HOP = 128

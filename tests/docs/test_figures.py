@@ -17,7 +17,7 @@ import yaml
 
 from vocos_plugins.bench.contestants import line_up
 from vocos_plugins.inference.backend import BackendName
-from vocos_plugins.pretrained import local_directory
+from vocos_plugins.storage.find import local_directory
 
 ROOT = Path(__file__).parents[2]
 BUNDLED = "vocos-mel-22khz-small"

@@ -13,7 +13,7 @@ from vocos_plugins.doctor import compare, remedies, resolve_side, verdict
 from vocos_plugins.doctor.known import MARGIN, best_checkpoint, known_checkpoints
 from vocos_plugins.mel import MelSpectrogram
 from vocos_plugins.plugins import mel_conventions
-from vocos_plugins.pretrained import bundled_names
+from vocos_plugins.storage.find import bundled_names
 
 BUNDLED = "vocos-mel-22khz-small"
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from vocos_plugins import Vocos
-from vocos_plugins.encodec_encoder import read_codebooks
-from vocos_plugins.encodec_loading import rename_weights
+from vocos_plugins.network.encodec_encoder import read_codebooks
+from vocos_plugins.network.encodec_loading import rename_weights
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +70,8 @@ def checkpoint(package_codec, tmp_path, monkeypatch) -> Path:
     torch.save(package_codec.state_dict(), tmp_path / "weights")
     digest = hashlib.sha256((tmp_path / "weights").read_bytes()).hexdigest()
     path = (tmp_path / "weights").rename(tmp_path / f"encodec_24khz-{digest[:8]}.th")
-    monkeypatch.setattr("vocos_plugins.encodec_loading.CHECKPOINT", path.name)
-    monkeypatch.setattr("vocos_plugins.encodec_loading.CHECKPOINT_URL", path.as_uri())
+    monkeypatch.setattr("vocos_plugins.network.encodec_loading.CHECKPOINT", path.name)
+    monkeypatch.setattr("vocos_plugins.network.encodec_loading.CHECKPOINT_URL", path.as_uri())
     return path
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from vocos_plugins import Vocos
-from vocos_plugins.encodec_encoder import CodebookWarning
-from vocos_plugins.encodec_loading import EncodecError
+from vocos_plugins.network.encodec_encoder import CodebookWarning
+from vocos_plugins.network.encodec_loading import EncodecError
 
 BANDWIDTHS = (1.5, 3.0, 6.0, 12.0)
 SAME_WEIGHTS = 1e-5  # relative; float32 sums in another order

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from vocos_plugins.config import EncodecCodes
-from vocos_plugins.encodec_encoder import EncodecEncoder, check_encodec, read_codebooks
-from vocos_plugins.encodec_loading import EncodecError, load_encodec, rename_weights
+from vocos_plugins.network.encodec_encoder import EncodecEncoder, check_encodec, read_codebooks
+from vocos_plugins.network.encodec_loading import EncodecError, load_encodec, rename_weights
 
 BANDWIDTHS = (1.5, 3.0, 6.0, 12.0)
 IN_USE = 200  # different codes below, of 1024: an error can't hide behind a few
@@ -86,7 +86,9 @@ def test_the_package_encodec_by_itself(encode, package_codec, checkpoint, direct
 def test_a_download_that_fails(checkpoint, uninstall, monkeypatch) -> None:
     """The address, and that a file of one's own can be named."""
     uninstall("transformers")
-    monkeypatch.setattr("vocos_plugins.encodec_loading.CHECKPOINT_URL", checkpoint.with_name("none.th").as_uri())
+    monkeypatch.setattr(
+        "vocos_plugins.network.encodec_loading.CHECKPOINT_URL", checkpoint.with_name("none.th").as_uri()
+    )
     with pytest.raises(EncodecError, match=r"can't be downloaded from file:.*none\.th.*encodec=FILE"):
         load_encodec()
 

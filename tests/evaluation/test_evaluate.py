@@ -14,13 +14,13 @@ from torch import Tensor
 
 from vocos_plugins import MelConvention
 from vocos_plugins.evaluation import evaluate as evaluate_module
-from vocos_plugins.evaluation.comparison import Clip
 from vocos_plugins.evaluation.evaluate import Evaluation, evaluate
 from vocos_plugins.evaluation.measures import Measure
 from vocos_plugins.evaluation.report import write_evaluation
 from vocos_plugins.evaluation.systems import System, describe, line_up
 from vocos_plugins.evaluation.tables import as_data, markdown, summarize
 from vocos_plugins.mel import MelMismatch
+from vocos_plugins.mel.speech import Clip
 
 RATE = 16000
 HOP = 128

@@ -14,9 +14,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.evaluation import measures, pitch
 from vocos_plugins.evaluation.measures import MEASURES, Measure, Score, choose
+from vocos_plugins.mel.speech import CLIPS
 
 RATE = 16000
 SLOW_SAMPLES = 4800  # what is slow gets 0.3 s

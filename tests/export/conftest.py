@@ -11,11 +11,11 @@ from torch import Tensor
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig
-from vocos_plugins.conventions import VOCOS_24KHZ
 from vocos_plugins.export import OnnxSession, OpenVinoSession, Session
 from vocos_plugins.export.onnx import onnx_model
 from vocos_plugins.export.openvino import openvino_model
-from vocos_plugins.export.speech import speech_features
+from vocos_plugins.inference.calibration import speech_features
+from vocos_plugins.mel.known import VOCOS_24KHZ
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -124,7 +124,7 @@ def test_torch_s_newer_onnx_exporter(make_model, noise, in_torch, relative_error
     ("parts", "options", "expected"),
     [
         (("mel", "convnext", "istft"), {"outputs": "mel"}, "outputs must be one of audio, spectrum, got 'mel'"),
-        (("mel", "convnext", "imdct-cos"), {"outputs": "spectrum"}, "no STFT to end at"),
+        (("mel", "convnext", "imdct-cos"), {"outputs": "spectrum"}, "does not predict an STFT"),
         (("mel", "resnet", "istft"), {"bfloat16": True}, "only a ConvNeXt backbone"),
     ],
     ids=["outputs", "no-spectrum", "no-pointwise"],

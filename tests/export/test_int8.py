@@ -11,10 +11,10 @@ import torch
 
 from vocos_plugins import Vocos
 from vocos_plugins.export import Exportable, OnnxSession
-from vocos_plugins.export.int8 import equalize, quantize_onnx
+from vocos_plugins.export.int8 import quantize_onnx, smooth
 from vocos_plugins.export.onnx import onnx_model, sign, trace
 from vocos_plugins.export.quality import measure
-from vocos_plugins.export.speech import speech_features
+from vocos_plugins.inference.calibration import speech_features
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_equalizing_changes_no_output(make_model, noise, relative_error, parts) 
     exportable = Exportable(vocos)
     features, ids = noise(2, 12, 30), torch.tensor([1, 3]) if exportable.conditioned else None
     before, weight = exportable.audio(features, ids), exportable.backbone.convnext[0].pwconv1.weight.clone()
-    equalize(exportable.backbone, vocos)
+    smooth(exportable.backbone, vocos)
     assert not torch.allclose(exportable.backbone.convnext[0].pwconv1.weight, weight, rtol=0.1)
     assert relative_error(exportable.audio(features, ids), before) < 1e-5
 
@@ -44,7 +44,7 @@ def test_equalizing_evens_channels_out(bundled) -> None:
 
     backbone = Exportable(bundled).backbone
     before = spread(backbone)
-    equalize(backbone, bundled)
+    smooth(backbone, bundled)
     assert spread(backbone) < before / 2
 
 

@@ -14,7 +14,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from vocos_plugins.config import FEATURES, VocosConfig
-from vocos_plugins.config_mapping import read_part
+from vocos_plugins.config.mapping import read_part
 from vocos_plugins.export import OnnxSession, export_onnx
 from vocos_plugins.export.onnx import onnx_model
 
@@ -181,14 +181,14 @@ def test_a_file_appears_whole_or_not_at_all(make_model, tmp_path) -> None:
     export_onnx(make_model(), target)
     written = target.read_bytes()
     assert len(written) > 1000
-    with pytest.raises(ValueError, match="no STFT to end at"):
+    with pytest.raises(ValueError, match="does not predict an STFT"):
         export_onnx(make_model("mel", "convnext", "imdct-cos", "center"), target, outputs="spectrum")
     assert target.read_bytes() == written
     assert list(target.parent.iterdir()) == [target]
 
 
 @pytest.mark.parametrize(
-    ("precision", "expected"), [("bfloat16", "OpenVINO computes in it"), ("fp16", "must be one of float32, int8")]
+    ("precision", "expected"), [("bfloat16", "OpenVINO supports it"), ("fp16", "must be one of float32, int8")]
 )
 def test_other_precisions_are_refused(make_model, precision, expected) -> None:
     """With what there is."""

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-import vocos_plugins.export.runtime
+import vocos_plugins.export.sessions
 from vocos_plugins.export import export_onnx, export_openvino, export_to, load_session
 from vocos_plugins.export.onnx import onnx_model
-from vocos_plugins.export.runtime import usable_threads
+from vocos_plugins.export.sessions import usable_threads
 
-RUNTIME = Path(vocos_plugins.export.runtime.__file__)
+RUNTIME = Path(vocos_plugins.export.sessions.__file__)
 SAME = 1e-5  # of the peak: pieces have all the context that reaches them
 WITHOUT_TORCH = """
 import importlib.util, sys
@@ -116,7 +116,7 @@ def test_files_that_can_t_be_loaded(make_model, tmp_path) -> None:
         ("vocos.pt", "onnxruntime loads .onnx files, openvino .xml files"),
         ("damaged.onnx", "not an ONNX model"),
         ("damaged.xml", "not an OpenVINO model"),
-        ("foreign.onnx", "says nothing of its mel"),
+        ("foreign.onnx", "has no mel metadata"),
         ("spectrum.onnx", "ends at the spectrum"),
     ):
         with pytest.raises(ValueError, match=expected):
@@ -157,7 +157,7 @@ def test_in_memory_refuses_what_there_isn_t(make_model) -> None:
     """Backends and precisions, by the names that there are."""
     with pytest.raises(ValueError, match="must be one of onnxruntime, openvino, got 'tensorrt'"):
         export_to("tensorrt", make_model())
-    with pytest.raises(ValueError, match="OpenVINO computes in it"):
+    with pytest.raises(ValueError, match="OpenVINO supports it"):
         export_to("onnxruntime", make_model(), "bfloat16")
 
 

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from vocos_plugins import Vocos
 from vocos_plugins.config import VocosConfig
 from vocos_plugins.inference import items
-from vocos_plugins.inference.backend import Backend, applies, modules
+from vocos_plugins.inference.backend import Backend
 from vocos_plugins.inference.items import run_items
+from vocos_plugins.network.network import engine_allowed, module_engine
 
 Make = Callable[..., VocosConfig]
 Randomize = Callable[[nn.Module], nn.Module]
@@ -90,11 +91,11 @@ def test_audio_is_an_ordinary_tensor(make_config: Make, head: str) -> None:
 def test_gradients_and_autocast_see_the_modules() -> None:
     cpu = torch.device("cpu")
     with torch.no_grad():
-        assert applies(cpu)
-        assert not applies(torch.device("meta"))
+        assert engine_allowed(cpu)
+        assert not engine_allowed(torch.device("meta"))
         with torch.autocast("cpu"):
-            assert not applies(cpu)
-    assert not applies(cpu)
+            assert not engine_allowed(cpu)
+    assert not engine_allowed(cpu)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning", "ignore::torch.jit.TracerWarning")
@@ -134,14 +135,14 @@ def test_long_items_are_computed_in_pieces(
     make_config: Make, randomize: Randomize, monkeypatch: pytest.MonkeyPatch, head: str, framing: str
 ) -> None:
     """With pieces of 50 frames, so that a test need not be long; no piece is longer, and their seams aren't heard."""
-    monkeypatch.setattr(items, "PIECE", 50)
+    monkeypatch.setattr(items, "BATCH_FRAMES", 50)
     model = Vocos(make_config(head=head, framing=framing))
     randomize(model)
     lengths: list[int] = []
 
     def engine(given: Tensor, bandwidth: int | None) -> Tensor:
         lengths.append(given.shape[1])
-        return modules(model)(given, bandwidth)
+        return module_engine(model)(given, bandwidth)
 
     given = torch.randn(1, model.config.n_features, 333)
     (found,) = run_items(model, engine, [given[0]], [None])

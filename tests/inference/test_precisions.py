@@ -11,15 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from vocos_plugins import Vocos
-from vocos_plugins.audio_files import read_blocks
 from vocos_plugins.config import VocosConfig
-from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.evaluation.measures import MEASURES
+from vocos_plugins.export.backend import choose_backend
 from vocos_plugins.inference.backend import Backend, Precision
-from vocos_plugins.inference.depthwise import FEW_FRAMES
-from vocos_plugins.inference.onednn import available, has_bfloat16, has_int8
+from vocos_plugins.inference.fast.backbone import FEW_FRAMES
+from vocos_plugins.inference.fast.onednn import has_bfloat16, has_int8, has_onednn
+from vocos_plugins.mel.speech import CLIPS
+from vocos_plugins.storage.audio import read_blocks
 
-pytestmark = pytest.mark.skipif(not available(), reason="this processor or torch has no oneDNN for x86")
+pytestmark = pytest.mark.skipif(not has_onednn(), reason="this processor or torch has no oneDNN for x86")
 
 Make = Callable[..., VocosConfig]
 Randomize = Callable[[nn.Module], nn.Module]
@@ -151,10 +152,10 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown precision 'fp16'; known are auto, float32, bfloat16, int8"):
         Vocos.from_pretrained("vocos-mel-22khz-small", precision="fp16")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="unknown backend 'tensorrt'; known are torch, onnxruntime, openvino"):
-        Backend("tensorrt")  # type: ignore[arg-type]
+        choose_backend("tensorrt")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("name", "message"), [("bfloat16", "doesn't multiply bfloat16"), ("int8", "no 8-bit")])
+@pytest.mark.parametrize(("name", "message"), [("bfloat16", "no bfloat16 instructions"), ("int8", "no 8-bit")])
 def test_a_processor_without_it_says_so(monkeypatch: pytest.MonkeyPatch, name: Precision, message: str) -> None:
     monkeypatch.setattr(f"vocos_plugins.inference.backend.has_{name}", lambda: False)
     with pytest.raises(ValueError, match=message):

@@ -10,7 +10,8 @@ from torch import nn
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import VocosConfig
-from vocos_plugins.inference.backend import Backend, BackendName
+from vocos_plugins.export.backend import choose_backend
+from vocos_plugins.inference.backend import BackendName
 
 RUNTIMES: tuple[BackendName, ...] = ("onnxruntime", "openvino")
 # Other orders of sums, and an inverse transform by a matrix: the export's own bound (tests/export).
@@ -32,18 +33,18 @@ def test_a_runtime_gives_what_torch_gives(
     lengths = torch.tensor([30, 5, 17])
     bandwidth = None if features == "mel" else 1
     expected = vocos.decode(given, lengths=lengths, bandwidth_id=bandwidth)
-    vocos.backend = Backend(name, "float32")
+    vocos.backend = choose_backend(name, "float32")
     found = vocos.decode(given, lengths=lengths, bandwidth_id=bandwidth)
     assert torch.allclose(found, expected, atol=CLOSE * float(expected.abs().max()))
     assert not torch.equal(found, expected)
 
 
 def test_a_precision_that_a_runtime_lacks_is_refused() -> None:
-    with pytest.raises(ValueError, match="onnxruntime doesn't compute in bfloat16; take one of auto, float32, int8"):
+    with pytest.raises(ValueError, match="onnxruntime does not support bfloat16; use one of auto, float32, int8"):
         Vocos.from_pretrained("vocos-mel-22khz-small", backend="onnxruntime", precision="bfloat16")
 
 
 def test_a_runtime_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(ValueError, match=r"pip install 'vocos-plugins\[onnx\]'"):
-        Backend("onnxruntime")
+        choose_backend("onnxruntime")

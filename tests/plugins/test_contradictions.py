@@ -8,9 +8,9 @@ import pytest
 
 PREAMBLE = """
 import dataclasses
-from vocos_plugins.cards import CARDS, CheckpointCard
+from vocos_plugins.storage.cards import CARDS, CheckpointCard
 from vocos_plugins.config import EncodecCodes
-from vocos_plugins.conventions import HIFIGAN_22KHZ
+from vocos_plugins.mel.known import HIFIGAN_22KHZ
 from vocos_plugins.plugins import LazyAdapter, hookimpl
 """
 ONE = (

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from vocos_plugins import Vocos, plugins
-from vocos_plugins.cards import CARDS, find_card
-from vocos_plugins.conventions import CONVENTIONS
-from vocos_plugins.plugins.catalogue import WHAT
+from vocos_plugins.mel.known import CONVENTIONS
+from vocos_plugins.plugins.catalogue import WHAT, find_card
 from vocos_plugins.plugins.hookspecs import Hooks
 from vocos_plugins.plugins.results import READERS
+from vocos_plugins.storage.cards import CARDS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "plugins.md").read_text()
 HOOKS = [name for name in vars(Hooks) if name.startswith("vocos_")]
 PREAMBLE = """
 import dataclasses
-from vocos_plugins.cards import CheckpointCard
+from vocos_plugins.storage.cards import CheckpointCard
 from vocos_plugins.config import EncodecCodes
-from vocos_plugins.conventions import HIFIGAN_22KHZ
+from vocos_plugins.mel.known import HIFIGAN_22KHZ
 from vocos_plugins.plugins import LazyAdapter, hookimpl
 """
 CONVENTION = """
@@ -150,7 +150,7 @@ def test_loading_a_bundled_name_asks_no_plugin(write_distribution, run_python, t
 
 def test_an_unknown_checkpoint_is_answered_with_third_parties_too(monkeypatch) -> None:
     """The names that are suggested are those of all plugins."""
-    from vocos_plugins import cards
+    from vocos_plugins.storage import cards
 
     extra = cards.CheckpointCard(name="somebody/vocos-mel-96khz", origin="somebody")
     monkeypatch.setattr(cards, "CARDS", (*CARDS, extra))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vocos_plugins import MelSpectrogram, Vocos
-from vocos_plugins.conventions import CONVENTIONS, KNOWN
+from vocos_plugins.mel.known import CONVENTIONS, KNOWN
 
 BY_NAME = {mel.name: mel for mel in CONVENTIONS}
 # Log mels of float32 against float64; measured are 1e-5 and less.

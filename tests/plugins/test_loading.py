@@ -11,7 +11,7 @@ HOOKIMPL = "from vocos_plugins.plugins import hookimpl\n"
 GOOD = (
     HOOKIMPL
     + """
-from vocos_plugins.conventions import HIFIGAN_22KHZ
+from vocos_plugins.mel.known import HIFIGAN_22KHZ
 import dataclasses
 
 @hookimpl
@@ -32,7 +32,7 @@ BROKEN = {
     "nameless": HOOKIMPL
     + """
 import dataclasses
-from vocos_plugins.conventions import HIFIGAN_22KHZ
+from vocos_plugins.mel.known import HIFIGAN_22KHZ
 @hookimpl
 def vocos_mel_conventions(): return [dataclasses.replace(HIFIGAN_22KHZ, name="")]
 """,

@@ -9,15 +9,7 @@ from typing import Any
 import pytest
 
 from vocos_plugins import Vocos
-from vocos_plugins.config import (
-    ISTFT,
-    ConvNeXt,
-    EncodecCodes,
-    IMDCTSymExp,
-    VocosConfig,
-    WaveNeXt,
-)
-from vocos_plugins.pretrained import save_pretrained
+from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, IMDCTSymExp, VocosConfig, WaveNeXt
 
 SAME_NAME = ("dim", "intermediate_dim", "num_layers", "num_blocks", "layer_scale_init_value", "adanorm_num_embeddings")
 
@@ -31,7 +23,7 @@ def saved(make_model, tmp_path) -> tuple[Vocos, Path]:
     """A small model and the directory that it was saved to."""
     model = make_model()
     model.provenance = {"licence": "MIT", "steps": 3}
-    save_pretrained(model, tmp_path / "saved")
+    model.save_pretrained(tmp_path / "saved")
     return model, tmp_path / "saved"
 
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from vocos_plugins import Vocos
-from vocos_plugins.audio_files import read_blocks
-from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.mel import MelSpectrogram
-from vocos_plugins.pretrained import bundled_names
+from vocos_plugins.mel.speech import CLIPS
+from vocos_plugins.storage.audio import read_blocks
+from vocos_plugins.storage.find import bundled_names
 
 # SpeechBrain, Coqui TTS and HiFi-GAN; Matcha and others; the guard of NeMo, 2**-24; F5-TTS and others.
 FLOORS = (1e-5, 1e-7, 2**-24, 1e-8)

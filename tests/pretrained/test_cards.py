@@ -6,9 +6,11 @@ import re
 
 import pytest
 
-from vocos_plugins.cards import CARDS, LANGTECH_22KHZ, VOCOS_24KHZ, find_card
-from vocos_plugins.hub import is_repo_id
-from vocos_plugins.pretrained import CheckpointError, load_pretrained
+from tests.helpers.checkpoints import load_float32
+from vocos_plugins.plugins.catalogue import find_card
+from vocos_plugins.storage.cards import CARDS, LANGTECH_22KHZ, VOCOS_24KHZ
+from vocos_plugins.storage.hub import is_repo_id
+from vocos_plugins.storage.safe_files import CheckpointError
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
@@ -48,4 +50,4 @@ def test_the_hifigan_family() -> None:
 def test_onnx_graphs_are_refused_by_name() -> None:
     """The error says what it is and what to load instead, without asking the hub."""
     with pytest.raises(CheckpointError, match=r"ONNX graph.*inverse STFT.*'charactr/vocos-mel-24khz'"):
-        load_pretrained("wetdog/vocos-mel-24khz-onnx")
+        load_float32("wetdog/vocos-mel-24khz-onnx")

@@ -9,7 +9,8 @@ import torch
 import yaml
 from torch import nn
 
-from vocos_plugins.pretrained import CheckpointError, convert_checkpoint, load_pretrained
+from tests.helpers.checkpoints import convert, load_float32
+from vocos_plugins.storage.safe_files import CheckpointError
 
 # The same float32 weights through the same layers; the transforms round differently in the last digits.
 TOLERANCE = 1e-5
@@ -67,8 +68,8 @@ def test_converted_model_decodes_like_the_reference(kind, trained, files, noise,
     """Discriminators, losses and EnCodec itself are left out; the generator is what it was."""
     generator, checkpoint = trained(*kind)
     paths = files(checkpoint, *kind)
-    convert_checkpoint(*paths)
-    model = load_pretrained(paths[2])
+    convert(*paths)
+    model = load_float32(paths[2])
     features = noise(2, model.config.n_features, 11)
     conditioned = model.config.n_bandwidths is not None
     expected = generator.decode(features, **({"bandwidth_id": torch.tensor([2])} if conditioned else {}))
@@ -79,24 +80,24 @@ def test_converted_model_decodes_like_the_reference(kind, trained, files, noise,
 def test_provenance(trained, files) -> None:
     """Where it comes from and how long it was trained stay with it."""
     paths = files(trained()[1])
-    convert_checkpoint(*map(str, paths))
-    assert load_pretrained(paths[2]).provenance == {"converted_from": "last.ckpt", "steps": 2468}
+    convert(*map(str, paths))
+    assert load_float32(paths[2]).provenance == {"converted_from": "last.ckpt", "steps": 2468}
 
 
 def test_plain_state_dict(trained, files, noise) -> None:
     """A generator's state dict without Lightning around it."""
     generator, _ = trained()
     paths = files(generator.state_dict())
-    convert_checkpoint(*paths)
-    assert load_pretrained(paths[2]).provenance == {"converted_from": "last.ckpt"}
+    convert(*paths)
+    assert load_float32(paths[2]).provenance == {"converted_from": "last.ckpt"}
 
 
 def test_published_configuration(trained, files, publish, make_config) -> None:
     """The short form of the YAML does as well."""
     paths = files(trained()[1])
     paths[1].write_text(yaml.safe_dump(publish(make_config())))
-    convert_checkpoint(*paths)
-    assert load_pretrained(paths[2]).config == make_config()
+    convert(*paths)
+    assert load_float32(paths[2]).config == make_config()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_keys_that_do_not_fit(change, message, trained, files) -> None:
     change(checkpoint["state_dict"])
     paths = files(checkpoint)
     with pytest.raises(CheckpointError, match=message):
-        convert_checkpoint(*paths)
+        convert(*paths)
     assert not paths[2].exists()
 
 
@@ -121,14 +122,14 @@ def test_keys_that_do_not_fit(change, message, trained, files) -> None:
 def test_not_a_checkpoint(content, files) -> None:
     """A file that torch loads, but that holds something else."""
     with pytest.raises(CheckpointError, match=r"last\.ckpt: expected"):
-        convert_checkpoint(*files(content))
+        convert(*files(content))
 
 
 def test_objects_in_a_training_checkpoint(trained, files) -> None:
     """Lightning keeps whatever a user's module saved; the error says what, and what to do."""
     checkpoint = trained()[1] | {"hyper_parameters": {"path": Path("data")}}
     with pytest.raises(CheckpointError, match=r"PosixPath.*save the state dict alone"):
-        convert_checkpoint(*files(checkpoint))
+        convert(*files(checkpoint))
 
 
 @pytest.mark.parametrize("missing", [0, 1])
@@ -137,4 +138,4 @@ def test_missing_files(missing, trained, files) -> None:
     paths = files(trained()[1])
     paths[missing].unlink()
     with pytest.raises(CheckpointError, match=paths[missing].name):
-        convert_checkpoint(*paths)
+        convert(*paths)

@@ -9,10 +9,11 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from tests.helpers.checkpoints import load_float32
 from vocos_plugins import Vocos
-from vocos_plugins.cards import LANGTECH_22KHZ
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
-from vocos_plugins.pretrained import CheckpointError, load_pretrained, save_pretrained
+from vocos_plugins.storage.cards import LANGTECH_22KHZ
+from vocos_plugins.storage.safe_files import CheckpointError
 
 
 def change_weights(directory: Path, change) -> None:
@@ -27,7 +28,7 @@ def test_missing_file(name, saved) -> None:
     """The error names what is missing."""
     (saved[1] / name).unlink()
     with pytest.raises(CheckpointError, match=name):
-        load_pretrained(saved[1])
+        load_float32(saved[1])
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "model.safetensors"])
@@ -36,7 +37,7 @@ def test_damaged_file(name, content, saved) -> None:
     """An empty file, binary rubbish and text are named, not tracebacks from below."""
     (saved[1] / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=name):
-        load_pretrained(saved[1])
+        load_float32(saved[1])
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
@@ -50,7 +51,7 @@ def test_truncated_weights(suffix, kept, saved, make_model) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(CheckpointError, match=rf"{path.name}.* damaged"):
-        load_pretrained(saved[1])
+        load_float32(saved[1])
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_configuration_errors(change, message, saved) -> None:
     path = saved[1] / "config.yaml"
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **change}))
     with pytest.raises(CheckpointError, match=rf"config\.yaml.*{message}"):
-        load_pretrained(saved[1])
+        load_float32(saved[1])
 
 
 @pytest.mark.parametrize("change", [{"dim": -1}, {"num_layers": -1}, {"dim": 10**9}, {"dim": 10**30}])
@@ -79,35 +80,35 @@ def test_impossible_sizes(change, saved) -> None:
     config["backbone"].update(change)
     path.write_text(yaml.safe_dump(config))
     with pytest.raises(CheckpointError, match=str(saved[1])):
-        load_pretrained(saved[1])
+        load_float32(saved[1])
 
 
 def test_missing_keys_are_named(saved) -> None:
     """One key, by its name."""
     change_weights(saved[1], lambda weights: weights.pop("head.out.bias"))
     with pytest.raises(CheckpointError, match=r"1 key \(head\.out\.bias\) missing"):
-        load_pretrained(saved[1])
+        load_float32(saved[1])
 
 
 def test_unexpected_keys_are_named(saved) -> None:
     """The first few of many, and how many there are."""
     change_weights(saved[1], lambda weights: weights.update({f"other.{i}": torch.zeros(1) for i in range(9)}))
     with pytest.raises(CheckpointError, match=r"9 keys \(other\.0, .* and 4 more\) unexpected"):
-        load_pretrained(saved[1])
+        load_float32(saved[1])
 
 
 def test_shapes_are_compared(saved) -> None:
     """Both shapes are in the message."""
     change_weights(saved[1], lambda weights: weights.update({"head.out.bias": torch.zeros(3)}))
     with pytest.raises(CheckpointError, match=r"head\.out\.bias \(3,\) for \(66,\)"):
-        load_pretrained(saved[1])
+        load_float32(saved[1])
 
 
 def test_weights_that_are_not_finite(saved) -> None:
     """A model from a training that diverged is refused, not decoded to silence or noise."""
     change_weights(saved[1], lambda weights: weights["head.out.bias"].fill_(torch.nan))
     with pytest.raises(CheckpointError, match=r"head\.out\.bias holds NaN"):
-        load_pretrained(saved[1])
+        load_float32(saved[1])
 
 
 def test_derived_buffers_may_be_absent(saved, noise) -> None:
@@ -119,7 +120,7 @@ def test_derived_buffers_may_be_absent(saved, noise) -> None:
     ]
     change_weights(saved[1], lambda weights: [weights.pop(key) for key in derived])
     audio = noise(1, 2000).clamp(-1, 1)
-    assert torch.equal(load_pretrained(saved[1])(audio), saved[0](audio))
+    assert torch.equal(load_float32(saved[1])(audio), saved[0](audio))
 
 
 @pytest.mark.parametrize(
@@ -129,24 +130,24 @@ def test_another_filterbank_is_refused(change, tmp_path) -> None:
     """Weights for one mel under a configuration that says another: the stored filterbank tells."""
     head = ISTFT(n_fft=1024, hop_length=256, framing="same")
     backbone = ConvNeXt(dim=8, intermediate_dim=8, num_layers=1)
-    save_pretrained(Vocos(VocosConfig(features=LANGTECH_22KHZ, backbone=backbone, head=head)), tmp_path)
+    Vocos(VocosConfig(features=LANGTECH_22KHZ, backbone=backbone, head=head)).save_pretrained(tmp_path)
     path = tmp_path / "config.yaml"
     config = yaml.safe_load(path.read_text())
     config["features"].update(change)
     path.write_text(yaml.safe_dump(config))
     with pytest.raises(CheckpointError, match="filterbank is of another mel convention"):
-        load_pretrained(tmp_path)
+        load_float32(tmp_path)
 
 
 def test_another_window_is_refused(saved) -> None:
     """A Hamming window where the configuration says Hann."""
     change_weights(saved[1], lambda weights: weights.update({"head.istft.window": torch.hamming_window(64)}))
     with pytest.raises(CheckpointError, match=r"window is another.*head\.istft\.window"):
-        load_pretrained(saved[1])
+        load_float32(saved[1])
 
 
 def test_a_filterbank_in_half_precision_agrees(saved) -> None:
     """Someone else's conversion of everything to float16 isn't another convention; ours is used, exact."""
     change_weights(saved[1], lambda weights: {key: value.half() for key, value in weights.items()})
-    found, expected = (model.feature_extractor.mel_spec.mel_scale.fb for model in (load_pretrained(saved[1]), saved[0]))
+    found, expected = (model.feature_extractor.mel_spec.mel_scale.fb for model in (load_float32(saved[1]), saved[0]))
     assert torch.equal(found, expected)

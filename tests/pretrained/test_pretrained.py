@@ -7,8 +7,11 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from vocos_plugins import Vocos, pretrained
-from vocos_plugins.pretrained import CheckpointError, bundled_names, load_pretrained, save_pretrained
+from tests.helpers.checkpoints import load_float32
+from vocos_plugins import Vocos
+from vocos_plugins.storage import find as pretrained
+from vocos_plugins.storage.find import bundled_names
+from vocos_plugins.storage.safe_files import CheckpointError
 
 KINDS = [
     ("mel", "convnext", "istft", "center"),
@@ -41,7 +44,7 @@ def test_round_trip(kind, make_model, noise, tmp_path) -> None:
 
 def test_provenance_travels(saved) -> None:
     """What a checkpoint says of its making is there after loading."""
-    assert load_pretrained(saved[1]).provenance == {"licence": "MIT", "steps": 3}
+    assert load_float32(saved[1]).provenance == {"licence": "MIT", "steps": 3}
 
 
 def test_only_the_two_files_are_written(saved) -> None:
@@ -57,15 +60,15 @@ def test_only_the_two_files_are_written(saved) -> None:
 def test_saving_twice_replaces(saved, make_model, noise) -> None:
     """The second model is what loads afterwards."""
     other = make_model(seed=5)
-    save_pretrained(other, saved[1])
+    other.save_pretrained(saved[1])
     mel = noise(1, 12, 5)
-    assert torch.equal(load_pretrained(saved[1]).decode(mel), other.decode(mel))
+    assert torch.equal(load_float32(saved[1]).decode(mel), other.decode(mel))
 
 
 def test_keys_are_the_published_ones(make_model, make_reference, tmp_path) -> None:
     """A saved ResNet, weight norm and all, has the reference's names and shapes, and the reference loads it."""
     model = make_model("mel", "resnet", "istft", "center")
-    save_pretrained(model, tmp_path)
+    model.save_pretrained(tmp_path)
     make_reference(model.config).load_state_dict(load_file(tmp_path / "model.safetensors"), strict=True)
 
 
@@ -73,9 +76,9 @@ def test_keys_are_the_published_ones(make_model, make_reference, tmp_path) -> No
 def test_half_precision(kind, make_model, noise, relative_error, tmp_path) -> None:
     """float16 files are about half as large, load as float32 and decode nearly alike."""
     model = make_model(*kind)
-    save_pretrained(model, tmp_path / "full")
-    save_pretrained(model, tmp_path / "half", half=True)
-    loaded = load_pretrained(tmp_path / "half")
+    model.save_pretrained(tmp_path / "full")
+    model.save_pretrained(tmp_path / "half", half=True)
+    loaded = load_float32(tmp_path / "half")
     sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("half", "full")]
     features = noise(1, model.config.n_features, 9)
     bandwidth_id = 1 if model.config.n_bandwidths else None
@@ -95,15 +98,15 @@ def test_half_refuses_what_it_cannot_hold(make_model, tmp_path) -> None:
     with torch.no_grad():
         model.head.out.weight[0, 0] = 1e5
     with pytest.raises(CheckpointError, match=r"head\.out\.weight.*float16"):
-        save_pretrained(model, tmp_path / "out", half=True)
+        model.save_pretrained(tmp_path / "out", half=True)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_model_in_bfloat16_saves_and_loads(make_model, tmp_path) -> None:
     """Whatever precision was saved, a loaded model is float32, its filterbank exact."""
     model = make_model()
-    save_pretrained(make_model().to(torch.bfloat16), tmp_path)
-    loaded = load_pretrained(tmp_path)
+    make_model().to(torch.bfloat16).save_pretrained(tmp_path)
+    loaded = load_float32(tmp_path)
     assert torch.equal(loaded.feature_extractor.mel_spec.mel_scale.fb, model.feature_extractor.mel_spec.mel_scale.fb)
     assert {tensor.dtype for tensor in loaded.state_dict().values()} == {torch.float32}
 
@@ -113,9 +116,9 @@ def test_strided_weights_are_saved(make_model, noise, tmp_path) -> None:
     model = make_model()
     weight = model.head.out.weight
     weight.data = weight.data.T.contiguous().T
-    save_pretrained(model, tmp_path)
+    model.save_pretrained(tmp_path)
     mel = noise(1, 12, 5)
-    assert torch.equal(load_pretrained(tmp_path).decode(mel), model.decode(mel))
+    assert torch.equal(load_float32(tmp_path).decode(mel), model.decode(mel))
 
 
 def test_loading_leaves_the_random_state_alone(saved) -> None:
@@ -123,7 +126,7 @@ def test_loading_leaves_the_random_state_alone(saved) -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    load_pretrained(saved[1])
+    load_float32(saved[1])
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -134,39 +137,39 @@ def test_published_directory_loads(make_model, make_reference, publish, noise, r
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(publish(config)))
     torch.save(reference.state_dict(), tmp_path / "pytorch_model.bin")
     mel = noise(1, 12, 9)
-    assert relative_error(load_pretrained(tmp_path).decode(mel), reference.decode(mel)) < 1e-5
+    assert relative_error(load_float32(tmp_path).decode(mel), reference.decode(mel)) < 1e-5
 
 
 def test_bundled_name(saved, monkeypatch) -> None:
     """Directories under the package's checkpoints load by their names."""
     monkeypatch.setattr(pretrained, "BUNDLED", saved[1].parent)
     assert bundled_names() == ["saved"]
-    assert load_pretrained("saved").config == saved[0].config
+    assert load_float32("saved").config == saved[0].config
 
 
 @pytest.mark.parametrize("name", bundled_names())
 def test_every_bundled_checkpoint_loads(name, noise) -> None:
     """What the wheel carries is whole, takes a mel and says its licence."""
-    model = load_pretrained(name)
+    model = load_float32(name)
     assert model.provenance
     assert torch.isfinite(model.decode(noise(1, model.config.n_features, 20))).all()
 
 
 def test_a_directory_comes_before_a_bundled_name(saved, make_model, monkeypatch, tmp_path) -> None:
     """A relative directory of the same name is what the user sees, so it is what loads."""
-    save_pretrained(make_model("mel", "resnet"), tmp_path / "here" / "saved")
+    make_model("mel", "resnet").save_pretrained(tmp_path / "here" / "saved")
     monkeypatch.setattr(pretrained, "BUNDLED", saved[1].parent)
     monkeypatch.chdir(tmp_path / "here")
-    assert load_pretrained("saved").config != saved[0].config
+    assert load_float32("saved").config != saved[0].config
 
 
 def test_unknown_name_suggests(saved, monkeypatch) -> None:
     """The nearest bundled and published names are offered, and the forms that are accepted."""
     monkeypatch.setattr(pretrained, "BUNDLED", saved[1].parent)
     with pytest.raises(CheckpointError, match=r"Did you mean .*'charactr/vocos-mel-24khz'.*organisation/name"):
-        load_pretrained("vocos-mel-24kHz")
+        load_float32("vocos-mel-24kHz")
     with pytest.raises(CheckpointError, match="Did you mean 'saved'"):
-        load_pretrained("savd")
+        load_float32("savd")
 
 
 @pytest.mark.parametrize("name", ["nothing-like-it-qqq", "", "../up", "/no/such/place", "a/b/c", "runs/../x y"])
@@ -175,13 +178,13 @@ def test_names_that_are_no_repository(name, monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
     if name == "":  # Path("") is the working directory, which holds no checkpoint
         with pytest.raises(CheckpointError, match=r"config\.yaml"):
-            load_pretrained(name)
+            load_float32(name)
         return
-    with pytest.raises(CheckpointError, match="is no checkpoint"):
-        load_pretrained(name)
+    with pytest.raises(CheckpointError, match="is not a checkpoint"):
+        load_float32(name)
 
 
 def test_a_file_is_no_directory(saved) -> None:
     """Naming the weights file gets an answer of its own."""
     with pytest.raises(CheckpointError, match="is a file; pass the directory"):
-        load_pretrained(saved[1] / "model.safetensors")
+        load_float32(saved[1] / "model.safetensors")

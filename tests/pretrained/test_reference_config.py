@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from vocos_plugins import MelConvention
-from vocos_plugins.cards import LANGTECH_22KHZ, VOCOS_24KHZ
 from vocos_plugins.config import ConvNeXt, EncodecCodes, ResNet, VocosConfig
-from vocos_plugins.config_mapping import ConfigError
-from vocos_plugins.reference_config import from_reference, is_reference
+from vocos_plugins.config.mapping import ConfigError
+from vocos_plugins.storage.cards import LANGTECH_22KHZ, VOCOS_24KHZ
+from vocos_plugins.storage.reference_config import from_reference, is_reference
 
 KINDS = [
     ("mel", "convnext", "istft", "center"),

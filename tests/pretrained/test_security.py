@@ -12,8 +12,8 @@ import pytest
 import torch
 import yaml
 
-from vocos_plugins.checkpoint_files import read_yaml
-from vocos_plugins.pretrained import CheckpointError, convert_checkpoint, load_pretrained, save_pretrained
+from tests.helpers.checkpoints import convert, load_float32
+from vocos_plugins.storage.safe_files import CheckpointError, read_yaml
 
 
 class Bomb:
@@ -35,7 +35,7 @@ def marker(tmp_path) -> Path:
 @pytest.fixture
 def directory(make_model, tmp_path) -> Path:
     """A checkpoint directory without its weights."""
-    save_pretrained(make_model(), tmp_path / "saved")
+    make_model().save_pretrained(tmp_path / "saved")
     (tmp_path / "saved" / "model.safetensors").unlink()
     return tmp_path / "saved"
 
@@ -52,7 +52,7 @@ def test_malicious_state_dict(zipped, directory, marker) -> None:
     content = {"head.out.bias": torch.zeros(66), "backbone": Bomb(marker)}
     torch.save(content, directory / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
     with pytest.raises(CheckpointError, match=r"pytorch_model\.bin was refused.*mkdir.*Nothing in it was executed"):
-        load_pretrained(directory)
+        load_float32(directory)
     assert not marker.exists()
 
 
@@ -61,7 +61,7 @@ def test_bare_pickle(protocol, directory, marker) -> None:
     """A pickle without torch's wrapping, in any protocol."""
     (directory / "pytorch_model.bin").write_bytes(pickle.dumps({"a": Bomb(marker)}, protocol=protocol))
     with pytest.raises(CheckpointError, match=r"pytorch_model\.bin.* in it was executed"):
-        load_pretrained(directory)
+        load_float32(directory)
     assert not marker.exists()
 
 
@@ -70,7 +70,7 @@ def test_a_pickle_behind_either_name(name, directory, marker) -> None:
     """A .safetensors file is never tried as a pickle."""
     (directory / name).write_bytes(pickle.dumps(Bomb(marker), protocol=2))
     with pytest.raises(CheckpointError, match=name):
-        load_pretrained(directory)
+        load_float32(directory)
     assert not marker.exists()
 
 
@@ -82,21 +82,21 @@ def test_safetensors_header_that_lies(directory) -> None:
     ):
         (directory / "model.safetensors").write_bytes(content)
         with pytest.raises(CheckpointError, match="damaged"):
-            load_pretrained(directory)
+            load_float32(directory)
 
 
 def test_objects_other_than_tensors(directory) -> None:
     """Harmless classes are refused too: there is no list of harmless ones to get wrong."""
     torch.save({"options": types.SimpleNamespace(a=1)}, directory / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="SimpleNamespace"):
-        load_pretrained(directory)
+        load_float32(directory)
 
 
 def test_a_whole_module(directory) -> None:
     """``torch.save(model)`` instead of its state dict."""
     torch.save(torch.nn.Linear(2, 2), directory / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match=r"was refused.*Linear"):
-        load_pretrained(directory)
+        load_float32(directory)
 
 
 @pytest.mark.parametrize("content", [torch.zeros(3), {"state_dict": {}}, {"a": 1}, [1, 2]])
@@ -104,7 +104,7 @@ def test_plain_values_that_are_no_state_dict(content, directory) -> None:
     """What torch loads safely can still be something else."""
     torch.save(content, directory / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="expected a state dict of tensors"):
-        load_pretrained(directory)
+        load_float32(directory)
 
 
 def test_malicious_training_checkpoint(publish, make_config, marker, tmp_path) -> None:
@@ -112,7 +112,7 @@ def test_malicious_training_checkpoint(publish, make_config, marker, tmp_path) -
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(publish(make_config())))
     torch.save({"state_dict": {}, "hyper_parameters": Bomb(marker)}, tmp_path / "last.ckpt")
     with pytest.raises(CheckpointError, match=r"last\.ckpt was refused"):
-        convert_checkpoint(tmp_path / "last.ckpt", tmp_path / "config.yaml", tmp_path / "out")
+        convert(tmp_path / "last.ckpt", tmp_path / "config.yaml", tmp_path / "out")
     assert not marker.exists()
     assert not (tmp_path / "out").exists()
 
@@ -124,7 +124,7 @@ def test_a_configuration_names_no_code(where, directory, publish, make_config, m
     mapping[where] = {"class_path": "os.mkdir", "init_args": {"path": str(marker)}}
     (directory / "config.yaml").write_text(yaml.safe_dump(mapping))
     with pytest.raises(CheckpointError, match=r"'os\.mkdir'"):
-        load_pretrained(directory)
+        load_float32(directory)
     assert not marker.exists()
 
 
@@ -135,7 +135,7 @@ def test_yaml_tags_build_nothing(tag, directory, marker) -> None:
     """YAML's own way to run code is closed."""
     (directory / "config.yaml").write_text(f"features: {tag} [{marker}]\n")
     with pytest.raises(CheckpointError, match=r"config\.yaml is not valid YAML"):
-        load_pretrained(directory)
+        load_float32(directory)
     assert not marker.exists()
 
 
@@ -149,7 +149,7 @@ def test_yaml_aliases_do_not_multiply(anchors, directory) -> None:
         )
     (directory / "config.yaml").write_text(f"{anchors}\nfeatures: *{anchors.splitlines()[-1][0]}\n")
     with pytest.raises(CheckpointError, match=r"config\.yaml.* (values|valid YAML)"):
-        load_pretrained(directory)
+        load_float32(directory)
 
 
 def test_yaml_merge_keys_do_not_multiply(directory) -> None:
@@ -161,7 +161,7 @@ def test_yaml_merge_keys_do_not_multiply(directory) -> None:
     pairs = ", ".join(f"k{key}: 0" for key in range(10))
     (directory / "config.yaml").write_text("\n".join([f"a0: &a0 {{{pairs}}}", *levels]))
     with pytest.raises(CheckpointError, match=r"more than 10000 keys|unknown key 'a0'"):
-        load_pretrained(directory)
+        load_float32(directory)
 
 
 def test_yaml_keys_stand_once(directory) -> None:
@@ -177,4 +177,4 @@ def test_deeply_nested_yaml(directory) -> None:
     """A parser that runs out of stack is an error like any other."""
     (directory / "config.yaml").write_text("features: " + "[" * 100_000)
     with pytest.raises(CheckpointError, match=r"config\.yaml is not valid YAML"):
-        load_pretrained(directory)
+        load_float32(directory)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from vocos_plugins.pretrained import CheckpointError, load_pretrained, save_pretrained
+from tests.helpers.checkpoints import load_float32
+from vocos_plugins.storage.safe_files import CheckpointError
 
 # The user that owns nothing.
 NOBODY = 65534
@@ -71,7 +72,7 @@ def test_failed_writes_leave_the_old_files(failure, message, saved, make_model, 
         failure(monkeypatch),
         pytest.raises(CheckpointError, match=rf"{message}.*what was there before is unchanged"),
     ):
-        save_pretrained(make_model(seed=7), saved[1])
+        make_model(seed=7).save_pretrained(saved[1])
     assert contents(saved[1]) == before
 
 
@@ -90,7 +91,7 @@ def test_no_permission(saved, make_model) -> None:
         os.seteuid(NOBODY)
     try:
         with pytest.raises(CheckpointError, match="Permission denied"):
-            save_pretrained(make_model(seed=7), directory)
+            make_model(seed=7).save_pretrained(directory)
     finally:
         os.seteuid(user)
         for parent in opened:
@@ -104,7 +105,7 @@ def test_a_file_in_the_way(make_model, tmp_path) -> None:
     (tmp_path / "file").write_text("mine")
     for target in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(CheckpointError, match="could not be written"):
-            save_pretrained(make_model(), target)
+            make_model().save_pretrained(target)
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -113,7 +114,7 @@ def test_provenance_must_be_plain(make_model, tmp_path) -> None:
     model = make_model()
     model.provenance = {"data": object()}
     with pytest.raises(CheckpointError, match="provenance"):
-        save_pretrained(model, tmp_path / "out")
+        model.save_pretrained(tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -121,4 +122,4 @@ def test_a_copy_loads_anywhere(saved, tmp_path) -> None:
     """The directory is self-contained: copied to a path with spaces and other letters, it loads."""
     elsewhere = tmp_path / "ein Ort für später"
     shutil.copytree(saved[1], elsewhere)
-    assert load_pretrained(elsewhere).config == saved[0].config
+    assert load_float32(elsewhere).config == saved[0].config

@@ -17,7 +17,7 @@ import soundfile
 import torch
 
 from vocos_plugins import MelSpectrogram, Vocos
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.frames import decode_frames
 
 SCRIPT = Path(__file__).parent / "export_and_speak.py"
 TIMEOUT_S = 300  # of a process: twenty seconds at most on an idle machine

@@ -13,7 +13,7 @@ import pytest
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT
-from vocos_plugins.pretrained import bundled_names
+from vocos_plugins.storage.find import bundled_names
 from vocos_plugins.training.stages import read_stages
 
 RECIPES = Path(__file__).parents[2] / "recipes"

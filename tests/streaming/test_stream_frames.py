@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vocos_plugins import MelMismatch
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.frames import decode_frames
 from vocos_plugins.streaming import stream_frames
 
 # Of the largest sample: matrix products of other shapes, and sums in another order, round differently in float32.
@@ -72,7 +72,7 @@ def test_nothing_in_is_nothing_out(make_model, noise) -> None:
 def test_what_needs_the_whole_is_refused(make_model) -> None:
     """At once, before the first chunk."""
     vocos = make_model()
-    with pytest.raises(MelMismatch, match="all of a mel is needed"):
+    with pytest.raises(MelMismatch, match="it needs the whole mel"):
         stream_frames(vocos, [], source=dataclasses.replace(vocos.mel, f_max=7000))
     with pytest.raises(MelMismatch, match="no mel"):
         stream_frames(make_model("encodec", "convnext", "istft"), [])

@@ -59,7 +59,7 @@ def test_an_ended_stream_takes_nothing(make_model, noise) -> None:
     vocos, mel = make_model(), noise(1, 12, 30)
     with vocos.streaming() as flushed:
         flushed.flush()
-        with pytest.raises(RuntimeError, match=r"reset\(\) begins anew"):
+        with pytest.raises(RuntimeError, match=r"call reset\(\) to start again"):
             flushed(mel)
         with pytest.raises(RuntimeError, match="has ended"):
             flushed.flush()
@@ -67,7 +67,7 @@ def test_an_ended_stream_takes_nothing(make_model, noise) -> None:
         left(mel)
     with pytest.raises(RuntimeError, match="has ended"):
         left.flush()
-    assert left._progress is None
+    assert left._state is None
 
 
 def test_nothing_in_is_nothing_out(make_model, noise) -> None:
@@ -88,7 +88,7 @@ def test_bad_chunks_change_nothing(make_model, noise, stream_in) -> None:
         (mel[0], ValueError, "batch dimension"),
         (mel[:, :11], ValueError, "12 bands"),
         (mel[:, :, :0].transpose(1, 2), ValueError, "12 bands"),
-        (mel.expand(2, -1, -1), ValueError, "1 rows in step, got 2"),
+        (mel.expand(2, -1, -1), ValueError, "batch_size=1, got a batch of 2"),
         (mel * float("nan"), ValueError, "NaN"),
     ):
         with pytest.raises(error, match=message):
@@ -111,7 +111,7 @@ def test_bad_options(make_model) -> None:
         make_model("encodec", "adanorm", "istft").streaming()
     vocos = copy.deepcopy(vocos)
     vocos.backbone = torch.nn.Sequential(vocos.backbone)
-    with pytest.raises(TypeError, match="can't stream through a Sequential"):
+    with pytest.raises(TypeError, match="not Sequential; restore the model's own"):
         vocos.streaming()
 
 

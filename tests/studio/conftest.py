@@ -20,9 +20,9 @@ import soundfile
 import torch
 
 from vocos_plugins import MelSpectrogram
-from vocos_plugins.demo.clips import CLIPS
+from vocos_plugins.inference.resampling import resample
+from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.plugins import mel_conventions
-from vocos_plugins.resampling import resample
 
 MAX_UPLOAD_MB = 1
 PATIENCE_S = 180

@@ -12,9 +12,9 @@ import soundfile
 import torch
 
 from vocos_plugins import MelConvention, MelSpectrogram, Vocos
-from vocos_plugins.griffin_lim import griffin_lim
+from vocos_plugins.evaluation.griffin_lim import griffin_lim
+from vocos_plugins.inference.resampling import resample
 from vocos_plugins.plugins import mel_conventions
-from vocos_plugins.resampling import resample
 from vocos_plugins.studio import upload as uploads
 from vocos_plugins.studio.compute import MEASURES, Outcome, listen
 

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vocos_plugins.cli import app
-from vocos_plugins.demo.clips import CLIPS
+from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.studio import server
 
 pytestmark = pytest.mark.xdist_group("studio")  # what the tests share is started once

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from vocos_plugins.config_mapping import ConfigError, read_dataclass
+from vocos_plugins.config.mapping import ConfigError, read_dataclass
 from vocos_plugins.training.data import Clip, CropDataset, Data, StepSampler, ValidationDataset, band_limits
 from vocos_plugins.training.decoded_audio import DecodedAudio, decode_recordings
 from vocos_plugins.training.sources import Recording

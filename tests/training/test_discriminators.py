@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from vocos_plugins.config_mapping import read_dataclass
+from vocos_plugins.config.mapping import read_dataclass
 from vocos_plugins.training.discriminators import Discriminators, build_discriminators
 
 # Float32 rounding of layers in another order, relative to the largest value.

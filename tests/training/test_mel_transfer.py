@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 
 from vocos_plugins import MelConvention, Vocos
-from vocos_plugins.audio_files import read_blocks
 from vocos_plugins.config import ISTFT, ConvNeXt, IMDCTCos, VocosConfig
-from vocos_plugins.demo.clips import CLIPS
 from vocos_plugins.evaluation.comparison import compare
 from vocos_plugins.evaluation.measures import choose
 from vocos_plugins.evaluation.systems import line_up
 from vocos_plugins.mel import MelSpectrogram
+from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.plugins import mel_conventions
+from vocos_plugins.storage.audio import read_blocks
 from vocos_plugins.training import mel_transfer
 from vocos_plugins.training.mel_transfer import reads_otherwise, translate_input, translate_output
 from vocos_plugins.training.warm_start import copy_generator

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vocos_plugins import Vocos
-from vocos_plugins.checkpoint_files import read_pickle
+from vocos_plugins.storage.safe_files import read_pickle
 from vocos_plugins.training.losses import MelLoss
 
 # The project's promise for a resumed run on a CPU.
@@ -26,7 +26,7 @@ def largest_difference(first: Path, second: Path) -> float:
 
 def mel_distance(vocos: Vocos, clips: Path) -> float:
     """Of copy-synthesis of the clips."""
-    from vocos_plugins.audio_files import read_blocks
+    from vocos_plugins.storage.audio import read_blocks
 
     loss = MelLoss(16000, [(512, 128, 40)])
     audio = torch.cat([torch.cat(list(read_blocks(path, 16000)), dim=1) for path in sorted(clips.glob("*.wav"))])

@@ -7,8 +7,8 @@ import torch
 import yaml
 
 from vocos_plugins import Vocos
-from vocos_plugins.checkpoint_files import read_pickle
-from vocos_plugins.config_mapping import ConfigError
+from vocos_plugins.config.mapping import ConfigError
+from vocos_plugins.storage.safe_files import read_pickle
 from vocos_plugins.training.stages import read_stages, save_mean
 
 STAGES = {
@@ -106,11 +106,10 @@ def test_what_cannot_be_is_refused(make_mapping, tmp_path, stages, message) -> N
 
 def test_models_of_other_sizes_have_no_mean(make_mapping, tmp_path) -> None:
     """It would be of whatever fits."""
-    from vocos_plugins.checkpoint_directory import save_pretrained
     from vocos_plugins.training.config import TrainingConfig
 
     small, large = (TrainingConfig.from_dict(make_mapping(model__backbone__dim=dim)).model for dim in (16, 24))
     for name, config in (("a", small), ("b", large)):
-        save_pretrained(Vocos(config), tmp_path / name)
+        Vocos(config).save_pretrained(tmp_path / name)
     with pytest.raises(ConfigError, match=r"b has other sizes"):
         save_mean(small, {str(tmp_path / "a"): 0.5, str(tmp_path / "b"): 0.5}, tmp_path / "mean")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vocos_plugins import Vocos
-from vocos_plugins.pretrained import bundled_names
+from vocos_plugins.storage.find import bundled_names
 from vocos_plugins.training.config import TrainingConfig
 from vocos_plugins.training.module import VocosTraining
 from vocos_plugins.training.stages import read_stages

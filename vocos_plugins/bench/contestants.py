@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ..config import VocosConfig
-from ..inference.backend import PRECISIONS, Backend, BackendName, Precision
+from ..export.backend import choose_backend
+from ..inference.backend import PRECISIONS, BackendName, Precision
 from ..model import Vocos
 
 Source = str | VocosConfig  # what `Vocos.from_pretrained` takes, or an architecture for random weights
@@ -73,7 +74,7 @@ def prepare(contestant: Contestant, vocos: Vocos) -> Decode:
         from .reference import reference
 
         return reference(vocos.config, bandwidth)
-    vocos.backend = Backend(contestant.backend, contestant.precision)  # type: ignore[arg-type]
+    vocos.backend = choose_backend(contestant.backend, contestant.precision)  # type: ignore[arg-type]
     vocos.backend.prepare(vocos)  # as `Vocos.from_pretrained` does
     return functools.partial(vocos.decode, bandwidth_id=bandwidth)
 

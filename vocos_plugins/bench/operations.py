@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..backbone import ConvNeXtBlock, ResBlock
-from ..heads import ISTFTHead, WaveNeXtHead
-from ..inference.head import supports as has_fast_head
-from ..inference.onednn import around
+from ..inference.fast.head import has_fast_path
+from ..inference.fast.onednn import edge_dtype
 from ..model import Vocos
+from ..network.backbone import ConvNeXtBlock, ResBlock
+from ..network.heads import ISTFTHead, WaveNeXtHead
 
 FLOAT_BYTES = 4
 BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
@@ -64,8 +64,8 @@ def count(vocos: Vocos, n_frames: int, precision: str = "float32") -> dict[str, 
             total[inputs] += 2 * n_weights * n_frames
         return total
 
-    outer = "bfloat16" if around(precision) == torch.bfloat16 else "float32"
-    last = outer if has_fast_head(head) else "float32"
+    outer = "bfloat16" if edge_dtype(precision) == torch.bfloat16 else "float32"
+    last = outer if has_fast_path(head) else "float32"
     return {
         "embed": Work(flops((outer, embed)), floats(embed, vocos.config.n_features + dim)),
         "blocks": Work(

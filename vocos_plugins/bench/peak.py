@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..inference.onednn import Int8Linear, Linear, available, has_bfloat16, has_int8
+from ..inference.fast.onednn import Int8Linear, Linear, has_bfloat16, has_int8, has_onednn
 from .timing import Call, take_turn
 
 ROWS, SIZE = 256, 1024  # of the product: all of it is in the caches, and more rows are no faster
@@ -21,7 +21,7 @@ def peaks() -> dict[str, float]:
     """Floating point operations a second of the fastest product, by precision; only those that the processor has."""
     rows, weight, bias = torch.rand(ROWS, SIZE), torch.rand(SIZE, SIZE) - 0.5, torch.zeros(SIZE)
     products: dict[str, Call] = {"float32": functools.partial(nn.functional.linear, rows, weight, bias)}
-    if available():
+    if has_onednn():
         products["float32"] = _on(Linear(weight, bias), rows)
     if has_bfloat16():
         products["bfloat16"] = _on(Linear(weight.bfloat16(), bias.bfloat16()), rows.bfloat16())

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..heads import ISTFTHead
-from ..inference.backbone import FastBackbone
-from ..inference.backend import Backend, Engine, Precision
-from ..inference.engine import FastEngine
-from ..inference.head import FastISTFT
-from ..inference.head import supports as has_fast_head
+from ..inference.backend import Backend, Precision
+from ..inference.fast.backbone import FastBackbone
+from ..inference.fast.engine import FastEngine
+from ..inference.fast.head import FastISTFT, has_fast_path
 from ..model import Vocos
+from ..network.heads import ISTFTHead
+from ..network.network import Engine
 from .operations import STAGES
 
 TURNS = 9
@@ -65,7 +65,7 @@ def stage_seconds(vocos: Vocos, precision: Precision, features: Tensor, bandwidt
         features: of one item, ``(C, T)``.
         bandwidth: of an EnCodec model.
     """
-    run, clocks = _watched(vocos, Backend("torch", precision), features.device)
+    run, clocks = _watched(vocos, Backend(precision), features.device)
     run(features, bandwidth)
     found = []
     for _ in range(TURNS):
@@ -78,7 +78,7 @@ def stage_seconds(vocos: Vocos, precision: Precision, features: Tensor, bandwidt
 
 def operators(vocos: Vocos, precision: Precision, features: Tensor, bandwidth: int | None) -> dict[str, float]:
     """Share of the time in each of torch's operators, longest first; arguments as of `stage_seconds`."""
-    vocos.backend = Backend("torch", precision)
+    vocos.backend = Backend(precision)
     vocos.decode(features[None], bandwidth_id=bandwidth)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         for _ in range(TURNS):
@@ -108,11 +108,11 @@ def _watched(vocos: Vocos, backend: Backend, device: torch.device) -> tuple[Engi
     engine, head = backend.engine(vocos, device), vocos.head
     if not isinstance(engine, FastEngine):
         return _watched_modules(vocos)
-    backbone = FastBackbone(vocos.backbone, engine.mlps, engine.around)  # type: ignore[arg-type]
+    backbone = FastBackbone(vocos.backbone, engine.mlps, engine.edge_dtype)  # type: ignore[arg-type]
     clocks = {"embed": Clock(backbone.embed), "backbone": Clock(backbone)}
     backbone.embed = clocks["embed"]  # type: ignore[assignment]
-    if isinstance(head, ISTFTHead) and has_fast_head(head):
-        synthesis = FastISTFT(head, engine.around)
+    if isinstance(head, ISTFTHead) and has_fast_path(head):
+        synthesis = FastISTFT(head, engine.edge_dtype)
         clocks |= {"spectra": Clock(synthesis._spectra), "signal": Clock(synthesis._signal), "head": Clock(synthesis)}
         synthesis._spectra, synthesis._signal = clocks["spectra"], clocks["signal"]  # type: ignore[method-assign]
     else:

@@ -81,7 +81,7 @@ def run_batch(jobs: Sequence[Job], work: Work, *, as_json: bool) -> None:
 
 def audio_job(vocode: Callable[[Job], Iterable[Tensor]], sample_rate: int) -> Work:
     """Work for `run_batch`: writes the audio ``(channels, n)`` that a source becomes, piece by piece."""
-    from ..audio_files import AudioWriter
+    from ..storage.audio import AudioWriter
 
     def work(job: Job, progress: BatchProgress) -> Result:
         started = time.perf_counter()

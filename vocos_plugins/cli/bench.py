@@ -51,7 +51,7 @@ def bench(
     from ..bench.report import bench as run
     from ..bench.tables import markdown
     from ..inference.backend import BackendName, Precision
-    from ..whole_files import whole_file
+    from ..storage.atomic import whole_file
 
     for given, known, what in ((backend, BackendName, "backend"), (precision, Precision, "precision")):
         for value in given or ():

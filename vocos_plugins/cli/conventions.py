@@ -59,8 +59,8 @@ def conventions(
 def _fields(mel: MelConvention, plugin: str) -> dict[str, Any]:
     """Every field, the plugin that it comes from and, for the core's, how it is known."""
     from ..config import FEATURES
-    from ..config_mapping import write_part
-    from ..conventions import KNOWN
+    from ..config.mapping import write_part
+    from ..mel.known import KNOWN
 
     fields = {key: value for key, value in write_part(mel, FEATURES).items() if key != "kind"}
     cited = next((known for known in KNOWN if known.mel is mel), None)

@@ -18,10 +18,11 @@ def convert(
     config: Annotated[Path, typer.Option("--config", "-c", help="The YAML that the training ran with.")],
 ) -> None:
     """Keep a training checkpoint's generator, checked key by key, as a directory that loads anywhere."""
-    from ..pretrained import convert_checkpoint
+    from ..model import Vocos
+    from ..storage.convert import read_training_checkpoint
 
     try:
-        convert_checkpoint(checkpoint, config, out)
+        Vocos.from_checkpoint(read_training_checkpoint(checkpoint, config)).save_pretrained(out)
     except (ValueError, OSError) as error:
         fail(str(error))
     typer.echo(f"Wrote {out}: Vocos.from_pretrained({str(out)!r}) loads it.")

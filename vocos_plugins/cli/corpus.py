@@ -93,7 +93,7 @@ def vocode(
         running: how.
         load: gives what is done to a job; ends the command where that can't be.
     """
-    from ..audio_files import OUTPUT_FORMATS
+    from ..storage.audio import OUTPUT_FORMATS
 
     _check(running, search)
     if running.workers is not None and running.engine == "local":
@@ -113,7 +113,7 @@ def vocode(
 
 
 def _check(running: Running, search: Search) -> None:
-    from ..audio_files import OUTPUT_FORMATS
+    from ..storage.audio import OUTPUT_FORMATS
 
     if running.engine not in ENGINES:
         fail(f"unknown --engine {running.engine!r}; known are {', '.join(ENGINES)}")

@@ -65,7 +65,7 @@ def decode(
     A file holds one mel, (bands, frames) or (1, bands, frames), or the codes of one recording, (codebooks, frames).
     """
     from ..code_files import CODE_SUFFIXES
-    from ..mel_files import MEL_SUFFIXES
+    from ..storage.mel_files import MEL_SUFFIXES
 
     def load() -> Loaded:
         if backend is not None or Path(model).suffix in EXPORTED:
@@ -85,11 +85,11 @@ def _of_file(model: str, backend: str | None, source: str | None, strict: bool) 
     """Mels to audio by a file of `vocos export`."""
     import torch
 
-    from ..chunked import cut
     from ..config import FEATURES
-    from ..config_mapping import read_part
+    from ..config.mapping import read_part
     from ..corpus.work import Pieces, digest, read_job_mel
-    from ..export.runtime import load_session
+    from ..export.sessions import load_session
+    from ..inference.windows import cut_samples
     from ..mel import MelConvention, align
     from .doubt import Doubter
 
@@ -109,7 +109,7 @@ def _of_file(model: str, backend: str | None, source: str | None, strict: bool) 
         mel = read_job_mel(job)
         doubter(job, mel)
         pieces = map(torch.from_numpy, session.decode_chunks(alignment(mel).numpy()))
-        return cut(pieces, alignment.first_sample, alignment.n_samples(mel.shape[-1]))
+        return cut_samples(pieces, alignment.first_sample, alignment.n_samples(mel.shape[-1]))
 
     def settings() -> dict[str, str]:
         files = [file for file in (Path(model), Path(model).with_suffix(".bin")) if file.exists()]
@@ -130,10 +130,10 @@ def _of_mels(model: str, device: str, source: str | None, strict: bool) -> Loade
 
 def _of_codes(model: str, device: str, source: str | None) -> Loaded:
     """Codes to audio by a checkpoint."""
-    from ..chunked import cut, decode_chunks
     from ..code_files import read_codes
     from ..config import EncodecCodes
     from ..corpus.work import Pieces, model_digest
+    from ..inference.windows import cut_samples, decode_chunks
 
     if source is not None:
         fail("--source is about mels; codes are the same for every model")
@@ -148,6 +148,6 @@ def _of_codes(model: str, device: str, source: str | None) -> Loaded:
         bandwidth_id = features.codebook_counts.index(len(stored.codes))
         conditioned = vocos.config.n_bandwidths is not None
         pieces = decode_chunks(vocos, decodable, bandwidth_id=bandwidth_id if conditioned else None)
-        yield from pieces if stored.n_samples is None else cut(pieces, 0, stored.n_samples)
+        yield from pieces if stored.n_samples is None else cut_samples(pieces, 0, stored.n_samples)
 
     return Pieces(vocos.sample_rate, pieces_of, lambda: {"model": model_digest(vocos)}), None

@@ -91,8 +91,8 @@ def _check(as_json: bool) -> NoReturn:
 def _guess(path: Path, as_json: bool) -> NoReturn:
     from ..doctor.report import guess_exit_code, guess_report
     from ..mel.guess import guess
-    from ..mel_files import read_mel
     from ..plugins import mel_conventions
+    from ..storage.mel_files import read_mel
 
     _, problems = survey()
     report(problems)

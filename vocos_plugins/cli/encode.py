@@ -38,9 +38,9 @@ def encode(
 
     Channels are mixed to one and resampled to 24 kHz. Needs transformers: pip install 'vocos-plugins[encodec]'.
     """
-    from ..audio_files import INPUT_SUFFIXES
     from ..code_files import CODES, WRITERS, write_codes
-    from ..encodec_encoder import EncodecEncoder
+    from ..network.encodec_encoder import EncodecEncoder
+    from ..storage.audio import INPUT_SUFFIXES
 
     try:
         jobs = plan(inputs, Search(out=out, read=INPUT_SUFFIXES, suffix=".npz"), WRITERS)
@@ -72,7 +72,7 @@ def _read_mono(path: Path, sample_rate: int) -> torch.Tensor:
     """Audio ``(1, N)``."""
     import torch
 
-    from ..audio_files import read_blocks
+    from ..storage.audio import read_blocks
 
     return torch.cat([block.mean(dim=0, keepdim=True) for block in read_blocks(path, sample_rate)], dim=1)
 

@@ -12,8 +12,8 @@ from .batch import BatchProgress
 from .options import SIDE, Device, Json, alignable, fail, load_mel_model
 
 if TYPE_CHECKING:
-    from ..evaluation.comparison import Clip
     from ..evaluation.evaluate import Evaluation
+    from ..mel.speech import Clip
 
 
 def evaluate(
@@ -80,7 +80,7 @@ def evaluate(
 
 def _find_clips(data: Path) -> list[Clip]:
     """The recordings, called by their paths below `data`."""
-    from ..evaluation.comparison import Clip
+    from ..mel.speech import Clip
     from ..training.sources import find_recordings
 
     root = data if data.is_dir() else data.parent

@@ -32,8 +32,8 @@ def resynth(
     Every channel is vocoded by itself. The output has the model's sample rate and the input's duration. Long files
     need no more memory than short ones.
     """
-    from ..audio_files import INPUT_SUFFIXES
     from ..corpus.building import portable, resynthesis
+    from ..storage.audio import INPUT_SUFFIXES
 
     def load() -> Loaded:
         from ..corpus.work import Resynthesis

@@ -19,7 +19,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyb
 import ray
 import ray.data
 
-from ..inference.backend import VARIABLE
+from ..inference.backend import PRECISION_VARIABLE
 from .jobs import Job, Outcome
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _cluster(address: str | None, n_workers: int | None) -> Iterator[None]:
     joined = ray.is_initialized()
     if not joined:
         # The workers compute as this process would.
-        variables = {name: os.environ[name] for name in (VARIABLE,) if name in os.environ}
+        variables = {name: os.environ[name] for name in (PRECISION_VARIABLE,) if name in os.environ}
         settings: dict[str, Any] = {
             "runtime_env": {"env_vars": variables},
             "log_to_driver": False,

@@ -18,9 +18,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..audio_files import AudioWriter
-from ..chunked import Window
 from ..inference.items import core_threads
+from ..inference.windows import Window
+from ..storage.audio import AudioWriter
 from .jobs import FAILURES, Job, Outcome, describe
 from .work import Work
 

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..audio_files import read_blocks
-from ..chunked import Window, decode_chunks, decode_windows, resynthesis_windows, resynthesize_chunks
+from ..inference.windows import Window, decode_chunks, decode_windows, resynthesis_windows, resynthesize_chunks
 from ..mel import MelConvention
-from ..mel_files import read_mel
 from ..model import Vocos
+from ..storage.audio import read_blocks
+from ..storage.mel_files import read_mel
 from .batches import decode_together
 from .jobs import Job
 from .lhotse_cuts import features_mel

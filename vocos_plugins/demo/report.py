@@ -8,15 +8,15 @@ from pathlib import Path
 
 import torch
 
-from ..evaluation.comparison import Clip, Comparison, compare
+from ..evaluation.comparison import Comparison, compare
 from ..evaluation.evaluate import Evaluation
 from ..evaluation.measures import Measure, choose
 from ..evaluation.page import render
 from ..evaluation.report import REPORT_NAME, facts_of, note_on_top_band, write_whole
 from ..evaluation.systems import N_ITER, System, describe, line_up
 from ..mel import MelConvention
+from ..mel.speech import CLIPS, Clip
 from ..model import Vocos
-from .clips import CLIPS
 
 MEASURES = ("pesq", "stoi")  # enough for an impression, and quick
 TIMED_ROUNDS = 5

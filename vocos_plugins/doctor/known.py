@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..checkpoint_directory import read_config
-from ..checkpoint_files import CONFIG_FILE
 from ..mel.alignment import Alignment
 from ..mel.convention import MelConvention
 from ..plugins import checkpoint_cards
-from ..pretrained import BUNDLED, bundled_names
+from ..storage.checkpoint import read_config
+from ..storage.find import BUNDLED, bundled_names
+from ..storage.safe_files import CONFIG_FILE
 from .comparison import try_align
 
 EXACT = ("identity", "pointwise", "framing")  # the less to do, the better

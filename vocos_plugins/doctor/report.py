@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..config import FEATURES
-from ..config_mapping import NORMALIZATIONS, write_part
+from ..config.mapping import NORMALIZATIONS, write_part
 from ..mel.convention import MelConvention
 from ..mel.guess import Guess
 from .comparison import Comparison

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ..cards import CheckpointCard, find_card
-from ..checkpoint_directory import read_config
-from ..checkpoint_files import CONFIG_FILE, CheckpointError, read_yaml
 from ..config import PARTS, Features, VocosConfig
-from ..config_mapping import ConfigError
+from ..config.mapping import ConfigError
 from ..mel.convention import ConventionError, MelConvention
 from ..plugins import ToolkitAdapter, checkpoint_cards, mel_conventions, toolkit_adapters
-from ..pretrained import BUNDLED, bundled_names
-from ..reference_config import is_reference
+from ..plugins.catalogue import find_card
+from ..storage.cards import CheckpointCard
+from ..storage.checkpoint import read_config
+from ..storage.find import BUNDLED, bundled_names
+from ..storage.reference_config import is_reference
+from ..storage.safe_files import CONFIG_FILE, CheckpointError, read_yaml
 
 YAML_SUFFIXES = (".yaml", ".yml")
 ACCEPTED = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -13,35 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..audio_files import read_blocks
 from ..mel import MelSpectrogram
+from ..mel.speech import Clip
+from ..storage.audio import read_blocks
 from .measures import Measure, Score
 from .systems import System
 
 Audio = NDArray[np.float32]  # (N,)
 Show = Callable[[str], None]  # told what is being done
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clip:
-    """A recording and what is known of it; of a file of the user's own, only its name.
-
-    Attributes:
-        path: any file that libsndfile reads.
-        text: what is said, or what the file is called.
-        speaker: who says it.
-        source: licence and origin.
-    """
-
-    path: Path
-    text: str
-    speaker: str = ""
-    source: str = ""
-
-    @classmethod
-    def from_path(cls, path: Path) -> Clip:
-        """A user's own recording."""
-        return cls(path=path, text=path.name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .comparison import Clip, Comparison, Show, compare
+from ..mel.speech import Clip
+from .comparison import Comparison, Show, compare
 from .measures import Measure, Score
 from .systems import RECORDING, System
 

@@ -13,7 +13,7 @@ import torch
 
 from ..mel import MelConvention
 from ..model import Vocos
-from ..whole_files import whole_file
+from ..storage.atomic import whole_file
 from .evaluate import PAGE_CLIPS, Evaluation
 from .page import render
 from .systems import N_ITER, describe

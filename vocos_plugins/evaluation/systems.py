@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..chunked import decode_chunks
-from ..griffin_lim import griffin_lim
+from ..inference.resampling import resample
+from ..inference.windows import decode_chunks
 from ..mel import MelConvention, align
 from ..model import Vocos
-from ..resampling import resample
+from .griffin_lim import griffin_lim
 
 RECORDING = "recording"
 GRIFFIN_LIM = "Griffin-Lim"

@@ -4,7 +4,7 @@ from .exportable import Exportable
 from .in_memory import export_to
 from .onnx import export_onnx
 from .openvino import export_openvino
-from .runtime import OnnxSession, OpenVinoSession, Session, load_session
+from .sessions import OnnxSession, OpenVinoSession, Session, load_session
 
 __all__ = [
     "Exportable",

@@ -1,4 +1,4 @@
-"""A model as exporters take it: one function of tensors, without complex numbers."""
+"""A model for exporters: one function of tensors, without complex numbers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ..backbone import ConvNeXtBackbone, ConvNeXtBlock, ResNetBackbone
-from ..heads import ISTFTHead
-from ..model import Vocos
-from .real_heads import SpectrumHead, build_real_head
+from ..network.backbone import ConvNeXtBackbone, ResNetBackbone, convnext_blocks
+from ..network.heads import ISTFTHead
+from ..network.network import Network
+from .head import SpectrumHead, build_real_head
 
 OUTPUT_NAMES = {"audio": ("audio",), "spectrum": ("mag", "x", "y")}
 
@@ -23,7 +23,7 @@ class Exportable(nn.Module):
     Layer scales are part of the weights that they follow, and weight norms are computed once.
 
     Args:
-        vocos: the model, which stays as it is.
+        network: the model, which stays as it is.
         outputs: ``audio``, or ``spectrum`` for a runtime that has its own inverse STFT.
         bfloat16: compute the blocks' pointwise layers, where the work is, in bfloat16.
 
@@ -34,22 +34,22 @@ class Exportable(nn.Module):
         ValueError: the head has no spectrum, or the backbone has no pointwise layers.
     """
 
-    def __init__(self, vocos: Vocos, outputs: str = "audio", *, bfloat16: bool = False) -> None:
+    def __init__(self, network: Network, outputs: str = "audio", *, bfloat16: bool = False) -> None:
         super().__init__()
         if outputs not in OUTPUT_NAMES:
             raise ValueError(f"outputs must be one of {', '.join(OUTPUT_NAMES)}, got {outputs!r}")
         self.outputs = outputs
-        self.n_features = vocos.config.n_features
-        self.conditioned = vocos.config.n_bandwidths is not None
-        head = copy.deepcopy(vocos.head).cpu().float()
+        self.n_features = network.config.n_features
+        self.conditioned = network.config.n_bandwidths is not None
+        head = copy.deepcopy(network.head).cpu().float()
         if outputs == "spectrum":
             if not isinstance(head, ISTFTHead):
-                raise ValueError(f"a {type(head).__name__} has no STFT to end at; export with outputs='audio'")
+                raise ValueError(f"{type(head).__name__} does not predict an STFT; use outputs='audio'")
             self.head: nn.Module = SpectrumHead(head)
         else:
             self.head = build_real_head(head)
-        self.backbone = copy.deepcopy(vocos.backbone).cpu().float()
-        _settle(self.backbone)
+        self.backbone = copy.deepcopy(network.backbone).cpu().float()
+        _fold_scales(self.backbone)
         if bfloat16:
             _to_bfloat16(self.backbone)
         self.eval().requires_grad_(False)
@@ -61,18 +61,18 @@ class Exportable(nn.Module):
 
     @torch.no_grad()
     def audio(self, features: Tensor, bandwidth_id: Tensor | None = None) -> Tensor:
-        """`forward` of a model whose outputs are audio."""
+        """Decodes with a model whose outputs are audio."""
         audio: Tensor = self(features, bandwidth_id)
         return audio
 
     def example(self, batch: int = 2, n_frames: int = 50) -> tuple[Tensor, ...]:
-        """What to trace it with."""
+        """Returns example inputs for tracing."""
         features = torch.zeros(batch, self.n_features, n_frames)
         return (features, torch.zeros(batch, dtype=torch.int64)) if self.conditioned else (features,)
 
 
 class _ToBfloat16(nn.Module):
-    """A linear layer that goes on in bfloat16."""
+    """A linear layer with float32 input and bfloat16 output."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class _ToBfloat16(nn.Module):
 
 
 class _FromBfloat16(nn.Module):
-    """A linear layer that goes back to float32 before its bias and the residual are added."""
+    """A linear layer with bfloat16 input; its product returns to float32 before bias and residual are added."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -95,19 +95,12 @@ class _FromBfloat16(nn.Module):
         return F.linear(x, self.weight).float() + self.bias
 
 
-def blocks(backbone: nn.Module) -> list[ConvNeXtBlock]:
-    """The ConvNeXt blocks of a backbone; none of another one."""
-    return [block for block in backbone.modules() if isinstance(block, ConvNeXtBlock)]
-
-
-def _settle(backbone: ConvNeXtBackbone | ResNetBackbone) -> None:
-    """Multiplies layer scales into the weights before them, and weight norms out."""
-    for block in blocks(backbone):
-        if block.gamma is not None:
-            with torch.no_grad():
-                block.pwconv2.weight.mul_(block.gamma[:, None])
-                block.pwconv2.bias.mul_(block.gamma)
-            block.gamma = None
+def _fold_scales(backbone: ConvNeXtBackbone | ResNetBackbone) -> None:
+    """Multiplies layer scales into the weights before them, and computes weight norms."""
+    for block in convnext_blocks(backbone):
+        weight, bias = block.scaled_pwconv2()
+        block.pwconv2.weight, block.pwconv2.bias = nn.Parameter(weight), nn.Parameter(bias)
+        block.gamma = None
     for parent in list(backbone.modules()):
         for name, child in parent.named_children():
             if isinstance(child, nn.Conv1d) and parametrize.is_parametrized(child):
@@ -115,9 +108,9 @@ def _settle(backbone: ConvNeXtBackbone | ResNetBackbone) -> None:
 
 
 def _plain(conv: nn.Conv1d) -> nn.Conv1d:
-    """The same convolution without its weight norm.
+    """Returns a convolution with the same weights and without the weight norm.
 
-    It can't be taken from a copy of the module: that would take it from the class, which the original shares.
+    Removing the norm from a copy of the module would change the class, which the original shares.
     """
     (size,), (dilation,), padding = conv.kernel_size, conv.dilation, int(conv.padding[0])
     plain = nn.Conv1d(conv.in_channels, conv.out_channels, size, padding=padding, dilation=dilation)
@@ -126,8 +119,8 @@ def _plain(conv: nn.Conv1d) -> nn.Conv1d:
 
 
 def _to_bfloat16(backbone: nn.Module) -> None:
-    found = blocks(backbone)
-    if not found:
+    blocks = convnext_blocks(backbone)
+    if not blocks:
         raise ValueError("only a ConvNeXt backbone has pointwise layers to compute in bfloat16; use float32")
-    for block in found:
+    for block in blocks:
         block.pwconv1, block.pwconv2 = _ToBfloat16(block.pwconv1), _FromBfloat16(block.pwconv2)  # type: ignore[assignment]

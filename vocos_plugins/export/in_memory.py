@@ -1,4 +1,4 @@
-"""A model handed to a runtime without a file."""
+"""Exports to a runtime without a file."""
 
 from __future__ import annotations
 
@@ -7,37 +7,39 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..model import Vocos
+from ..network.network import Network
 from .onnx import onnx_model
 from .openvino import openvino_model
-from .runtime import BACKENDS, OnnxSession, OpenVinoSession, Session
+from .sessions import BACKENDS, OnnxSession, OpenVinoSession, Session
 
 Synthesize = Callable[[Tensor, "Tensor | None"], Tensor]
 
 
-def export_to(backend: str, vocos: Vocos, precision: str = "float32", *, n_threads: int | None = None) -> Synthesize:
-    """What a runtime makes of a model: in place of `Vocos.synthesize`, for inference.
+def export_to(
+    backend: str, network: Network, precision: str = "float32", *, n_threads: int | None = None
+) -> Synthesize:
+    """Returns a function that decodes with another runtime, in place of `Vocos.synthesize`.
 
     Args:
         backend: ``onnxruntime`` or ``openvino``.
-        vocos: the model, of which the weights are copied.
+        network: the model; its weights are copied.
         precision: ``float32`` or ``int8``; for OpenVINO also ``bfloat16``.
-        n_threads: threads; `runtime.usable_threads` by default.
+        n_threads: threads; `sessions.usable_threads` by default.
 
     Returns:
-        A function of features ``(B, C, T)`` and bandwidth ids ``(B, 1)``, ``(1, 1)`` or ``(B,)``, or None, that gives
+        A function of features ``(B, C, T)`` and bandwidth ids ``(B, 1)``, ``(1, 1)`` or ``(B,)``, or None, that returns
         float32 audio ``(B, N)`` on the CPU.
 
     Raises:
-        ImportError: the runtime isn't installed.
-        ValueError: there is no such backend, or it hasn't this precision, or the model can't be exported; says why.
+        ImportError: the runtime is not installed.
+        ValueError: the backend is unknown, it does not support the precision, or the model cannot be exported.
     """
     session: Session
     match backend:
         case "onnxruntime":
-            session = OnnxSession(onnx_model(vocos, precision=precision).SerializeToString(), n_threads=n_threads)
+            session = OnnxSession(onnx_model(network, precision=precision).SerializeToString(), n_threads=n_threads)
         case "openvino":
-            session = OpenVinoSession(openvino_model(vocos, precision=precision), n_threads=n_threads)
+            session = OpenVinoSession(openvino_model(network, precision=precision), n_threads=n_threads)
         case _:
             raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
 

@@ -1,9 +1,9 @@
 """Eight bits for the blocks' pointwise layers, where nearly all of the work is.
 
-Dynamic quantization gives a layer's whole input one scale, and the inputs' channels differ by a factor of hundreds. So
-channels are brought nearer to each other first (SmoothQuant, arXiv 2211.10438), by a factor that the norm before the
-layer takes and the layer's weights give back: it costs nothing at run time. The head, whose outputs are exponents and
-angles, stays in float32. docs/export.md has the measurements.
+Dynamic quantization has one scale for a layer's whole input, and the channels differ by a factor of hundreds. So
+channels are smoothed first (`inference.calibration`), by a factor that the norm before the layer divides by and the
+layer's weights are multiplied with: it costs nothing at run time. The head, whose outputs are exponents and angles,
+stays in float32. docs/export.md has the measurements.
 """
 
 from __future__ import annotations
@@ -11,77 +11,58 @@ from __future__ import annotations
 import logging
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from ..backbone import ConvNeXtBlock
-from ..model import Vocos
-from .exportable import blocks
-from .speech import speech_features
+from ..inference.calibration import measure_ranges, speech_features
+from ..network.backbone import ConvNeXtBlock, convnext_blocks
+from ..network.network import Network
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-MIGRATION = 0.5  # how much of the channels' differences goes into the weights
-SMALLEST = 1e-5  # of a channel's peak: silent channels keep their scale
 POINTWISE = ("/pwconv1/MatMul", "/pwconv2/MatMul")
 
 
 @torch.no_grad()
-def equalize(backbone: nn.Module, vocos: Vocos) -> None:
-    """Changes weights so that pointwise layers take channels of more even range; what the backbone gives stays.
+def smooth(backbone: nn.Module, network: Network) -> None:
+    """Changes weights in place so that pointwise layers get channels of more even range. The output stays the same.
 
     Args:
-        backbone: a copy of the model's.
-        vocos: the model: its `speech_features` tell the ranges.
+        backbone: a copy of the network's.
+        network: the model; its `speech_features` are the calibration data.
 
     Raises:
         ValueError: the backbone has no pointwise layers.
     """
-    found = blocks(backbone)
-    if not found:
+    blocks = convnext_blocks(backbone)
+    if not blocks:
         raise ValueError("only a ConvNeXt backbone has pointwise layers to compute in 8 bits; use float32")
-    peaks = [torch.full((block.pwconv1.in_features,), SMALLEST) for block in found]
-
-    def watch(index: int) -> Any:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            peaks[index] = torch.maximum(peaks[index], inputs[0].abs().amax(dim=(0, 1)))
-
-        return hook
-
-    hooks = [block.pwconv1.register_forward_pre_hook(watch(index)) for index, block in enumerate(found)]
-    for features, bandwidth_id in speech_features(vocos):
-        backbone(features, bandwidth_id)
-    for hook in hooks:
-        hook.remove()
-    for block, peak in zip(found, peaks, strict=True):
-        _move(block, peak)
+    for block, ranges in zip(blocks, measure_ranges(backbone, speech_features(network)), strict=True):
+        _divide_channels(block, ranges.smoothing(block.pwconv1.weight))
 
 
-def _move(block: ConvNeXtBlock, peak: Tensor) -> None:
-    weight = block.pwconv1.weight
-    largest = weight.abs().amax(dim=0)
-    scale = peak**MIGRATION / largest.clamp_min(SMALLEST) ** (1 - MIGRATION)
-    weight.mul_(scale)
+def _divide_channels(block: ConvNeXtBlock, factor: Tensor) -> None:
+    block.pwconv1.weight.mul_(factor)
     if isinstance(block.norm, nn.LayerNorm):
-        block.norm.weight.div_(scale)
-        block.norm.bias.div_(scale)
+        block.norm.weight.div_(factor)
+        block.norm.bias.div_(factor)
     else:
-        block.norm.scale.weight.div_(scale)
-        block.norm.shift.weight.div_(scale)
+        block.norm.scale.weight.div_(factor)
+        block.norm.shift.weight.div_(factor)
 
 
 def quantize_onnx(model: ModelProto) -> ModelProto:
-    """Pointwise layers in 8 bits: weights by output channel, inputs by the range that they have at run time."""
-    import onnx
+    """Quantizes pointwise layers: weights per output channel, inputs by their range at run time."""
+    import onnx  # an extra, and slow to import
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "int8.onnx"
         level = logging.root.level
-        logging.root.setLevel(logging.ERROR)  # it asks for a preparation of which nothing is needed here
+        logging.root.setLevel(logging.ERROR)  # it recommends a preparation that this graph does not need
         try:
             quantize_dynamic(
                 model,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..model import Vocos
-from ..whole_files import whole_file
+from ..network.network import Network
+from ..storage.atomic import whole_file
 from .exportable import OUTPUT_NAMES, Exportable
-from .int8 import equalize, quantize_onnx
+from .int8 import quantize_onnx, smooth
 from .metadata import describe
 
 if TYPE_CHECKING:
@@ -22,50 +22,50 @@ ONNX_PRECISIONS = ("float32", "int8")
 OPSET = 17  # the first with layer normalization: the most runtimes
 
 
-def export_onnx(vocos: Vocos, target: str | Path, *, precision: str = "float32", outputs: str = "audio") -> None:
-    """Writes an ONNX file; whole, or not at all. Folders are made.
+def export_onnx(network: Network, target: str | Path, *, precision: str = "float32", outputs: str = "audio") -> None:
+    """Writes an ONNX file atomically. Folders are made.
 
     Args:
-        vocos: the model.
+        network: the model.
         target: the file.
-        precision: ``int8`` computes the blocks' pointwise layers in 8 bits; `quality.measure` says what that costs.
+        precision: ``int8`` computes the blocks' pointwise layers in 8 bits; `quality.measure` measures what that costs.
         outputs: ``audio``, or ``spectrum``: magnitude, and cosine and sine of the phase, for a runtime that has its own
             inverse STFT.
 
     Raises:
-        ImportError: the extra ``onnx`` isn't installed.
-        ValueError: the model can't be exported so; says why.
-        OSError: the file can't be written.
+        ImportError: the extra ``onnx`` is not installed.
+        ValueError: the model does not support these options; the message says why.
+        OSError: the file cannot be written.
     """
-    model = onnx_model(vocos, precision=precision, outputs=outputs)
+    model = onnx_model(network, precision=precision, outputs=outputs)
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(target) as temporary:
         temporary.write_bytes(model.SerializeToString())
 
 
-def onnx_model(vocos: Vocos, *, precision: str = "float32", outputs: str = "audio") -> ModelProto:
-    """The file of `export_onnx`, in memory.
+def onnx_model(network: Network, *, precision: str = "float32", outputs: str = "audio") -> ModelProto:
+    """Exports to ONNX in memory.
 
-    Inputs: ``mel`` float32 ``(batch, n_mels, frames)``; of an EnCodec model ``features`` ``(batch, codebook_dim,
+    Inputs: ``mel`` float32 ``(batch, n_mels, frames)``; for an EnCodec model ``features`` ``(batch, codebook_dim,
     frames)`` and ``bandwidth_id`` int64 ``(batch)``. Outputs: ``audio`` ``(batch, samples)``; or ``mag``, ``x`` and
     ``y``, ``(batch, n_fft // 2 + 1, frames)``: the STFT is ``mag * (x + iy)``.
     """
     if precision not in ONNX_PRECISIONS:
-        hint = "; OpenVINO computes in it: vocos export openvino" if precision == "bfloat16" else ""
+        hint = "; OpenVINO supports it: vocos export openvino" if precision == "bfloat16" else ""
         raise ValueError(f"precision must be one of {', '.join(ONNX_PRECISIONS)}, got {precision!r}{hint}")
-    exportable = Exportable(vocos, outputs)
+    exportable = Exportable(network, outputs)
     if precision == "int8":
-        equalize(exportable.backbone, vocos)
-    model = trace(exportable, "features" if vocos.mel is None else "mel")
+        smooth(exportable.backbone, network)
+    model = trace(exportable, "features" if network.mel is None else "mel")
     if precision == "int8":
         model = quantize_onnx(model)
-    sign(model, describe(vocos, outputs=outputs, precision=precision))
+    sign(model, describe(network, outputs=outputs, precision=precision))
     return model
 
 
 def trace(exportable: Exportable, input_name: str) -> ModelProto:
-    """The graph, without metadata."""
+    """Traces a model into a graph without metadata."""
     import onnx
 
     outputs = OUTPUT_NAMES[exportable.outputs]
@@ -75,7 +75,7 @@ def trace(exportable: Exportable, input_name: str) -> ModelProto:
     axes |= {input_name: {0: "batch", 2: "frames"}, "bandwidth_id": {0: "batch"}}
     written = io.BytesIO()
     with warnings.catch_warnings():
-        # The exporter by torch.export takes ten times as long; this one is called legacy by it, and warns.
+        # torch calls this exporter legacy, and warns; the one by torch.export takes ten times as long.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             exportable,
@@ -93,7 +93,7 @@ def trace(exportable: Exportable, input_name: str) -> ModelProto:
 
 
 def _share_constants(model: ModelProto) -> None:
-    """Leaves one of constants that are equal: the tables of a transform are written for each of its uses."""
+    """Merges equal constants: the tables of a transform are written once for each of its uses."""
     first: dict[bytes, str] = {}
     same: dict[str, str] = {}
     kept = []
@@ -111,7 +111,7 @@ def _share_constants(model: ModelProto) -> None:
 
 
 def sign(model: ModelProto, metadata: dict[str, str]) -> None:
-    """Puts metadata in the place of what there is."""
+    """Replaces a graph's metadata."""
     model.producer_name, model.producer_version = "vocos-plugins", metadata["vocos_plugins"]
     del model.metadata_props[:]
     for key, value in metadata.items():

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..model import Vocos
+from ..network.network import Network
 from .exportable import Exportable
-from .int8 import POINTWISE, equalize
+from .int8 import POINTWISE, smooth
 from .metadata import describe
 from .onnx import trace
 
@@ -22,56 +22,58 @@ MODEL_NAME = "model.xml"
 METADATA = "vocos"  # where the metadata is in the model's runtime information
 
 
-def export_openvino(vocos: Vocos, target: str | Path, *, precision: str = "float32", outputs: str = "audio") -> Path:
-    """Writes an ``.xml`` file and the ``.bin`` file with its weights, and gives the path of the first.
+def export_openvino(
+    network: Network, target: str | Path, *, precision: str = "float32", outputs: str = "audio"
+) -> Path:
+    """Writes an ``.xml`` file and the ``.bin`` file with its weights, and returns the path of the first.
 
     Args:
-        vocos: the model.
+        network: the model.
         target: the ``.xml`` file, or a folder for ``model.xml``. Folders are made.
-        precision: ``bfloat16`` and ``int8`` compute the blocks' pointwise layers so, on processors that can.
+        precision: ``bfloat16`` and ``int8`` are for the blocks' pointwise layers, on CPUs that support them.
         outputs: as for `export_onnx`.
 
     Raises:
-        ImportError: the extra ``openvino`` isn't installed.
-        ValueError: the model can't be exported so; says why.
-        OSError: the files can't be written.
+        ImportError: the extra ``openvino`` is not installed.
+        ValueError: the model does not support these options; the message says why.
+        OSError: the files cannot be written.
     """
     import openvino
 
-    model = openvino_model(vocos, precision=precision, outputs=outputs)
+    model = openvino_model(network, precision=precision, outputs=outputs)
     target = Path(target)
     target = target if target.suffix == ".xml" else target / MODEL_NAME
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
         written = Path(folder) / target.name
         openvino.save_model(model, written, compress_to_fp16=False)
-        for suffix in (".bin", ".xml"):  # the .xml last: where it is, its weights are
+        for suffix in (".bin", ".xml"):  # the .xml last: wherever it is, its weights already are
             written.with_suffix(suffix).replace(target.with_suffix(suffix))
     return target
 
 
-def openvino_model(vocos: Vocos, *, precision: str = "float32", outputs: str = "audio") -> Model:
-    """The model of `export_openvino`, in memory; inputs and outputs are those of `onnx_model`."""
+def openvino_model(network: Network, *, precision: str = "float32", outputs: str = "audio") -> Model:
+    """Exports to OpenVINO in memory; inputs and outputs are those of `onnx_model`."""
     import openvino
 
     if precision not in OPENVINO_PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(OPENVINO_PRECISIONS)}, got {precision!r}")
-    exportable = Exportable(vocos, outputs, bfloat16=precision == "bfloat16")
+    exportable = Exportable(network, outputs, bfloat16=precision == "bfloat16")
     if precision == "int8":
-        equalize(exportable.backbone, vocos)
-    graph = trace(exportable, "features" if vocos.mel is None else "mel").SerializeToString()
+        smooth(exportable.backbone, network)
+    graph = trace(exportable, "features" if network.mel is None else "mel").SerializeToString()
     model = openvino.Core().read_model(graph, b"")
     if precision == "int8":
         _compress_weights(model)
-    for key, value in describe(vocos, outputs=outputs, precision=precision).items():
+    for key, value in describe(network, outputs=outputs, precision=precision).items():
         model.set_rt_info(value, [METADATA, key])
     return model
 
 
 def _compress_weights(model: Model) -> None:
-    """Pointwise weights in 8 bits, a scale for each output; OpenVINO quantizes the inputs too, in groups of 32.
+    """Stores pointwise weights in 8 bits, with a scale per output; OpenVINO then quantizes the inputs, in groups of 32.
 
-    Groups are why this is closer to float32 than ONNX's int8, which has one scale for a whole input.
+    With groups this is closer to float32 than ONNX's int8, which has one scale for a whole input.
     """
     from openvino import opset13 as ops
 

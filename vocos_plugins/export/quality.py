@@ -1,4 +1,4 @@
-"""What a lower precision costs: measured, not promised."""
+"""Measures how much a lower precision changes the audio."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..config import EncodecCodes
-from ..model import Vocos
+from ..inference.calibration import speech_features
+from ..network.network import Network
 from .exportable import Exportable
-from .runtime import Session
-from .speech import speech_features
+from .sessions import Session
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """How near a session's audio is to the model's in float32.
+    """How close a session's audio is to the model's in float32.
 
     Attributes:
         snr_db: signal to error, over everything that was decoded; infinite where they are equal.
         worst_db: of the worst piece.
-        signals: of what.
+        signals: what was decoded.
     """
 
     snr_db: float
@@ -32,22 +32,22 @@ class Quality:
         return f"{self.snr_db:.1f} dB signal to error against float32 (worst {self.worst_db:.1f}) on {self.signals}"
 
 
-def measure(session: Session, vocos: Vocos) -> Quality:
-    """Decodes shipped speech, or an EnCodec model's random codes, by both.
+def measure(session: Session, network: Network) -> Quality:
+    """Decodes shipped speech, or an EnCodec model's random codes, with both.
 
-    Waveforms are compared. Where a phase hangs on a small difference, they part and sound the same: PESQ, by
+    Waveforms are compared. Where a phase depends on a small difference, they differ and sound the same: PESQ, by
     `vocos eval`, says more, and docs/export.md has both.
     """
     signal, error, worst = 0.0, 0.0, math.inf
-    exact = Exportable(vocos)
-    for features, bandwidth_id in speech_features(vocos):
+    exact = Exportable(network)
+    for features, bandwidth_id in speech_features(network):
         ids = None if bandwidth_id is None else bandwidth_id[:, 0]
         expected = exact.audio(features, ids).double().numpy()
         difference = session(features.numpy(), None if ids is None else ids.numpy()) - expected
         powers = float(np.square(expected).sum()), float(np.square(difference).sum())
         signal, error = signal + powers[0], error + powers[1]
         worst = min(worst, _decibels(*powers))
-    signals = "random codes" if isinstance(vocos.config.features, EncodecCodes) else "the shipped clips"
+    signals = "random codes" if isinstance(network.config.features, EncodecCodes) else "the shipped clips"
     return Quality(snr_db=_decibels(signal, error), worst_db=worst, signals=signals)
 
 

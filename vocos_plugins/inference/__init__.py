@@ -1,1 +1,1 @@
-"""Inference on a CPU: weights folded and laid out for oneDNN, in float32, bfloat16 or 8 bits, or another runtime."""
+"""Ways to run a network: whole batches, long inputs piece by piece, other precisions and runtimes."""

@@ -1,24 +1,19 @@
-"""Chooses how a model computes when nobody needs gradients, and keeps what it has built for that."""
+"""Chooses how a CPU decodes when no gradients are needed, and keeps the engine that it built for that."""
 
 from __future__ import annotations
 
-import importlib.util
+import hashlib
 import os
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from ..backbone import ConvNeXtBackbone
-from .measured import keeps_quality_in_int8
-from .onednn import available, has_bfloat16, has_int8
-
-if TYPE_CHECKING:
-    from ..model import Vocos
-
-Engine = Callable[[Tensor, int | None], Tensor]  # features (C, T), bandwidth -> audio (N,)
+from ..network.backbone import ConvNeXtBackbone
+from ..network.network import Engine, Network, engine_allowed, module_engine
+from .fast.engine import build_fast_engine
+from .fast.onednn import has_bfloat16, has_int8, has_onednn
 
 BackendName = Literal["torch", "onnxruntime", "openvino"]
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
@@ -27,136 +22,131 @@ PRECISIONS: dict[BackendName, tuple[Precision, ...]] = {
     "onnxruntime": ("auto", "float32", "int8"),
     "openvino": ("auto", "float32", "bfloat16", "int8"),
 }
-EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}
-# For commands of the toolkits, which have no option for it.
-VARIABLE = "VOCOS_PLUGINS_PRECISION"
+# For the toolkits' commands, which have no option for it.
+PRECISION_VARIABLE = "VOCOS_PLUGINS_PRECISION"
+
+# How much PESQ-wb, a mean over recordings, 8 bits may cost a model for `auto` to choose them; and how much they cost
+# the weights that were measured, by fingerprint. Other weights can lose more: `benchmarks/precisions.py` measures it.
+MAX_PESQ_LOSS = 0.02
+INT8_PESQ_LOSS = {
+    "30ddc6f01067ac60": 0.007,  # vocos-mel-22khz-small
+    "3a97c0fa523c775a": 0.003,  # vocos-mel-16khz-small
+}
 
 
 class Backend:
-    """How a model computes for inference on a CPU, without gradients.
+    """Decodes on a CPU with torch's own operators, laid out for speed (`inference.fast`), without gradients.
 
-    What is built from the weights is built by `prepare` or at the first decode, and again when they have changed.
+    An engine is built from the weights by `prepare` or at the first decode, and again when they have changed.
 
     Args:
-        name: ``torch``; ``onnxruntime`` or ``openvino`` compute an export of the model.
         precision: of the backbone's linear layers, nine tenths of the work; everything else is float32. ``auto`` is
-            what the environment variable ``VOCOS_PLUGINS_PRECISION`` says, or else the first of these that the
-            processor multiplies: ``int8`` for weights that lose nothing by it (`measured`), ``bfloat16``, ``float32``.
-            ``int8`` is fitted to the speech that comes with the package.
+            the value of the environment variable ``VOCOS_PLUGINS_PRECISION``, or else the first of these that the CPU
+            has instructions for: ``int8`` for weights that were measured to lose nothing by it, ``bfloat16``,
+            ``float32``. ``int8`` is calibrated on the speech that ships with the package.
 
     Raises:
-        ValueError: no such name, or this processor or torch can't.
+        ValueError: the precision is unknown, or this CPU or torch does not support it.
     """
 
-    def __init__(self, name: BackendName = "torch", precision: Precision = "float32") -> None:
-        for value, known, what in ((name, BackendName, "backend"), (precision, Precision, "precision")):
-            if value not in get_args(known):
-                raise ValueError(f"unknown {what} {value!r}; known are {', '.join(get_args(known))}")
-        if precision not in PRECISIONS[name]:
-            raise ValueError(f"{name} doesn't compute in {precision}; take one of {', '.join(PRECISIONS[name])}")
-        if name != "torch" and importlib.util.find_spec(name) is None:
-            raise ValueError(f"{name} is not installed: pip install 'vocos-plugins[{EXTRAS[name]}]'")
-        if precision == "bfloat16" and not has_bfloat16():
-            raise ValueError("this processor doesn't multiply bfloat16; take precision='float32' or 'auto'")
-        if name == "torch" and precision == "int8" and not has_int8():
-            raise ValueError("this processor has no 8-bit products (VNNI); take precision='float32' or 'auto'")
-        self.name = name
-        self.precision = precision
+    name: BackendName = "torch"
+
+    def __init__(self, precision: Precision = "float32") -> None:
+        self.precision = self._supported(precision)
         self._lock = threading.Lock()
         self._built: tuple[object, Engine] | None = None
 
     def __deepcopy__(self, _memo: object) -> Backend:
-        return Backend(self.name, self.precision)
+        # A copied model has weights of its own, and so needs an engine of its own.
+        return Backend(self.precision)
 
-    def __reduce__(self) -> tuple[type[Backend], tuple[str, str]]:
-        return Backend, (self.name, self.precision)
+    def __reduce__(self) -> tuple[type[Backend], tuple[str, ...]]:
+        return Backend, (self.precision,)
 
-    def prepare(self, vocos: Vocos) -> None:
-        """Builds what a first decode on the CPU would have to wait for."""
+    def prepare(self, network: Network) -> None:
+        """Builds the engine, so that the first decode does not wait for it."""
         with torch.no_grad():
-            self.engine(vocos, torch.device("cpu"))
+            self.engine(network, torch.device("cpu"))
 
-    def engine(self, vocos: Vocos, device: torch.device) -> Engine:
-        """What computes one item of the model, whose features are on a device."""
-        if not applies(device):
-            return modules(vocos)
-        state = _state(vocos)
+    def engine(self, network: Network, device: torch.device) -> Engine:
+        """Returns the function that decodes one item whose features are on ``device``."""
+        if not engine_allowed(device):
+            return module_engine(network)
+        # Checked again within the lock: threads that decode at the same time would otherwise each build an engine.
+        state = _weights_state(network)
         built = self._built
         if built is None or built[0] != state:
             with self._lock:
                 built = self._built
                 if built is None or built[0] != state:
-                    built = self._built = (state, self._build(vocos))
+                    built = self._built = (state, self._build(network, self._chosen(network)))
         return built[1]
 
-    def _build(self, vocos: Vocos) -> Engine:
-        from .engine import fast
+    def _build(self, network: Network, precision: Precision) -> Engine:
+        if not has_onednn() or not _has_fast_path(network.backbone):
+            return module_engine(network)
+        return build_fast_engine(network, precision)
 
-        precision = self._automatic(vocos) if self.precision == "auto" else self.precision
-        if self.name != "torch":
-            return _exported(vocos, self.name, precision)
-        if not available() or not _supports(vocos.backbone):
-            return modules(vocos)
-        return fast(vocos, precision)
+    def _supported(self, precision: str) -> Precision:
+        known = get_args(Precision)
+        if precision not in known:
+            raise ValueError(f"unknown precision {precision!r}; known are {', '.join(known)}")
+        if precision not in PRECISIONS[self.name]:
+            supported = ", ".join(PRECISIONS[self.name])
+            raise ValueError(f"{self.name} does not support {precision}; use one of {supported}")
+        if precision == "bfloat16" and not has_bfloat16():
+            raise ValueError("this CPU has no bfloat16 instructions; use precision='float32' or 'auto'")
+        if precision == "int8" and self.name == "torch" and not has_int8():
+            raise ValueError("this CPU has no 8-bit dot products (VNNI); use precision='float32' or 'auto'")
+        return precision
 
-    def _automatic(self, vocos: Vocos) -> Precision:
-        asked = os.environ.get(VARIABLE, "auto")
+    def _chosen(self, network: Network) -> Precision:
+        """The precision to compute in, with ``auto`` resolved."""
+        if self.precision != "auto":
+            return self.precision
+        asked = os.environ.get(PRECISION_VARIABLE, "auto")
         if asked != "auto":
-            return Backend(self.name, cast(Precision, asked)).precision
-        if self.name == "torch" and has_int8() and keeps_quality_in_int8(vocos):
+            return self._supported(asked)
+        if self.name == "torch" and has_int8() and keeps_quality_in_int8(network):
             return "int8"
         return "bfloat16" if has_bfloat16() and "bfloat16" in PRECISIONS[self.name] else "float32"
 
 
-def modules(vocos: Vocos) -> Engine:
-    """The model's own modules."""
-
-    def run(features: Tensor, bandwidth: int | None) -> Tensor:
-        ids = None if bandwidth is None else torch.tensor([[bandwidth]])
-        return vocos.compute(features[None], ids)[0]
-
-    return run
+def keeps_quality_in_int8(network: nn.Module) -> bool:
+    """Whether these weights were measured to lose no more than `MAX_PESQ_LOSS` in 8 bits."""
+    return INT8_PESQ_LOSS.get(fingerprint(network), float("inf")) <= MAX_PESQ_LOSS
 
 
-def applies(device: torch.device) -> bool:
-    """Whether a call may be computed other than by the model's modules: nothing is trained, traced or elsewhere."""
-    return not (
-        torch.is_grad_enabled()
-        or device.type != "cpu"
-        or torch.is_autocast_enabled("cpu")
-        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        or torch.compiler.is_compiling()
-    )
+def fingerprint(network: nn.Module) -> str:
+    """Returns 16 hexadecimal digits that identify weights, whatever file or toolkit they came from."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(network.named_parameters()):
+        digest.update(name.encode())
+        digest.update(weight.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
-def _exported(vocos: Vocos, runtime: str, precision: str) -> Engine:
-    from ..export.in_memory import export_to
-
-    synthesize = export_to(runtime, vocos, precision)
-
-    def run(features: Tensor, bandwidth: int | None) -> Tensor:
-        return synthesize(features[None], None if bandwidth is None else torch.tensor([[bandwidth]]))[0]
-
-    return run
-
-
-def _supports(backbone: nn.Module) -> bool:
+def _has_fast_path(backbone: nn.Module) -> bool:
     return isinstance(backbone, ConvNeXtBackbone) and backbone.embed.weight.dtype == torch.float32
 
 
-def _state(vocos: Vocos) -> object:
-    """What tells a changed model: where each weight lies, how often it has been written, and how the head works."""
-    weights = _weights(vocos.backbone, vocos.head)
+def _weights_state(network: Network) -> object:
+    """A value that differs once weights have changed: their addresses and write counts, and the head's options."""
+    weights = _weights(network.backbone, network.head)
+    # A tensor made in inference mode counts no writes; nobody trains one.
     written = [0 if weight.is_inference() else weight._version for weight in weights]
-    return vocos.config.head, [weight.data_ptr() for weight in weights], written
+    return network.config.head, [weight.data_ptr() for weight in weights], written
 
 
 def _weights(*modules: nn.Module) -> list[Tensor]:
-    """Theirs and their children's; ``module.parameters()`` takes three times as long, for the names that it makes."""
-    found: list[Tensor | None] = []
-    todo: list[nn.Module | None] = list(modules)
-    for module in todo:  # grows while it is gone through
+    """The parameters of modules and their children.
+
+    This runs at every decode, and ``module.parameters()`` takes three times as long, for the names that it makes.
+    """
+    weights: list[Tensor | None] = []
+    pending: list[nn.Module | None] = list(modules)
+    for module in pending:  # grows during the loop
         if module is not None:
-            found.extend(module._parameters.values())
-            todo.extend(module._modules.values())
-    return [weight for weight in found if weight is not None]
+            weights.extend(module._parameters.values())
+            pending.extend(module._modules.values())
+    return [weight for weight in weights if weight is not None]

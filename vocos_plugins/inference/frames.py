@@ -1,39 +1,70 @@
-"""A piece's windowed frames between the two transforms, in memory that all passes over it share."""
+"""Decoding in step with a text-to-speech model: exactly as many samples as its frames last."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from ..mel.alignment import Alignment
+from ..mel.convention import MelConvention
+from ..network.network import Network
+from .checks import check_shape, frame_mask
+from .decode import decode, synthesize
 
-class Frames:
-    """Room for some frames, with empty ones around them, so that what meets in a hop lies at equal steps.
 
-    Memory that is given back after each pass would have to be cleared anew.
+def decode_frames(
+    network: Network,
+    mel: Tensor,
+    *,
+    lengths: Tensor | None = None,
+    source: MelConvention | None = None,
+    strict: bool = False,
+) -> Tensor:
+    """Decodes a mel to exactly ``T * hop_length`` samples, as toolkits expect; `Vocos.decode` returns a hop less.
+
+    A centred frame stands for half a hop on each side. The last half hop, and the half of the frame that would follow,
+    are filled by holding the last frame. Frame ``t`` of a centred mel stays at sample ``t * hop_length``: nothing is
+    delayed.
 
     Args:
-        n_frames: of the piece.
-        window: ``(n_fft,)``.
-        hop_length: samples, of which ``n_fft`` is a multiple.
+        network: a mel model.
+        mel: ``(B, n_mels, T)``, in the convention ``source``.
+        lengths: frames of each row of a ragged batch, ``(B,)``; a row is 0 past its end.
+        source, strict: as for `Vocos.decode`.
+
+    Shape: ``(B, T * hop_length)``; if the model has another sample rate or hop, as long in seconds.
+
+    Raises:
+        MelMismatch, TypeError, ValueError: see `Vocos.decode`.
     """
+    convention = source or network.mel
+    if convention is None or convention.framing == "same":
+        return decode(network, mel, lengths=lengths, source=source, strict=strict)
+    check_shape(mel, convention.n_mels)
+    held = hold_last(mel, convention)
+    if lengths is not None:
+        # A shorter row is held at its own end, over its padding.
+        counts = frame_mask(lengths, len(mel), mel.shape[-1], mel.device).sum(dim=1)
+        rows = torch.arange(len(mel), device=mel.device)
+        held[rows, :, counts] = mel[rows, :, (counts - 1).clamp_min(0)]
+        lengths = counts + (counts > 0)
+    return decode(network, held, lengths=lengths, source=source, strict=strict)
 
-    def __init__(self, n_frames: int, window: Tensor, hop_length: int) -> None:
-        self.n_fft = len(window)
-        self.window = window
-        overlap = self.n_fft // hop_length
-        around = overlap - 1
-        n_hops = n_frames + around
-        room = window.new_zeros(n_hops + around, self.n_fft)
-        self.frames = room[around:n_hops]
-        steps = (self.n_fft, self.n_fft - hop_length, 1)
-        self.meeting = room.as_strided((n_hops, overlap, hop_length), steps, around * hop_length)
 
-    def spectra(self, signal: Tensor) -> Tensor:
-        """Of a signal's frames ``(t, n_fft)``, which may overlap: complex ``(t, n_fft // 2 + 1)``."""
-        spectra: Tensor = torch.fft.rfft(torch.mul(signal, self.window, out=self.frames), dim=1)
-        return spectra
+def synthesize_frames(network: Network, mel: Tensor, alignment: Alignment) -> Tensor:
+    """Decodes as `decode_frames` does, differentiably and without checks.
 
-    def hops(self, spectra: Tensor) -> Tensor:
-        """The sum of the frames of spectra ``(t, n_fft // 2 + 1)``: ``(t + n_fft // hop_length - 1, hop_length)``."""
-        torch.mul(torch.fft.irfft(spectra, self.n_fft, dim=1), self.window, out=self.frames)
-        return self.meeting.sum(dim=1)
+    Args:
+        network: a mel model.
+        mel: ``(B, n_mels, T)`` in the convention ``alignment.source``.
+        alignment: to the network's own mel.
+
+    Shape: ``(B, T * hop_length)``.
+    """
+    held = hold_last(mel, alignment.source)
+    return alignment.trim(synthesize(network, alignment(held)), held.shape[-1])
+
+
+def hold_last(mel: Tensor, convention: MelConvention) -> Tensor:
+    """Repeats the last frame of a centred mel once; returns any other mel as it is."""
+    return torch.cat([mel, mel[..., -1:]], dim=-1) if convention.framing == "center" else mel

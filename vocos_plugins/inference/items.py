@@ -6,75 +6,59 @@ On a CPU a padded batch is slower than its items one after the other, whose hidd
 from __future__ import annotations
 
 import functools
-import math
 import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ..config import ISTFT, VocosConfig
-
-if TYPE_CHECKING:
-    from ..model import Vocos
-    from .backend import Engine
-
-# Longer items are computed in pieces of so many frames, which bounds memory.
-PIECE = 2048
+from ..network.network import Engine, Network
+from .cuts import BATCH_FRAMES, cut_frames
 
 
-def decode_items(vocos: Vocos, items: Sequence[Tensor], bandwidth_id: Tensor | None) -> list[Tensor]:
-    """Items ``(C, T)``, each of its own length, to audio ``(N,)``; ids ``(B, 1)`` or ``(1, 1)``."""
-    engine = vocos.backend.engine(vocos, next(vocos.parameters()).device)
+def decode_items(network: Network, items: Sequence[Tensor], bandwidth_id: Tensor | None) -> list[Tensor]:
+    """Decodes items ``(C, T)``, each of its own length, to audio ``(N,)``; ids ``(B, 1)`` or ``(1, 1)``."""
+    engine = network.backend.engine(network, next(network.parameters()).device)
     bandwidths = [None] * len(items) if bandwidth_id is None else bandwidth_id.flatten().expand(len(items)).tolist()
-    return run_items(vocos, engine, items, bandwidths)
+    return run_items(network, engine, items, bandwidths)
 
 
-def run_items(vocos: Vocos, engine: Engine, items: Sequence[Tensor], bandwidths: Sequence[int | None]) -> list[Tensor]:
-    """What `decode_items` gives, by whatever computes an item."""
+def run_items(
+    network: Network, engine: Engine, items: Sequence[Tensor], bandwidths: Sequence[int | None]
+) -> list[Tensor]:
+    """Decodes items with a given engine, on as many cores as torch has threads."""
 
     def decode(features: Tensor, bandwidth: int | None) -> Tensor:
-        audio = features.new_empty(vocos.config.n_samples(features.shape[1]))
-        # Each thread's own affair. Audio that is made before is an ordinary tensor, with which gradients can be taken.
+        # Inference mode is set per thread. The audio is allocated before it, so that gradients can be taken with it.
+        audio = features.new_empty(network.config.n_samples(features.shape[1]))
         with torch.inference_mode():
-            _decode(vocos, engine, features, bandwidth, audio)
+            _decode(network, engine, features, bandwidth, audio)
         return audio
 
     n_threads = min(torch.get_num_threads(), len(items))
     if n_threads < 2:
-        return [decode(*given) for given in zip(items, bandwidths, strict=True)]
+        return [decode(*arguments) for arguments in zip(items, bandwidths, strict=True)]
     return list(core_threads(torch.get_num_threads()).map(decode, items, bandwidths))
 
 
-def context_frames(config: VocosConfig, receptive_field: int) -> int:
-    """Frames on each side of a frame that reach its samples: the backbone's, and those whose spectra overlap it."""
-    head = config.head
-    if not isinstance(head, ISTFT):
-        return receptive_field + 2
-    # Each pass of the refinement reaches as far again.
-    return receptive_field + math.ceil(head.n_fft / head.hop_length) * (1 + head.refinement_steps)
-
-
-def _decode(vocos: Vocos, engine: Engine, features: Tensor, bandwidth: int | None, audio: Tensor) -> None:
-    """Writes what the features make."""
-    n_frames, hop_length = features.shape[1], vocos.hop_length
-    if n_frames <= 2 * PIECE:
+def _decode(network: Network, engine: Engine, features: Tensor, bandwidth: int | None, audio: Tensor) -> None:
+    """Fills ``audio``."""
+    n_frames = features.shape[1]
+    # A second piece has its context to pay for: only an item of more than two pieces is cut.
+    if n_frames <= 2 * BATCH_FRAMES:
         audio.copy_(engine(features, bandwidth))
         return
-    context = context_frames(vocos.config, vocos.backbone.receptive_field)
-    for start in range(0, n_frames, PIECE):
-        first = max(0, start - context)
-        piece = engine(features[:, first : start + PIECE + context], bandwidth)
-        end = min((start + PIECE) * hop_length, len(audio))
-        audio[start * hop_length : end] = piece[(start - first) * hop_length : end - first * hop_length]
+    context, hop_length = network.context_frames, network.hop_length
+    for cut in cut_frames(n_frames, BATCH_FRAMES, context=context, hop_length=hop_length, n_samples=len(audio)):
+        target = audio[cut.samples]
+        target.copy_(engine(features[:, cut.frames], bandwidth)[cut.skipped : cut.skipped + len(target)])
 
 
 @functools.lru_cache(maxsize=2)
 def core_threads(n_threads: int) -> ThreadPoolExecutor:
-    """Threads that each compute on one core; the same ones at every call."""
+    """Returns threads that each compute on one core; the same ones at every call."""
     together = threading.Barrier(n_threads)
 
     def start() -> None:
@@ -84,6 +68,7 @@ def core_threads(n_threads: int) -> ThreadPoolExecutor:
 
     pool = ThreadPoolExecutor(n_threads, "vocos", start)
     try:
+        # The barrier makes every thread start now: a thread that started later would set the number again below.
         list(pool.map(lambda _: None, range(n_threads)))
     finally:
         torch.set_num_threads(n_threads)  # what the threads set holds for new ones, and for MKL everywhere

@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,8 +15,8 @@ from .compression import compress, expand
 from .convention import MelConvention
 from .projection import MelProjection, known_bands
 from .spectrogram import MelSpectrogram
+from .speech import CLIPS
 
-CLIPS = Path(__file__).parents[1] / "demo" / "clips"
 CLIP_RATE = 16000
 SECONDS = 2.0  # of each clip
 IMAGES = 3  # of the clips' 8 kHz in 24 kHz
@@ -123,8 +122,8 @@ def _speech(sample_rate: int) -> list[Tensor]:
     import soxr
 
     clips = []
-    for path in sorted(CLIPS.glob("*.flac")):
-        recording, rate = soundfile.read(path, dtype="float64")
+    for clip in CLIPS:
+        recording, rate = soundfile.read(clip.path, dtype="float64")
         narrow = soxr.resample(recording, rate, CLIP_RATE)[: int(SECONDS * CLIP_RATE)]
         images = np.zeros(len(narrow) * IMAGES)
         images[::IMAGES] = narrow * IMAGES

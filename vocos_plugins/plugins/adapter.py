@@ -8,13 +8,11 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..config import Features
 from ..mel.convention import MelConvention
-
-if TYPE_CHECKING:
-    from ..model import Vocos
+from ..network.network import Network
 
 
 class ToolkitAdapter(Protocol):
@@ -36,7 +34,7 @@ class ToolkitAdapter(Protocol):
     def features(self) -> Features:
         """What the toolkit's models give by default."""
 
-    def wrap(self, vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> Any:
+    def wrap(self, vocos: Network, *, source: MelConvention | None = None, strict: bool = False) -> Any:
         """The object that the toolkit takes for a vocoder; imports the toolkit.
 
         Args:
@@ -56,7 +54,7 @@ class ToolkitAdapter(Protocol):
         """
 
     def export(
-        self, vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False
+        self, vocos: Network, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False
     ) -> None:
         """Writes a model as the toolkit's own kind of checkpoint, whole or not at all.
 
@@ -105,7 +103,7 @@ class LazyAdapter:
     exporter: str | None = None
     activator: str | None = None
 
-    def wrap(self, vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> Any:
+    def wrap(self, vocos: Network, *, source: MelConvention | None = None, strict: bool = False) -> Any:
         """As `ToolkitAdapter.wrap`."""
         module: Any = importlib.import_module(self.vocoder)
         wrapped: object = module.wrap(vocos, source=source, strict=strict)
@@ -116,7 +114,7 @@ class LazyAdapter:
         return None if self.reader is None else self.reader(path)
 
     def export(
-        self, vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False
+        self, vocos: Network, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False
     ) -> None:
         """As `ToolkitAdapter.export`."""
         if self.exporter is None:

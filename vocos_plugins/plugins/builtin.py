@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .. import cards, conventions
+from ..mel import known as conventions
 from ..mel.convention import MelConvention
+from ..storage import cards
 from .hookspecs import hookimpl
 
 

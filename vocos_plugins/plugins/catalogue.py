@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..mel.convention import MelConvention
+from ..network.network import Network
+from ..storage.cards import CheckpointCard, pick_card
 from .adapter import ToolkitAdapter, install_command, installed_version, is_installed
 from .manager import DISABLE, Plugin, PluginError, State, registry, unknown
-
-if TYPE_CHECKING:
-    from ..cards import CheckpointCard
-    from ..mel.convention import MelConvention
-    from ..model import Vocos
 
 WHAT = {
     "vocos_mel_conventions": "mel convention",
@@ -70,6 +68,11 @@ def checkpoint_cards() -> dict[str, CheckpointCard]:
     return {card.name: card for _, card in _merge("vocos_checkpoints")}
 
 
+def find_card(name: str) -> CheckpointCard | None:
+    """Returns the card of a repository, the core's or a plugin's; None if there is none."""
+    return pick_card(name, checkpoint_cards())
+
+
 def toolkit_adapters() -> dict[str, ToolkitAdapter]:
     """Every toolkit adapter by its name, whether or not its toolkit is installed.
 
@@ -79,7 +82,7 @@ def toolkit_adapters() -> dict[str, ToolkitAdapter]:
     return {adapter.name: adapter for _, adapter in _merge("vocos_toolkit_adapter")}
 
 
-def adapt(vocos: Vocos, toolkit: str, *, source: MelConvention | None = None, strict: bool = False) -> Any:
+def adapt(vocos: Network, toolkit: str, *, source: MelConvention | None = None, strict: bool = False) -> Any:
     """The object that a toolkit takes for a vocoder.
 
     Args:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import pluggy
 
 if TYPE_CHECKING:
-    from ..cards import CheckpointCard
     from ..mel.convention import MelConvention
+    from ..storage.cards import CheckpointCard
     from .adapter import ToolkitAdapter
 
 GROUP = "vocos_plugins"  # of the entry points

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..cards import CheckpointCard
 from ..mel.convention import MelConvention
+from ..storage.cards import CheckpointCard
 
 if TYPE_CHECKING:
     from .adapter import ToolkitAdapter

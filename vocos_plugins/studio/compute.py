@@ -11,16 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..chunked import decode_chunks
 from ..doctor import Comparison, Side, compare
+from ..evaluation.griffin_lim import griffin_lim
 from ..evaluation.measures import Measure, Score, choose
 from ..evaluation.systems import GRIFFIN_LIM, N_ITER
-from ..griffin_lim import griffin_lim
+from ..inference.resampling import resample
+from ..inference.windows import decode_chunks
 from ..mel import MelConvention, MelSpectrogram
 from ..mel.guess import Doubt, doubt
 from ..model import Vocos
 from ..plugins import mel_conventions
-from ..resampling import resample
 from .pictures import draw, draw_difference, levels, top_of
 from .upload import Upload, read_upload
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from ..demo.clips import CLIPS
+from ..mel.speech import CLIPS
 from ..model import Vocos
 from ..plugins import mel_conventions
 from .compute import listen

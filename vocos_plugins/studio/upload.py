@@ -9,12 +9,12 @@ import soundfile
 import torch
 from torch import Tensor
 
-from ..audio_files import read_blocks
+from ..inference.resampling import resample
 from ..mel import MelConvention, MelSpectrogram
 from ..mel.guess import Guess, guess
-from ..mel_files import MEL_SUFFIXES, read_mel
 from ..plugins import mel_conventions
-from ..resampling import resample
+from ..storage.audio import read_blocks
+from ..storage.mel_files import MEL_SUFFIXES, read_mel
 
 MAX_S = 60.0
 RATES = (1000, 768_000)  # Hz

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..config import VocosConfig
-from ..config_mapping import ConfigError, check_keys, read_dataclass
+from ..config.mapping import ConfigError, check_keys, read_dataclass
 from .data import Data
 from .discriminators import Discriminators
 from .schedule import LossWeights, Optimization

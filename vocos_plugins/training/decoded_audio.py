@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from ..audio_files import read_blocks
+from ..storage.audio import read_blocks
 from .sources import Recording
 
 Samples = npt.NDArray[np.int16]

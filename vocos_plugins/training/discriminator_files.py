@@ -7,9 +7,9 @@ from pathlib import Path
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from ..checkpoint_files import write_files
-from ..pretrained import local_directory
-from ..weights import DERIVED
+from ..storage.find import local_directory
+from ..storage.safe_files import write_files
+from ..storage.weights import DERIVED
 from .objective import Objective
 
 DISCRIMINATORS_FILE = "discriminators.safetensors"

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from ..heads import Window
+from ..network.heads import WindowBuffer
 from ..spectral import stft
 
 LEAKY_SLOPE = 0.1
@@ -158,7 +158,7 @@ class DiscriminatorR(SubDiscriminator):
         self.n_fft = n_fft
         self.hop_length = int(n_fft * options.hop_factor)
         self.bands = [_bins(band, n_fft) for band in options.resolution_bands]
-        self.spec_fn = Window(torch.hann_window(n_fft))
+        self.spec_fn = WindowBuffer(torch.hann_window(n_fft))
         last = len(options.frequency_strides) - 1
         self.band_convs = nn.ModuleList(
             Layers(

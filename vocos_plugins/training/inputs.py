@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ..config import EncodecCodes
-from ..config_mapping import ConfigError
-from ..encodec import EncodecFeatures
+from ..config.mapping import ConfigError
 from ..mel import MelConvention, MelSpectrogram
 from ..model import Vocos
+from ..network.encodec import EncodecFeatures
 from .config import Run, TrainingConfig
 from .mel_jitter import jitter_mel
 

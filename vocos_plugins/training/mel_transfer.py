@@ -8,11 +8,11 @@ import math
 import torch
 from torch import Tensor
 
-from ..audio_files import read_blocks
-from ..demo.clips import CLIPS
 from ..mel import MelConvention, MelSpectrogram
 from ..mel.difference import differences
 from ..mel.projection import level
+from ..mel.speech import CLIPS
+from ..storage.audio import read_blocks
 
 # What changes no band: half a hop is the head's own affair, and guards count only where there is nothing to hear.
 LEFT = {"framing", "guard", "guard_value"}

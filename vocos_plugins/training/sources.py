@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..audio_files import INPUT_SUFFIXES
+from ..storage.audio import INPUT_SUFFIXES
 
 # RAW has no header that would say rate and channels.
 AUDIO_SUFFIXES = INPUT_SUFFIXES - {".raw"}

@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..checkpoint_directory import save_pretrained
-from ..checkpoint_files import read_yaml, write_files
 from ..config import VocosConfig
-from ..config_mapping import ConfigError, check_keys
+from ..config.mapping import ConfigError, check_keys
 from ..model import Vocos
+from ..storage.safe_files import read_yaml, write_files
 from .config import TrainingConfig
 from .discriminator_files import DISCRIMINATORS_FILE
 from .state import MODEL
@@ -151,7 +150,7 @@ def save_mean(config: VocosConfig, shares: Mapping[str, float], directory: Path)
         if value.is_floating_point():
             value.copy_(sum(share * weights[source][name] for source, share in shares.items()))
     mean.provenance = {"steps": max(model.provenance.get("steps", 0) for model in models.values())}
-    save_pretrained(mean, directory)
+    mean.save_pretrained(directory)
     discriminators = [file for source in shares if (file := Path(source) / DISCRIMINATORS_FILE).exists()]
     if discriminators:
         write_files(directory, {DISCRIMINATORS_FILE: discriminators[-1].read_bytes()})

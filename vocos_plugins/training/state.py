@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..checkpoint_directory import save_pretrained
-from ..checkpoint_files import read_pickle
-from ..whole_files import whole_file
+from ..storage.atomic import whole_file
+from ..storage.safe_files import read_pickle
 from .discriminator_files import save_discriminators
 
 if TYPE_CHECKING:
@@ -54,5 +53,5 @@ def load_state(module: VocosTraining, path: Path) -> list[dict[str, Any]]:
 def save_model(module: VocosTraining, directory: Path) -> None:
     """The averaged generator as a checkpoint directory, with the discriminators beside it for fine-tuning."""
     module.average.provenance = {**module.vocos.provenance, "steps": module.generator_step}
-    save_pretrained(module.average, directory)
+    module.average.save_pretrained(directory)
     save_discriminators(module.objective, directory)

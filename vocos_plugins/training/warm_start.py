@@ -7,10 +7,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..checkpoint_files import CheckpointError
-from ..heads import ISTFTHead
 from ..mel import MelConvention
 from ..model import Vocos
+from ..network.heads import ISTFTHead
+from ..storage.safe_files import CheckpointError
 from .discriminator_files import copy_fitting, load_discriminators
 from .mel_transfer import reads_otherwise, translate_input, translate_output
 from .objective import Objective

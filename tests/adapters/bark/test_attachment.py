@@ -16,7 +16,7 @@ from vocos_bark.codec import CodesMismatch, VocosCodec
 
 from vocos_plugins import MelConvention, Vocos, adapt
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig
-from vocos_plugins.encodec_encoder import CodebookWarning
+from vocos_plugins.network.encodec_encoder import CodebookWarning
 
 TOOLKITS = ("torch", "transformers", "bark", "encodec", "TTS", "torchaudio", "vocos_plugins")
 

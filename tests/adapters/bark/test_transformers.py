@@ -6,8 +6,6 @@ import pytest
 import torch
 import vocos_bark
 
-import vocos_plugins.model
-
 TEXTS = ["hello there", "good day to you", "well"]
 MASKED = 1e-6  # of full scale: a batch computed at once, with masks, rounds otherwise than row by row
 
@@ -70,7 +68,7 @@ def test_a_batch_in_one_call(batched, vocos, say, spy, expected) -> None:
 def test_a_batch_with_masks(batched, say, monkeypatch) -> None:
     """As on a GPU, where all rows are computed at once."""
     by_row = say(batched)
-    monkeypatch.setattr(vocos_plugins.model, "ROW_BY_ROW", ())
+    monkeypatch.setattr("vocos_plugins.inference.decode.ROW_BY_ROW", ())
     assert (say(batched) - by_row).abs().max() < MASKED
 
 

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from vocos_plugins import Vocos
-from vocos_plugins.cards import CARDS, LANGTECH_22KHZ, VOCOS_24KHZ, CheckpointCard
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig, WaveNeXt
+from vocos_plugins.storage.cards import CARDS, LANGTECH_22KHZ, VOCOS_24KHZ, CheckpointCard
 
 LARGE = ConvNeXt(dim=512, intermediate_dim=1536, num_layers=8)
 FORK = VocosConfig(features=LANGTECH_22KHZ, backbone=LARGE, head=ISTFT(n_fft=1024, hop_length=256, framing="same"))
@@ -87,7 +87,7 @@ def patch_card(files: dict[str, bytes]) -> str:
     digest = hashlib.sha256(weights).hexdigest()
     return f"""
 import dataclasses
-from vocos_plugins import cards
+from vocos_plugins.storage import cards
 cards.CARDS = tuple(
     dataclasses.replace(card, sha256={digest!r}, size_bytes={len(weights)}) if card.sha256 else card
     for card in cards.CARDS
@@ -140,7 +140,7 @@ def test_a_file_that_is_not_the_card_s_is_refused(hub, client, make_config, make
     by_size, by_hash, own = client(
         f"""
         import dataclasses
-        from vocos_plugins import cards
+        from vocos_plugins.storage import cards
         by_size = attempt({name!r})
         cards.CARDS = tuple(dataclasses.replace(card, size_bytes=None) for card in cards.CARDS)
         result = [by_size, attempt({name!r}), attempt({name!r}, revision="main")]

@@ -18,10 +18,10 @@ import soxr
 import torch
 from torch import Tensor, nn
 
-from vocos_plugins.cards import find_card
 from vocos_plugins.config import VocosConfig
-from vocos_plugins.conventions import VOCOS_24KHZ
-from vocos_plugins.encodec_loading import HUB_NAME, rename_weights
+from vocos_plugins.mel.known import VOCOS_24KHZ
+from vocos_plugins.network.encodec_loading import HUB_NAME, rename_weights
+from vocos_plugins.plugins.catalogue import find_card
 
 README = importlib.metadata.metadata("vocos").get_payload()
 DECODE_MEL, RESYNTHESIZE_MEL, DECODE_CODES, RESYNTHESIZE_CODES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -45,7 +45,7 @@ torch.manual_seed(0)
 # The random weights have not the size and hash of the published ones.
 UNPINNED = """
 import dataclasses
-from vocos_plugins import cards
+from vocos_plugins.storage import cards
 cards.CARDS = tuple(dataclasses.replace(card, sha256=None, size_bytes=None) for card in cards.CARDS)
 """
 # What the examples take over from those before them.

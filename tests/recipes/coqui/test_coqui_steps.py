@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from vocos_plugins.checkpoint_files import CheckpointError
-from vocos_plugins.config_mapping import ConfigError
+from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import MelMismatchWarning
+from vocos_plugins.storage.safe_files import CheckpointError
 from vocos_plugins.training.discriminator_files import save_discriminators
 
 pytestmark = pytest.mark.xdist_group("coqui")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vocos_plugins.config_mapping import ConfigError
+from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import MelMismatchWarning
 
 pytestmark = pytest.mark.xdist_group("nemo")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vocos_plugins import Vocos
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.frames import decode_frames
 from vocos_plugins.mel import MelSpectrogram
 
 pytestmark = pytest.mark.xdist_group("nemo")

@@ -12,7 +12,7 @@ from vocos_coqui.export import export
 from vocos_coqui.mel import COQUI_DEFAULT, COQUI_LJSPEECH, WITHOUT_MEL, read_convention
 
 from vocos_plugins import MelMismatch
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.frames import decode_frames
 from vocos_plugins.mel import ConventionError
 
 pytestmark = pytest.mark.xdist_group("coqui")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from vocos_coqui.mel import COQUI_LJSPEECH
 
-from vocos_plugins.checkpoint_files import CheckpointError
+from vocos_plugins.storage.safe_files import CheckpointError
 
 pytestmark = pytest.mark.xdist_group("coqui")
 

@@ -11,7 +11,7 @@ from vocos_coqui.mel import COQUI_DEFAULT, COQUI_LJSPEECH
 
 from vocos_plugins import MelMismatch
 from vocos_plugins.config import ISTFT, ConvNeXt, IMDCTSymExp, ResNet, VocosConfig, WaveNeXt
-from vocos_plugins.config_mapping import ConfigError
+from vocos_plugins.config.mapping import ConfigError
 
 pytestmark = pytest.mark.xdist_group("coqui")
 

@@ -15,10 +15,10 @@ from vocos_coqui.export import export
 from vocos_coqui.mel import CONVENTIONS, COQUI_DEFAULT, COQUI_LJSPEECH, COQUI_VITS, from_coqui, read_convention
 
 from vocos_plugins import MelMismatch, Vocos
-from vocos_plugins.checkpoint_files import CheckpointError
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.frames import decode_frames
 from vocos_plugins.mel import ConventionError, LevelNormalization, MelMismatchWarning
+from vocos_plugins.storage.safe_files import CheckpointError
 
 pytestmark = pytest.mark.xdist_group("coqui")
 

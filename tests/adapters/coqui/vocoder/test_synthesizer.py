@@ -13,7 +13,7 @@ from vocos_coqui.export import export
 from vocos_coqui.mel import COQUI_LJSPEECH, from_coqui, read_convention
 
 from vocos_plugins import Vocos
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.frames import decode_frames
 
 pytestmark = pytest.mark.xdist_group("coqui")
 

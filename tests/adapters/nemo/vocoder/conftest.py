@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, IMDCTCos, IMDCTSymExp, ResNet, VocosConfig, WaveNeXt
-from vocos_plugins.conventions import CONVENTIONS
+from vocos_plugins.mel.known import CONVENTIONS
 
 # What the bundled model takes: differs from FastPitch's in the guard alone, and a bit in the window.
 OURS = next(mel for mel in CONVENTIONS if mel.name == "vocos-22khz")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vocos_plugins.config_mapping import ConfigError
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.config.mapping import ConfigError
+from vocos_plugins.inference.frames import decode_frames
 from vocos_plugins.mel import ConventionError, MelMismatch, MelMismatchWarning
 
 pytestmark = pytest.mark.xdist_group("nemo")

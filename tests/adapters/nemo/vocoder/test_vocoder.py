@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vocos_plugins import adapt
-from vocos_plugins.frames import decode_frames
+from vocos_plugins.inference.frames import decode_frames
 
 pytestmark = pytest.mark.xdist_group("nemo")
 

@@ -14,8 +14,8 @@ from vocos_speechbrain.export import export
 from vocos_speechbrain.mel import DEFAULT, read_convention
 
 from vocos_plugins import MelMismatch
-from vocos_plugins.checkpoint_files import CheckpointError
 from vocos_plugins.mel import ConventionError, MelMismatchWarning
+from vocos_plugins.storage.safe_files import CheckpointError
 
 pytestmark = pytest.mark.xdist_group("speechbrain")
 

@@ -12,9 +12,9 @@ from vocos_speechbrain.generator import VocosGenerator, load_checkpoint
 from vocos_speechbrain.mel import DEFAULT
 
 from vocos_plugins import MelMismatch, MelSpectrogram, Vocos
-from vocos_plugins.checkpoint_files import CheckpointError
 from vocos_plugins.config import ConvNeXt
-from vocos_plugins.config_mapping import ConfigError
+from vocos_plugins.config.mapping import ConfigError
+from vocos_plugins.storage.safe_files import CheckpointError
 
 # The same operations in the same order.
 EXACT = {"rtol": 0, "atol": 0}

@@ -14,7 +14,7 @@ from vocos_speechbrain.export import export
 from vocos_speechbrain.mel import DEFAULT
 
 from vocos_plugins import MelMismatch, Vocos, adapt
-from vocos_plugins.checkpoint_files import CheckpointError
+from vocos_plugins.storage.safe_files import CheckpointError
 
 pytestmark = pytest.mark.xdist_group("speechbrain")
 

@@ -1,0 +1,1 @@
+"""Functions that tests share, with types. What needs a fixture stands in a conftest.py."""

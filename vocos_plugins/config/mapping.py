@@ -1,0 +1,115 @@
+"""Configuration dataclasses from plain values and back: strict about keys and types, blind to import paths."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from ..mel.convention import LevelNormalization, MeanStdNormalization
+
+T = TypeVar("T")
+NORMALIZATIONS: dict[str, type[Any]] = {"level": LevelNormalization, "mean-std": MeanStdNormalization}
+
+
+class ConfigError(ValueError):
+    """A configuration that can't be read: says where, what was found and what was expected."""
+
+
+def read_part(mapping: Any, table: Mapping[str, type[T]], where: str) -> T:
+    """Builds the dataclass that ``mapping["kind"]`` names in ``table`` from the other keys.
+
+    Raises:
+        ConfigError: the kind is missing or unknown, or as `read_dataclass`.
+    """
+    if not isinstance(mapping, Mapping) or "kind" not in mapping:
+        raise ConfigError(f"{where}: expected a mapping with a key 'kind' ({', '.join(table)}), got {mapping!r}")
+    kind = mapping["kind"]
+    if not isinstance(kind, str) or kind not in table:
+        raise ConfigError(f"{where}: unknown kind {kind!r}; known are {', '.join(table)}")
+    return read_dataclass(table[kind], {key: value for key, value in mapping.items() if key != "kind"}, where)
+
+
+def read_dataclass(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
+    """Builds a configuration dataclass from plain values.
+
+    Raises:
+        ConfigError: a key is unknown or missing, a value has another type or is out of range.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    required = {
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    check_keys(mapping, set(fields), required, where)
+    hints = typing.get_type_hints(cls)
+    values = {name: _convert(value, hints[name], f"{where}.{name}") for name, value in mapping.items()}
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def check_keys(mapping: Any, known: set[str], required: set[str], where: str) -> None:
+    """Raises ConfigError for what is no mapping, for unknown keys, with the nearest known one, and for missing ones."""
+    if not isinstance(mapping, Mapping):
+        raise ConfigError(f"{where}: expected a mapping, got {mapping!r}")
+    for key in mapping:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
+            raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
+    if missing := required - set(mapping):
+        raise ConfigError(f"{where}: missing {', '.join(sorted(missing))}")
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    """``value`` as the annotated type, where that loses nothing."""
+    is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+    options = typing.get_args(hint) if is_union else (hint,)
+    for option in options:
+        if option is type(None) and value is None:
+            return None
+        if typing.get_origin(option) is typing.Literal and value in typing.get_args(option):
+            return value
+        if typing.get_origin(option) is tuple and isinstance(value, (list, tuple)):
+            return tuple(_convert(item, typing.get_args(option)[0], where) for item in value)
+        if option in (bool, int, str) and type(value) is option:
+            return value
+        if option is float and (type(value) in (int, float) or _is_scientific(value)):
+            return float(value)
+        if option in NORMALIZATIONS.values() and isinstance(value, Mapping):
+            return read_part(value, NORMALIZATIONS, where)
+    raise ConfigError(f"{where}: expected {_describe(options)}, got {value!r}")
+
+
+def _is_scientific(value: Any) -> bool:
+    """Whether this is ``5e-4``, which YAML 1.1 takes for text."""
+    return isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value) is not None
+
+
+def _describe(options: tuple[Any, ...]) -> str:
+    names: list[str] = []
+    for option in options:
+        if typing.get_origin(option) is typing.Literal:
+            names.extend(map(repr, typing.get_args(option)))
+        else:
+            names.append("null" if option is type(None) else getattr(option, "__name__", str(option)))
+    return " or ".join(names)
+
+
+def write_part(part: Any, *tables: Mapping[str, type[Any]]) -> dict[str, Any]:
+    """The plain values of a dataclass, with its kind from the table that has it; every field is written."""
+    kind = next(name for table in tables for name, cls in table.items() if cls is type(part))
+    written: dict[str, Any] = {"kind": kind}
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        if type(value) in NORMALIZATIONS.values():
+            value = write_part(value, NORMALIZATIONS)
+        written[field.name] = list(value) if isinstance(value, tuple) else value
+    return written

@@ -1,0 +1,100 @@
+"""What `Vocos.decode` refuses, each with the value found, what was expected and what to do."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..config import EncodecCodes, VocosConfig
+from ..network.encodec import INTEGER_DTYPES
+
+# Beyond this a layer norm's variance overflows float32; no mel or EnCodec feature comes near.
+MAX_FEATURE = 1e15
+
+
+def check_shape(features: Tensor, n_features: int, min_frames: int = 1) -> None:
+    """Raises TypeError or ValueError for features that are not floating point ``(B, n_features, T >= min_frames)``."""
+    if not isinstance(features, Tensor):
+        raise TypeError(f"features must be a torch tensor, got {type(features).__name__}; try torch.as_tensor(mel)")
+    if not features.is_floating_point():
+        raise TypeError(f"features must be floating point, got {features.dtype}; codes go through codes_to_features")
+    shape = tuple(features.shape)
+    if features.dim() != 3:
+        hint = "; add the batch dimension: mel[None]" if features.dim() == 2 else ""
+        raise ValueError(f"features must be (B, {n_features}, T), got shape {shape}{hint}")
+    if shape[1] != n_features:
+        hint = "; the bands come first: try mel.transpose(1, 2)" if shape[2] == n_features else ""
+        raise ValueError(f"this model takes {n_features} bands, got {shape[1]} in shape {shape}{hint}")
+    if shape[2] < min_frames:
+        raise ValueError(f"features have no frames: shape {shape}")
+
+
+def frame_mask(lengths: Tensor, batch: int, n_frames: int, device: torch.device) -> Tensor:
+    """Bool ``(B, T)`` of lengths ``(B,)``; raises ValueError for lengths that can't be."""
+    lengths = torch.as_tensor(lengths, device=device)
+    if lengths.dtype not in INTEGER_DTYPES or lengths.shape != (batch,):
+        raise ValueError(
+            f"lengths must be {batch} whole numbers of frames, got {lengths.dtype} of shape {tuple(lengths.shape)}"
+        )
+    lengths = lengths.long()
+    if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= n_frames:
+        raise ValueError(f"lengths must lie in 0..{n_frames}, got {lengths.tolist()}")
+    return torch.arange(n_frames, device=device) < lengths[:, None]
+
+
+def check_finite(features: Tensor, dtype: torch.dtype, mask: Tensor | None = None) -> None:
+    """Raises ValueError where features are NaN, infinite or too large to compute with.
+
+    Args:
+        features: ``(B, C, T)``.
+        dtype: what the backbone computes in.
+        mask: bool ``(B, T)``; frames that it leaves out may hold anything.
+    """
+    limit = min(MAX_FEATURE, torch.finfo(dtype).max)
+    counted = features if mask is None else features.masked_fill(~mask[:, None], 0.0)
+    if counted.numel() == 0 or all(abs(extreme.item()) <= limit for extreme in counted.aminmax()):  # NaN is not
+        return
+    usable = counted.abs() <= limit
+    bad = (~usable).nonzero()
+    row, band, frame = (int(index) for index in bad[0])
+    first = float(features[row, band, frame])
+    what = f"values beyond {limit:g}" if abs(first) < float("inf") else "NaN or infinite values"
+    raise ValueError(f"features hold {len(bad)} {what}, the first in row {row}, band {band}, frame {frame}: {first:g}")
+
+
+def bandwidth_ids(bandwidth_id: int | Tensor | None, batch: int, config: VocosConfig) -> Tensor | None:
+    """Ids int64 ``(B, 1)`` or ``(1, 1)``, None for an unconditioned model; raises ValueError for ids that can't be."""
+    known = config.n_bandwidths
+    if known is None:
+        if bandwidth_id is not None:
+            raise ValueError(f"this model has no bandwidths; leave bandwidth_id={bandwidth_id!r} out")
+        return None
+    choices = _describe_bandwidths(config, known)
+    if bandwidth_id is None:
+        raise ValueError(f"this model needs a bandwidth_id: {choices}")
+    ids = torch.as_tensor(bandwidth_id)
+    if ids.dtype not in INTEGER_DTYPES or ids.shape not in ((), (1,), (1, 1), (batch,), (batch, 1)):
+        raise ValueError(
+            f"bandwidth_id must be one integer or {batch} (one a row), got {ids.dtype} of shape {tuple(ids.shape)}"
+        )
+    ids = ids.long()  # torch has no min of unsigned integers
+    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < known:
+        raise ValueError(f"bandwidth_id must be {choices}; got {ids.flatten().tolist()}")
+    return ids.reshape(-1, 1)
+
+
+def _describe_bandwidths(config: VocosConfig, known: int) -> str:
+    if not isinstance(config.features, EncodecCodes):
+        return f"0 to {known - 1}"
+    return ", ".join(f"{i} ({kbps:g} kb/s)" for i, kbps in enumerate(config.features.bandwidths))
+
+
+def check_audio(audio: Tensor) -> None:
+    """Raises TypeError or ValueError for audio that isn't finite floating point ``(B, N)``."""
+    if not audio.is_floating_point():
+        raise TypeError(f"audio must be floating point in [-1, 1], got {audio.dtype}")
+    if audio.dim() != 2:
+        hint = "; it is mono: audio.mean(dim=1) mixes channels" if audio.dim() == 3 else ""
+        raise ValueError(f"audio must be (B, N), got shape {tuple(audio.shape)}{hint}")
+    if not bool(torch.isfinite(audio).all()):
+        raise ValueError("audio holds NaN or infinite samples")

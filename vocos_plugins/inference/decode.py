@@ -1,0 +1,133 @@
+"""Decoding: what `Vocos.decode`, `Vocos.synthesize` and calling a `Vocos` do."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..mel.alignment import Alignment, align
+from ..mel.convention import MelConvention
+from ..network.encodec import EncodecFeatures
+from ..network.network import Network, engine_allowed
+from .checks import bandwidth_ids, check_audio, check_finite, check_shape, frame_mask
+from .items import decode_items
+
+# Devices on which a ragged batch is decoded row by row: on a CPU that is faster than computing the padding, and each
+# row equals its own single decode to the bit. Elsewhere all rows are computed together, with masks.
+ROW_BY_ROW = ("cpu",)
+
+
+@torch.no_grad()
+def decode(
+    network: Network,
+    features: Tensor,
+    *,
+    lengths: Tensor | None = None,
+    bandwidth_id: int | Tensor | None = None,
+    source: MelConvention | None = None,
+    strict: bool = False,
+) -> Tensor:
+    """Decodes a batch of features; `vocos_plugins.Vocos.decode` documents it."""
+    if source is None or source == network.mel:
+        return _decode_own(network, features, lengths, bandwidth_id)
+    alignment = align(source, network.mel, strict=strict)
+    if alignment.kind == "identity":
+        return _decode_own(network, features, lengths)
+    return _decode_aligned(network, features, alignment, lengths)
+
+
+def synthesize(
+    network: Network, features: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None
+) -> Tensor:
+    """Decodes without checks; `vocos_plugins.Vocos.synthesize` documents it."""
+    if mask is None and engine_allowed(features.device) and len(features):
+        items = decode_items(network, list(features), bandwidth_id)
+        return items[0][None] if len(items) == 1 else torch.stack(items)  # a copy of an hour is 300 MB
+    return network.compute(features, bandwidth_id, mask)
+
+
+@torch.no_grad()
+def resynthesize(
+    network: Network, audio: Tensor, *, length: int | None = None, bandwidth_id: int | Tensor | None = None
+) -> Tensor:
+    """Vocodes audio's own features; `vocos_plugins.Vocos.forward` documents it."""
+    check_audio(audio)
+    front_end = network.feature_extractor
+    if isinstance(front_end, EncodecFeatures):
+        ids = bandwidth_ids(bandwidth_id, len(audio), network.config)
+        indices = [len(front_end.options.bandwidths) - 1] if ids is None else ids.flatten().tolist()
+        audio = F.pad(audio, (0, max(0, (length or 0) - audio.shape[1])))
+        features = front_end.from_audio(audio, indices)
+    else:
+        if length is not None:
+            audio = F.pad(audio, (0, network.filled_length(max(length, audio.shape[1])) - audio.shape[1]))
+        features = front_end(audio.to(front_end.mel_spec.spectrogram.window))
+    return _decode_own(network, features, bandwidth_id=bandwidth_id)[:, :length]
+
+
+@torch.no_grad()
+def encode(network: Network, audio: Tensor, bandwidth_id: int) -> Tensor:
+    """Encodes audio into EnCodec codes; `vocos_plugins.Vocos.encode` documents it."""
+    check_audio(audio)
+    if not isinstance(network.feature_extractor, EncodecFeatures):
+        raise ValueError("this model takes mel spectrograms, not EnCodec codes: MelSpectrogram(vocos.mel)(audio)")
+    network.feature_extractor.check_bandwidth(bandwidth_id)
+    return network.feature_extractor.encode(audio, bandwidth_id)
+
+
+def _decode_own(
+    network: Network,
+    features: Tensor,
+    lengths: Tensor | None = None,
+    bandwidth_id: int | Tensor | None = None,
+) -> Tensor:
+    """Checks features in the network's own convention and decodes them."""
+    check_shape(features, network.config.n_features)
+    batch, _, n_frames = features.shape
+    weight = next(network.backbone.parameters())
+    mask = None if lengths is None else frame_mask(lengths, batch, n_frames, features.device)
+    check_finite(features, weight.dtype, mask)
+    bandwidths = bandwidth_ids(bandwidth_id, batch, network.config)
+    # The head computes in float32 at least, and an amplitude prior reads the features themselves.
+    features = features.to(weight.device, torch.promote_types(weight.dtype, torch.float32))
+    if batch == 0:
+        return features.new_zeros(0, network.config.n_samples(n_frames))
+    bandwidths = None if bandwidths is None else bandwidths.to(weight.device)
+    if mask is None:
+        return synthesize(network, features, bandwidths)
+    if weight.device.type in ROW_BY_ROW:
+        return _decode_rows(network, features, bandwidths, mask.sum(dim=1).tolist())
+    return synthesize(network, features, bandwidths, mask.to(weight.device))
+
+
+def _decode_rows(network: Network, features: Tensor, bandwidths: Tensor | None, lengths: list[int]) -> Tensor:
+    """Decodes a ragged batch ``(B, C, T)`` row by row: audio ``(B, N)``, 0 past each row's end."""
+    audio = features.new_zeros(len(features), network.config.n_samples(features.shape[2]))
+    rows = [row for row, n_frames in enumerate(lengths) if network.config.n_samples(n_frames) > 0]
+    items = [features[row, :, : lengths[row]] for row in rows]
+    ids = bandwidths if bandwidths is None or len(bandwidths) == 1 else bandwidths[rows]
+    for row, decoded in zip(rows, decode_items(network, items, ids), strict=True):
+        audio[row, : len(decoded)] = decoded
+    return audio
+
+
+def _decode_aligned(network: Network, mel: Tensor, alignment: Alignment, lengths: Tensor | None) -> Tensor:
+    """Aligns mels ``(B, n_mels, T)`` of another convention to the network's own and decodes them: ``(B, N)``."""
+    check_shape(mel, alignment.source.n_mels)
+    mask = None if lengths is None else frame_mask(lengths, len(mel), mel.shape[-1], mel.device)
+    check_finite(mel, mel.dtype, mask)
+    if mask is None:
+        return alignment.trim(_decode_own(network, alignment(mel)), mel.shape[-1])
+    counts = mask.sum(dim=1).tolist()
+    # Each row by itself: a frame that is added or interpolated must not see the padding.
+    rows = [alignment(row[None, :, :count])[0] for row, count in zip(mel, counts, strict=True)]
+    aligned = torch.tensor([row.shape[-1] for row in rows])
+    longest = max(aligned.tolist(), default=0)
+    padded = [F.pad(row, (0, longest - row.shape[-1])) for row in rows]
+    batch = torch.stack(padded) if rows else mel.new_zeros(0, network.config.n_features, longest)
+    audio = _decode_own(network, batch, aligned)
+    trimmed = audio.new_zeros(len(rows), alignment.n_samples(mel.shape[-1]))
+    for row, (decoded, count) in enumerate(zip(audio, counts, strict=True)):
+        trimmed[row, : alignment.n_samples(count)] = alignment.trim(decoded, count)
+    return trimmed

@@ -1,0 +1,154 @@
+"""Long inputs in bounded memory: pieces are decoded with enough context that together they equal the whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..mel.alignment import align
+from ..mel.convention import MelConvention
+from ..network.network import Network
+from .checks import check_finite, check_shape
+from .cuts import STREAM_FRAMES, cut_frames
+from .decode import decode, resynthesize
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A part of an item with its context. It can be decoded by itself, in another process too.
+
+    Attributes:
+        inputs: features ``(B, C, T)``, or audio ``(B, n)``.
+        first, n_samples: the part of its decoded audio that counts.
+    """
+
+    inputs: Tensor
+    first: int
+    n_samples: int
+
+    def cut(self, audio: Tensor) -> Tensor:
+        """Returns the samples that count, ``(B, n_samples)``."""
+        return audio[:, self.first : self.first + self.n_samples]
+
+
+def decode_chunks(
+    network: Network,
+    features: Tensor,
+    *,
+    bandwidth_id: int | None = None,
+    source: MelConvention | None = None,
+    strict: bool = False,
+    chunk_frames: int = STREAM_FRAMES,
+) -> Iterator[Tensor]:
+    """Decodes features piece by piece; together the pieces equal `Vocos.decode`, within rounding.
+
+    Args:
+        network: the model.
+        features: ``(B, C, T)``, of any length.
+        bandwidth_id, source, strict: as for `Vocos.decode`.
+        chunk_frames: frames per piece; more of them cost memory, fewer cost time for their context.
+
+    Yields:
+        Audio ``(B, n)``, in order.
+
+    Raises:
+        TypeError, ValueError: see `Vocos.decode`.
+    """
+    windows = decode_windows(network, features, source=source, strict=strict, chunk_frames=chunk_frames)
+    for window in windows:
+        yield window.cut(decode(network, window.inputs, bandwidth_id=bandwidth_id))
+
+
+def decode_windows(
+    network: Network,
+    features: Tensor,
+    *,
+    source: MelConvention | None = None,
+    strict: bool = False,
+    chunk_frames: int = STREAM_FRAMES,
+) -> Iterator[Window]:
+    """Yields the windows that `decode_chunks` decodes, with aligned features; see there."""
+    check_shape(features, network.config.n_features if source is None else source.n_mels)
+    check_finite(features, torch.float32)
+    if source is not None and source != network.mel:
+        # The whole mel is aligned, as an alignment may depend on all of it; it is a hundredth of the audio's size.
+        alignment = align(source, network.mel, strict=strict)
+        windows = decode_windows(network, alignment(features), chunk_frames=chunk_frames)
+        yield from _cut_windows(windows, alignment.first_sample, alignment.n_samples(features.shape[2]))
+        return
+    n_frames = features.shape[2]
+    for cut in cut_frames(
+        n_frames,
+        chunk_frames,
+        context=network.context_frames,
+        hop_length=network.hop_length,
+        n_samples=network.config.n_samples(n_frames),
+    ):
+        n_samples = cut.samples.stop - cut.samples.start
+        yield Window(inputs=features[:, :, cut.frames], first=cut.skipped, n_samples=n_samples)
+
+
+def resynthesize_chunks(
+    network: Network, blocks: Iterable[Tensor], *, chunk_frames: int = STREAM_FRAMES
+) -> Iterator[Tensor]:
+    """Copy-synthesis of a stream of audio; yields as many samples as came in.
+
+    Args:
+        network: an unconditioned mel model.
+        blocks: audio ``(B, n)`` at the model's sample rate, pieces of any length.
+        chunk_frames: as for `decode_chunks`.
+
+    Yields:
+        Audio ``(B, n)``, in order: that of calling the model on the whole, padded with zeros to whole frames.
+    """
+    for window in resynthesis_windows(network, blocks, chunk_frames=chunk_frames):
+        yield window.cut(resynthesize(network, window.inputs, length=window.inputs.shape[1]))
+
+
+def resynthesis_windows(
+    network: Network, blocks: Iterable[Tensor], *, chunk_frames: int = STREAM_FRAMES
+) -> Iterator[Window]:
+    """Yields the windows of audio that `resynthesize_chunks` vocodes, each at its own length."""
+    if network.mel is None:
+        raise ValueError("this model takes EnCodec codes; copy-synthesis needs a mel model")
+    hop_length = network.hop_length
+    # Frames at a window's ends see mirrored samples in place of real neighbours: one frame's length more of context.
+    context = (network.context_frames + math.ceil(network.mel.n_fft / hop_length)) * hop_length
+    chunk = chunk_frames * hop_length
+    # `held` is the audio that is still needed; its first `before` samples are context that was yielded already. Both
+    # are None until the first block says how many channels there are.
+    held = before = None
+    for block in blocks:
+        held = block if held is None else torch.cat([held, block], dim=1)
+        before = 0 if before is None else before
+        while held.shape[1] >= before + chunk + context:
+            yield Window(inputs=held[:, : before + chunk + context], first=before, n_samples=chunk)
+            drop = max(0, before + chunk - context)
+            held, before = held[:, drop:], before + chunk - drop
+    if held is not None and before is not None and held.shape[1] > before:
+        yield Window(inputs=held, first=before, n_samples=held.shape[1] - before)
+
+
+def cut_samples(pieces: Iterable[Tensor], first: int, n_samples: int) -> Iterator[Tensor]:
+    """Yields ``n_samples`` samples of consecutive pieces ``(B, n)``, from sample ``first`` on."""
+    position = 0
+    for piece in pieces:
+        start, end = max(0, first - position), first + n_samples - position
+        position += piece.shape[1]
+        if (kept := piece[:, start : max(start, end)]).shape[1]:
+            yield kept
+
+
+def _cut_windows(windows: Iterable[Window], first: int, n_samples: int) -> Iterator[Window]:
+    """Cuts windows before they are decoded, as `cut_samples` cuts their audio."""
+    position = 0
+    for window in windows:
+        start, end = max(0, first - position), min(window.n_samples, first + n_samples - position)
+        position += window.n_samples
+        if end > start:
+            yield dataclasses.replace(window, first=window.first + start, n_samples=end - start)

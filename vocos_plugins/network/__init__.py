@@ -1,0 +1,1 @@
+"""The network as modules, with the state-dict keys of the published checkpoints."""

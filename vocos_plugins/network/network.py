@@ -1,0 +1,180 @@
+"""The network: features -> backbone -> head, and the sizes that follow from its configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..config import ISTFT, VocosConfig
+from ..mel.convention import MelConvention
+from ..mel.spectrogram import MelSpectrogram
+from .backbone import build_backbone
+from .encodec import EncodecFeatures
+from .encodec_encoder import EncodecEncoder
+from .heads import ISTFTHead, build_head
+
+Engine = Callable[[Tensor, int | None], Tensor]  # features (C, T), bandwidth -> audio (N,)
+
+
+class EngineSource(Protocol):
+    """Chooses what computes a network on a device: `inference.backend.Backend`."""
+
+    def engine(self, network: Network, device: torch.device) -> Engine:
+        """Returns a function that decodes one item."""
+
+
+class MelFeatures(nn.Module):
+    """Holds the mel front end under the name that published checkpoints give it: ``(B, N)`` -> ``(B, n_mels, T)``."""
+
+    def __init__(self, mel: MelConvention) -> None:
+        super().__init__()
+        self.mel_spec = MelSpectrogram(mel)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        mel: Tensor = self.mel_spec(audio)
+        return mel
+
+
+class Network(nn.Module):
+    """Feature extractor, backbone and head of one configuration.
+
+    Everything that runs, stores or adapts a model takes a `Network`. `vocos_plugins.Vocos` adds the calls that users
+    make.
+
+    Args:
+        config: the architecture and its features.
+        provenance: how the weights came to be (data, licence, steps); stored with the checkpoint.
+        backend: chooses how a CPU decodes.
+    """
+
+    def __init__(self, config: VocosConfig, provenance: Mapping[str, Any] | None, backend: EngineSource) -> None:
+        super().__init__()
+        self.config = config
+        self.provenance = dict(provenance or {})
+        self.feature_extractor: MelFeatures | EncodecFeatures
+        if isinstance(config.features, MelConvention):
+            self.feature_extractor = MelFeatures(config.features)
+        else:
+            self.feature_extractor = EncodecFeatures(config.features)
+        self.backbone = build_backbone(config.n_features, config.backbone)
+        self.head = build_head(config.backbone.dim, config.head, self.mel)
+        self.backend = backend
+
+    @property
+    def mel(self) -> MelConvention | None:
+        """The mel that the model takes; None for an EnCodec model."""
+        return self.config.features if isinstance(self.config.features, MelConvention) else None
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate of the audio, Hz."""
+        return self.config.features.sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        return self.config.features.hop_length
+
+    @property
+    def context_frames(self) -> int:
+        """Frames on each side of a frame that reach its samples: through backbone, refinement and overlap-add."""
+        receptive_field, head = self.backbone.receptive_field, self.config.head
+        if not isinstance(head, ISTFT):
+            return receptive_field + 2
+        # Each pass of the refinement takes the STFT of overlap-added frames, and so reaches as far again.
+        return receptive_field + math.ceil(head.n_fft / head.hop_length) * (1 + head.refinement_steps)
+
+    def compute(self, features: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """Decodes features with the modules, differentiably and without checks.
+
+        Args:
+            features: ``(B, C, T)``.
+            bandwidth_id: int64 ``(B, 1)`` or ``(1, 1)``.
+            mask: bool ``(B, T)``, True for the frames of a ragged batch that count.
+
+        Shape: ``(B, N)``.
+        """
+        if mask is not None:
+            features = features.masked_fill(~mask[:, None], 0.0)
+        hidden = self.backbone(features.to(next(self.backbone.parameters()).dtype), bandwidth_id, mask)
+        audio: Tensor = self.head(hidden, features, mask)
+        return audio
+
+    def filled_length(self, n_samples: int) -> int:
+        """Returns the next number of samples that is whole frames and long enough to be mirrored at its ends."""
+        n_fft = self.mel.n_fft if self.mel is not None else 0
+        return -(-max(n_samples, n_fft // 2 + 1) // self.hop_length) * self.hop_length
+
+    @torch.no_grad()
+    def codes_to_features(self, codes: Tensor, *, bandwidth_id: int | None = None) -> Tensor:
+        """Turns EnCodec codes into the features that `decode` takes.
+
+        Args:
+            codes: integers, ``(Q, T)`` or ``(Q, B, T)``: codebooks first.
+            bandwidth_id: if given, the number of codebooks is checked against it.
+
+        Shape: ``(B, codebook_dim, T)``; ``B`` is 1 for ``(Q, T)``.
+
+        Raises:
+            TypeError: codes are not integers.
+            ValueError: this is not an EnCodec model, or the codes' shape or values are invalid.
+        """
+        if not isinstance(self.feature_extractor, EncodecFeatures):
+            raise ValueError("this model takes mel spectrograms, not EnCodec codes")
+        features: Tensor = self.feature_extractor(codes, bandwidth_id)
+        return features
+
+    def use_encodec(self, source: str | Path | nn.Module | None) -> None:
+        """Sets the EnCodec that encodes audio for an EnCodec model. It is loaded when first needed, and never saved.
+
+        Args:
+            source: a directory or file with its weights, a repository on the Hugging Face hub, a loaded EnCodec, or
+                None for the published one: see `encodec_loading.load_encodec`.
+
+        Raises:
+            ValueError: this is not an EnCodec model, or a loaded EnCodec makes other codes.
+        """
+        if not isinstance(self.feature_extractor, EncodecFeatures):
+            raise ValueError("this model takes mel spectrograms; no EnCodec is needed")
+        self.feature_extractor.encoder = EncodecEncoder(self.feature_extractor.options, source)
+
+    def set_refinement_steps(self, steps: int) -> None:
+        """Chooses between speed and quality: more passes of Griffin-Lim (`refinement`) correct more of the phases.
+
+        The number is part of `config`, so `save_pretrained` keeps it.
+
+        Raises:
+            ValueError: the number is negative, or the head does not predict an STFT.
+        """
+        if not isinstance(self.head, ISTFTHead):
+            name = type(self.head).__name__
+            raise ValueError(f"refinement_steps needs an ISTFT head; {name} does not predict an STFT")
+        self.head.options = dataclasses.replace(self.head.options, refinement_steps=steps)
+        self.config = dataclasses.replace(self.config, head=self.head.options)
+
+
+def module_engine(network: Network) -> Engine:
+    """Returns an engine that runs the network's own modules."""
+
+    def run(features: Tensor, bandwidth: int | None) -> Tensor:
+        ids = None if bandwidth is None else torch.tensor([[bandwidth]])
+        return network.compute(features[None], ids)[0]
+
+    return run
+
+
+def engine_allowed(device: torch.device) -> bool:
+    """Whether a call may run on another engine than the modules: it is on the CPU, and not trained or traced."""
+    return not (
+        torch.is_grad_enabled()
+        or device.type != "cpu"
+        or torch.is_autocast_enabled("cpu")
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        or torch.compiler.is_compiling()
+    )

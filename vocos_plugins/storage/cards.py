@@ -1,0 +1,102 @@
+"""What is known about published checkpoints beyond what their own files say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..mel.convention import MelConvention
+from ..mel.known import LANGTECH_22KHZ, VOCOS_24KHZ
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointCard:
+    """A published checkpoint; None where a fact is not known.
+
+    Attributes:
+        name: repository on the hub.
+        revision: the commit that the other facts are about; loaded if the user asks for none.
+        file: the weights file at that commit.
+        size_bytes, sha256: of that file, checked when that commit is loaded.
+        mel: overrules the repository's configuration, which can leave parts of the convention to its own code.
+        licence: as an SPDX identifier.
+        origin: who trained it.
+        notes: what a user should know.
+        refusal: why it can't be loaded, and what to load instead.
+    """
+
+    name: str
+    revision: str | None = None
+    file: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    mel: MelConvention | None = None
+    licence: str | None = None
+    origin: str = ""
+    notes: str = ""
+    refusal: str | None = None
+
+
+_LANGTECH_NOTES = "Written for the fork langtech-bsc/vocos, whose log mel is clipped at 1e-5 in its code."
+
+CARDS = (
+    CheckpointCard(
+        name="charactr/vocos-mel-24khz",
+        revision="0feb3fdd929bcd6649e0e7c5a688cf7dd012ef21",
+        file="pytorch_model.bin",
+        size_bytes=54_365_991,
+        sha256="97ec976ad1fd67a33ab2682d29c0ac7df85234fae875aefcc5fb215681a91b2a",
+        mel=VOCOS_24KHZ,
+        licence="MIT",
+        origin="the authors of the paper",
+        notes="The paper's mel model. Its mel is the paper's own, not that of the HiFi-GAN family.",
+    ),
+    CheckpointCard(
+        name="charactr/vocos-encodec-24khz",
+        licence="MIT",
+        origin="the authors of the paper",
+        notes="Decodes EnCodec 24 kHz codes at 1.5, 3, 6 or 12 kb/s; the codebooks are inside.",
+    ),
+    CheckpointCard(
+        name="BSC-LT/vocos-mel-22khz",
+        mel=LANGTECH_22KHZ,
+        licence="Apache-2.0",
+        origin="Barcelona Supercomputing Center, language technologies",
+        notes=_LANGTECH_NOTES,
+    ),
+    CheckpointCard(
+        name="BSC-LT/vocos-mel-22khz-cat",
+        mel=LANGTECH_22KHZ,
+        licence="Apache-2.0",
+        origin="Barcelona Supercomputing Center, language technologies",
+        notes=_LANGTECH_NOTES,
+    ),
+    CheckpointCard(
+        name="projecte-aina/alvocat-vocos-22khz",
+        origin="Projecte AINA",
+        notes="Related to BSC-LT/vocos-mel-22khz; nothing else of it has been verified: its own configuration decides.",
+    ),
+    CheckpointCard(
+        name="patriotyk/vocos-mel-hifigan-compat-44100khz",
+        licence="MIT",
+        origin="patriotyk",
+        notes=f"44.1 kHz speech in Ukrainian. {_LANGTECH_NOTES} Its own configuration says the bands.",
+    ),
+    CheckpointCard(
+        name="BSC-LT/wavenext-mel",
+        mel=LANGTECH_22KHZ,
+        licence="Apache-2.0",
+        origin="Barcelona Supercomputing Center, language technologies",
+        notes="WaveNeXt: two linear layers in place of the inverse FFT.",
+    ),
+    CheckpointCard(
+        name="wetdog/vocos-mel-24khz-onnx",
+        origin="wetdog",
+        refusal="it is an ONNX graph that ends before the inverse STFT; load 'charactr/vocos-mel-24khz' instead",
+    ),
+)
+
+
+def pick_card(name: str, cards: Mapping[str, CheckpointCard]) -> CheckpointCard | None:
+    """Returns the card of a repository, None if there is none. The hub ignores case, and so does this."""
+    return next((card for card in cards.values() if card.name.lower() == name.lower()), None)

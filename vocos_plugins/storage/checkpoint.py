@@ -1,0 +1,109 @@
+"""A checkpoint as data, and as a directory: ``config.yaml`` and ``model.safetensors``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import Tensor
+
+from ..config import VocosConfig
+from ..config.mapping import ConfigError
+from ..mel.convention import MelConvention
+from .reference_config import from_reference, is_reference
+from .safe_files import (
+    CONFIG_FILE,
+    LEGACY_WEIGHTS_FILE,
+    WEIGHTS_FILE,
+    CheckpointError,
+    read_weights,
+    read_yaml,
+    write_files,
+)
+from .weights import weights_to_save
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model as data: `vocos_plugins.Vocos.from_checkpoint` builds it.
+
+    Attributes:
+        config: the architecture and its features.
+        weights: tensors by the names of published checkpoints.
+        provenance: how the weights came to be (data, licence, steps).
+        source: the name that messages use for it.
+    """
+
+    config: VocosConfig
+    weights: Mapping[str, Tensor]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "the model"
+
+
+def write_checkpoint(checkpoint: Checkpoint, directory: str | Path, *, half: bool = False) -> None:
+    """Writes ``config.yaml`` and ``model.safetensors``, both or neither.
+
+    Args:
+        checkpoint: weights of any precision, on any device.
+        directory: made if it does not exist.
+        half: store the weights as float16, in half the space; they load as float32.
+
+    Raises:
+        CheckpointError: the directory cannot be written to (its files stay as they were), a weight is beyond float16,
+            or the provenance holds more than text, numbers, lists and mappings.
+    """
+    from safetensors.torch import save  # slow to import, and reading a model does not need it
+
+    config = {"format": FORMAT, **checkpoint.config.to_dict(), "provenance": dict(checkpoint.provenance)}
+    try:
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    except yaml.YAMLError as error:
+        raise CheckpointError(f"the provenance cannot be written as YAML: {error}") from error
+    contents = {
+        WEIGHTS_FILE: save(weights_to_save(checkpoint.weights, half=half), metadata={"format": "pt"}),
+        CONFIG_FILE: text.encode(),
+    }
+    write_files(Path(directory).expanduser(), contents)
+
+
+def read_directory(directory: Path) -> Checkpoint:
+    """Reads ``config.yaml`` and ``model.safetensors``, or else ``pytorch_model.bin``.
+
+    Raises:
+        CheckpointError: a file is missing, damaged or unsafe.
+    """
+    config, provenance = read_config(directory / CONFIG_FILE)
+    for name in (WEIGHTS_FILE, LEGACY_WEIGHTS_FILE):
+        if (directory / name).exists():
+            return Checkpoint(config, read_weights(directory / name), provenance, str(directory / name))
+    raise CheckpointError(f"{directory} has no weights: expected {WEIGHTS_FILE} or {LEGACY_WEIGHTS_FILE}")
+
+
+def read_config(path: Path, mel: MelConvention | None = None) -> tuple[VocosConfig, dict[str, Any]]:
+    """Reads configuration and provenance from a YAML file, ours or the reference package's.
+
+    Args:
+        path: of the file.
+        mel: overrides the mel that a file of the reference package describes.
+
+    Raises:
+        CheckpointError: the file cannot be read, or its values are invalid.
+    """
+    mapping = read_yaml(path)
+    try:
+        if is_reference(mapping):
+            return from_reference(mapping, mel), {}
+        if (version := mapping.get("format", FORMAT)) != FORMAT:
+            raise ConfigError(f"format {version!r} is not known to this version of vocos-plugins, only {FORMAT}")
+        provenance = mapping.get("provenance") or {}
+        if not isinstance(provenance, Mapping):
+            raise ConfigError(f"provenance: expected a mapping, got {provenance!r:.80}")
+        parts = {key: value for key, value in mapping.items() if key not in ("format", "provenance")}
+        return VocosConfig.from_dict(parts), dict(provenance)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from error

@@ -1,0 +1,81 @@
+"""Finds a checkpoint by name: a directory, one that ships with the package, or a repository on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .cards import CheckpointCard, pick_card
+from .checkpoint import Checkpoint, read_config, read_directory
+from .hub import HubOptions, download, is_repo_id
+from .safe_files import CONFIG_FILE, WEIGHTS_FILE, CheckpointError, read_weights
+
+BUNDLED = Path(__file__).parent / "checkpoints"
+
+# The published checkpoints that are known, by name. A function: finding plugins takes time, and only the hub needs it.
+Cards = Callable[[], Mapping[str, CheckpointCard]]
+
+
+def bundled_names() -> list[str]:
+    """Returns the names of the checkpoints that ship with the package."""
+    return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG_FILE}"))
+
+
+def local_directory(name_or_path: str | Path) -> Path:
+    """Returns the directory of a local checkpoint: an existing directory first, then a bundled name."""
+    path = Path(name_or_path).expanduser()
+    return BUNDLED / path if not path.is_dir() and str(name_or_path) in bundled_names() else path
+
+
+def load_checkpoint(name_or_path: str | Path, options: HubOptions, cards: Cards) -> Checkpoint:
+    """Loads the checkpoint of a name: an existing directory, else a bundled name, else a repository.
+
+    Args:
+        name_or_path: see above.
+        options: for the hub.
+        cards: returns the published checkpoints that are known.
+
+    Raises:
+        CheckpointError: nothing is there by that name, or a file is damaged or unsafe.
+    """
+    name, path = str(name_or_path), local_directory(name_or_path)
+    if path.is_dir():
+        return read_directory(path)
+    if path.exists():
+        raise CheckpointError(
+            f"{name} is a file; pass the directory that holds {CONFIG_FILE} and {WEIGHTS_FILE}. "
+            "`vocos convert` turns a training checkpoint into such a directory"
+        )
+    if not is_repo_id(name):
+        raise CheckpointError(_unknown(name, cards()))
+    return _load_from_hub(name, options, pick_card(name, cards()))
+
+
+def _load_from_hub(repo_id: str, options: HubOptions, card: CheckpointCard | None) -> Checkpoint:
+    if card is not None and card.refusal is not None:
+        raise CheckpointError(f"{repo_id} can't be loaded: {card.refusal}")
+    config_path, weights_path = download(repo_id, options, card)
+    config, provenance = read_config(config_path, None if card is None else card.mel)
+    provenance = provenance or _provenance(repo_id, options, card)
+    return Checkpoint(config, read_weights(weights_path), provenance, f"{repo_id}/{weights_path.name}")
+
+
+def _provenance(repo_id: str, options: HubOptions, card: CheckpointCard | None) -> dict[str, Any]:
+    revision = options.revision or (card.revision if card else None)
+    known = {"origin": repo_id, "revision": revision, "licence": card.licence if card else None}
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _unknown(name: str, cards: Mapping[str, CheckpointCard]) -> str:
+    bundled = bundled_names()
+    known = [*bundled, *(card.name for card in cards.values() if card.refusal is None)]
+    by_last_part = {other.rsplit("/", 1)[-1].lower(): other for other in known}
+    close = difflib.get_close_matches(name.rsplit("/", 1)[-1].lower(), by_last_part, n=4, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(repr(by_last_part[match]) for match in close)}?" if close else ""
+    return (
+        f"{name!r} is not a checkpoint.{hint} Expected a directory that holds {CONFIG_FILE} and {WEIGHTS_FILE}, "
+        f"a bundled name ({', '.join(bundled) or 'none in this installation'}), "
+        "or 'organisation/name' on the Hugging Face hub"
+    )

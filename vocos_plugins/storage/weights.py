@@ -1,0 +1,112 @@
+"""Fits stored tensors to a model, strictly: a key too many or too few is an error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from .safe_files import CheckpointError
+
+FILTERBANK = "feature_extractor.mel_spec.mel_scale.fb"
+# What the configuration determines: it may be absent, and must agree with the configuration where it is stored.
+DERIVED = (FILTERBANK, "feature_extractor.mel_spec.spectrogram.window", "head.istft.window")
+# Stored by the reference package, but no part of ours: EnCodec itself, and an inverse MDCT's tables.
+FOREIGN = ("feature_extractor.encodec.", "head.imdct.")
+# Weight norm's names in published checkpoints, and in torch today.
+WEIGHT_NORM = {".weight_g": ".parametrizations.weight.original0", ".weight_v": ".parametrizations.weight.original1"}
+# Relative to the largest value. Filterbanks of two conventions differ by far more, of two torch versions by far less.
+DERIVED_TOLERANCE = 1e-4
+MAX_NAMED = 5
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
+    """Copies stored tensors into ``model``, in the precision that the model has.
+
+    Args:
+        model: takes the tensors.
+        weights: by the names of published checkpoints.
+        source: what messages call the checkpoint.
+
+    Raises:
+        CheckpointError: names or shapes don't fit, a value is not finite, or a stored window or filterbank is of
+            another convention than the configuration's.
+    """
+    stored = {_rename(key, WEIGHT_NORM.items()): value for key, value in weights.items() if not key.startswith(FOREIGN)}
+    expected = model.state_dict()
+    _check_names(stored, expected, source)
+    for key in DERIVED:
+        if key in stored:
+            _check_derived(key, stored.pop(key), expected[key], source)
+    for key, value in stored.items():
+        if not bool(torch.isfinite(value).all()):
+            raise CheckpointError(f"{source}: {key} holds NaN or infinite values; training may have diverged")
+    model.load_state_dict(stored, strict=False)
+
+
+def weights_to_save(weights: Mapping[str, Tensor], *, half: bool) -> dict[str, Tensor]:
+    """Returns a state dict by the names of published checkpoints, on the CPU.
+
+    Args:
+        weights: a model's state dict.
+        half: as float16 and without what the configuration determines, for half the size.
+
+    Raises:
+        CheckpointError: a weight is too large for float16.
+    """
+    names = [(new, old) for old, new in WEIGHT_NORM.items()]
+    saved: dict[str, Tensor] = {}
+    for key, value in weights.items():
+        if half and key in DERIVED:
+            continue
+        tensor = value.detach().cpu()
+        if half and tensor.is_floating_point():
+            tensor = tensor.half()
+            if not bool(torch.isfinite(tensor).all()):
+                raise CheckpointError(f"{key} has values that float16 can't hold; save without half=True")
+        saved[_rename(key, names)] = tensor.clone(memory_format=torch.contiguous_format)
+    return saved
+
+
+def _rename(key: str, names: Iterable[tuple[str, str]]) -> str:
+    for old, new in names:
+        if key.endswith(old):
+            return key.removesuffix(old) + new
+    return key
+
+
+def _check_names(stored: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str) -> None:
+    problems = []
+    if missing := [key for key in expected if key not in stored and key not in DERIVED]:
+        problems.append(f"{_name(missing)} missing")
+    if unexpected := [key for key in stored if key not in expected]:
+        problems.append(f"{_name(unexpected)} unexpected")
+    if misshapen := [key for key in stored if key in expected and stored[key].shape != expected[key].shape]:
+        shown = _name(misshapen, lambda key: f"{key} {tuple(stored[key].shape)} for {tuple(expected[key].shape)}")
+        problems.append(f"{shown} of another shape")
+    if problems:
+        raise CheckpointError(f"{source}: the weights don't fit the configuration: {'; '.join(problems)}")
+
+
+def _name(keys: list[str], describe: Callable[[str], str] = str) -> str:
+    more = f" and {len(keys) - MAX_NAMED} more" if len(keys) > MAX_NAMED else ""
+    noun = "key" if len(keys) == 1 else "keys"
+    return f"{len(keys)} {noun} ({', '.join(map(describe, keys[:MAX_NAMED]))}{more})"
+
+
+def _check_derived(key: str, stored: Tensor, expected: Tensor, source: str) -> None:
+    tolerance = DERIVED_TOLERANCE
+    if stored.dtype in (torch.float16, torch.bfloat16):
+        tolerance = torch.finfo(stored.dtype).eps
+    expected = expected.cpu().double()
+    difference = float((stored.double() - expected).abs().max() / expected.abs().max())
+    if math.isfinite(difference) and difference <= tolerance:
+        return
+    what = "filterbank is of another mel convention" if key == FILTERBANK else "window is another"
+    raise CheckpointError(
+        f"{source}: the stored {what} than the configuration (or the checkpoint's card) says: {key} differs by "
+        f"{difference:.2g} of its largest value. With these settings the model would be fed the wrong mel: "
+        "compare sample_rate, n_fft, f_min, f_max, mel_scale and norm with the code that trained it"
+    )
