@@ -32,7 +32,7 @@ PRELUDE = """
 import json, sys, torch
 sys.modules.update(dict.fromkeys(("vocos", "torchaudio", "encodec")))
 from vocos_plugins import Vocos
-from vocos_plugins.storage.find import CheckpointError
+from vocos_plugins.storage.safe_files import CheckpointError
 assert "huggingface_hub" not in sys.modules
 
 def attempt(name, **options):
