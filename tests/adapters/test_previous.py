@@ -1,4 +1,7 @@
-"""Exports that the version before the folders moved wrote (tests/golden/make_golden.py), by each toolkit's own loader."""
+"""Exports that the version before the folders moved wrote, by each toolkit's own loader.
+
+tests/golden/make_golden.py wrote them; tests/golden/test_previous.py is about the files that need no toolkit.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 PREVIOUS = Path(__file__).parents[1] / "golden" / "previous"
-# As in tests/golden/test_previous.py: relative to the audio's peak, float32 rounding on another processor.
+# Relative to the audio's peak: a few times the float32 rounding, for the reason in tests/golden/test_previous.py.
 SAME_AUDIO = 1e-5
 # Starts as a Python in whose site-packages `vocos enable coqui` has written its file, and asks Coqui TTS for the model.
 ENABLED = """
@@ -28,6 +31,17 @@ config = load_config("coqui/config.json")
 model = setup_model(config)
 model.load_checkpoint(config, "coqui/model.safetensors", eval=True)
 save_file({"audio": model.inference(load_file("expected.safetensors")["mel"])[:, 0].contiguous()}, "audio")
+"""
+# In place of the recipe's 13 million parameters, and of discriminators that have more.
+SMALL = """
+data_folder: {folder}
+output_folder: {folder}
+dim: 8
+intermediate_dim: 16
+num_layers: 1
+discriminators:
+  period_channels: (2, 4)
+  resolution_channels: 2
 """
 
 
@@ -104,10 +118,7 @@ def test_a_recipe_of_speechbrain(tmp_path) -> None:
     """A user's copy of hparams/vocos.yaml is built by HyperPyYAML, here with small parts."""
     from hyperpyyaml import load_hyperpyyaml
 
-    overrides = {
-        **{"data_folder": str(tmp_path), "output_folder": str(tmp_path), "dim": 8, "intermediate_dim": 16},
-        **{"num_layers": 1, "discriminators": {"period_channels": "(2, 4)", "resolution_channels": 2}},
-    }
+    overrides = SMALL.format(folder=tmp_path)
     with (PREVIOUS / "recipes" / "speechbrain" / "hparams" / "vocos.yaml").open() as file, torch.random.fork_rng():
         hparams = load_hyperpyyaml(file, overrides)
     assert hparams["generator"](torch.zeros(1, 80, 10)).shape == (1, 1, 2560)

@@ -24,8 +24,8 @@ from safetensors.torch import load_file
 from vocos_plugins import Vocos
 
 PREVIOUS = Path(__file__).parent / "previous"
-# Relative to the audio's peak: the files' model computes in float32 what it does in float64 but for 1e-6 of it, and sums in
-# another order on another processor.
+# Relative to the audio's peak. With the files' model, float32 is 1e-6 away from float64; another order of the sums, on
+# another processor or in another version of torch, may take it a few times as far.
 SAME_AUDIO = 1e-5
 # The dotted names by which each file asks for our code. None may be renamed while users have such files.
 NAMES = {
