@@ -17,7 +17,7 @@ from torch import Tensor
 from vocos_plugins import Vocos
 from vocos_plugins.evaluation.measures import MEASURES
 from vocos_plugins.inference.backend import Backend, fingerprint
-from vocos_plugins.storage.audio import read_blocks
+from vocos_plugins.storage.audio import read_mono
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 PRECISIONS = ("float32", "bfloat16", "int8")
@@ -26,7 +26,7 @@ PESQ = next(measure for measure in MEASURES if measure.name == "pesq")
 
 def recordings(folder: Path, sample_rate: int) -> list[Tensor]:
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return [torch.cat([block.mean(dim=0) for block in read_blocks(path, sample_rate)])[None] for path in files]
+    return [read_mono(path, sample_rate) for path in files]
 
 
 def score(vocos: Vocos, recording: Tensor, heard: Tensor) -> float:

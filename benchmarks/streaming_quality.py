@@ -20,7 +20,7 @@ from torch import Tensor
 from vocos_plugins import MelSpectrogram, Vocos
 from vocos_plugins.evaluation.measures import choose
 from vocos_plugins.mel.speech import CLIP_FOLDER
-from vocos_plugins.storage.audio import read_blocks
+from vocos_plugins.storage.audio import read_mono
 
 LOOK_AHEADS = [0, 1, 2, 4, 8, 12, 16]
 MEASURES = ("pesq", "mr-stft")
@@ -32,7 +32,7 @@ def recordings(folder: Path, n_clips: int | None, sample_rate: int) -> list[Tens
     paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
     n_clips = min(n_clips or len(paths), len(paths))
     chosen = [paths[number * len(paths) // n_clips] for number in range(n_clips)]
-    return [torch.cat(list(read_blocks(path, sample_rate)), dim=1).mean(dim=0, keepdim=True) for path in chosen]
+    return [read_mono(path, sample_rate) for path in chosen]
 
 
 def decode(vocos: Vocos, mel: Tensor, look_ahead: int, chunk: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Reading and writing audio: what is wrong with a file is said, and nothing is left half-written."""
+"""Reading and writing audio files: errors say what is wrong, and no file is left half-written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import soundfile
 import torch
 
-from vocos_plugins.storage.audio import BLOCK_S, AudioWriter, read_blocks
+from vocos_plugins.storage.audio import BLOCK_S, AudioWriter, read_blocks, read_mono
 
 RATE = 16000
 QUANTUM = 1 / 32768  # of 16-bit files
@@ -32,7 +32,7 @@ def read(path: Path, rate: int = RATE) -> torch.Tensor:
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "aiff", "w64"])
 def test_formats_of_libsndfile_are_read(tmp_path: Path, suffix: str) -> None:
-    """Any container, with its samples in place."""
+    """Samples in any container are read in place."""
     path = tmp_path / f"a.{suffix}"
     soundfile.write(path, tone(RATE), RATE)
     audio = read(path)
@@ -55,7 +55,7 @@ def test_any_rate_is_resampled_across_blocks(tmp_path: Path, rate: int) -> None:
 
 
 def test_channels_are_kept(tmp_path: Path) -> None:
-    """Stereo comes as two rows, in order."""
+    """A stereo file is read as two rows, in order."""
     soundfile.write(tmp_path / "a.wav", tone(RATE, channels=2), RATE)
     audio = read(tmp_path / "a.wav", 22050)
     assert audio.shape[0] == 2
@@ -63,7 +63,7 @@ def test_channels_are_kept(tmp_path: Path) -> None:
 
 
 def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
-    """What is wrong with each, and what the message has to say."""
+    """Bad files by name, each with its content and a pattern of its error message."""
     soundfile.write(folder / "ok.wav", tone(RATE), RATE)
     soundfile.write(folder / "ok.flac", tone(RATE), RATE)
     soundfile.write(folder / "none.wav", tone(0), RATE)
@@ -86,7 +86,7 @@ def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
     "name", ["empty.wav", "text.wav", "header.wav", "cut.wav", "cut.flac", "zero-length.wav", "nan.wav"]
 )
 def test_bad_files_are_refused_with_their_reason(tmp_path: Path, name: str) -> None:
-    """Each kind of damage gets its own words."""
+    """Each kind of damage has its own message."""
     content, expected = bad_files(tmp_path)[name]
     path = tmp_path / "bad" / name
     path.parent.mkdir()
@@ -96,7 +96,7 @@ def test_bad_files_are_refused_with_their_reason(tmp_path: Path, name: str) -> N
 
 
 def test_a_wav_from_a_pipe_is_read(tmp_path: Path) -> None:
-    """Its header doesn't know the length; that is no truncation."""
+    """A WAV file from a pipe, whose header lacks the length, is not taken for truncated."""
     soundfile.write(tmp_path / "a.wav", tone(RATE), RATE)
     content = bytearray((tmp_path / "a.wav").read_bytes())
     content[4:8] = b"\xff\xff\xff\xff"
@@ -105,14 +105,14 @@ def test_a_wav_from_a_pipe_is_read(tmp_path: Path) -> None:
 
 
 def test_missing_file_is_the_system_s_error(tmp_path: Path) -> None:
-    """With the file's name in it."""
+    """The system's error names the missing file."""
     with pytest.raises(FileNotFoundError, match=r"nowhere\.wav"):
         read(tmp_path / "nowhere.wav")
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
 def test_writes_in_blocks(tmp_path: Path, suffix: str) -> None:
-    """Blocks are joined, folders made, and no temporary file stays."""
+    """Blocks are joined, folders are created, and no temporary file remains."""
     path = tmp_path / "deep" / "er" / f"a.{suffix}"
     audio = torch.from_numpy(tone(RATE, channels=2).T.copy())
     with AudioWriter(path, RATE) as writer:
@@ -126,14 +126,14 @@ def test_writes_in_blocks(tmp_path: Path, suffix: str) -> None:
 
 
 def test_loud_samples_are_clipped(tmp_path: Path) -> None:
-    """They would wrap around otherwise."""
+    """Loud samples are clipped; they would wrap around otherwise."""
     with AudioWriter(tmp_path / "a.wav", RATE) as writer:
         writer.write(torch.tensor([[2.0, -2.0, 0.0]]))
     assert soundfile.read(tmp_path / "a.wav")[0].tolist() == pytest.approx([1, -1, 0], abs=2 * QUANTUM)
 
 
 def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
-    """Half of a new file never replaces a good old one."""
+    """A failed write leaves the old file as it was."""
     path = tmp_path / "a.wav"
     path.write_bytes(b"precious")
 
@@ -149,7 +149,7 @@ def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
 
 
 def test_unknown_suffix_is_refused(tmp_path: Path) -> None:
-    """With the ones that are known."""
+    """The error lists the known suffixes."""
     with pytest.raises(ValueError, match=r"\.xyz; use \.wav, \.flac or \.ogg"):
         AudioWriter(tmp_path / "a.xyz", RATE)
 
@@ -179,7 +179,7 @@ except OSError as error:
 
 
 def test_blocks_bound_what_is_held(tmp_path: Path) -> None:
-    """Reading yields pieces of a block, never the file."""
+    """Reading yields blocks, never the whole file."""
     soundfile.write(tmp_path / "a.wav", tone(RATE * 35), RATE)
     sizes = [block.shape[1] for block in itertools.islice(read_blocks(tmp_path / "a.wav", RATE), 10)]
     assert max(sizes) <= BLOCK_S * RATE
@@ -192,7 +192,7 @@ def test_blocks_bound_what_is_held(tmp_path: Path) -> None:
         (0.0, None, (0, 48000)),
         (0.5, None, (8000, 48000)),
         (0.5, 0.25, (8000, 12000)),
-        (0.0, 2.96, (0, 48000)),  # rounded, or roughly told
+        (0.0, 2.96, (0, 48000)),  # rounded, or approximate
         (0.0, 3.04, (0, 48000)),
         (1.0, 2.04, (16000, 48000)),
         (1.0, 1.97, (16000, 47520)),
@@ -200,7 +200,7 @@ def test_blocks_bound_what_is_held(tmp_path: Path) -> None:
     ],
 )
 def test_parts_are_read(tmp_path: Path, start_s, duration_s, expected) -> None:
-    """To the sample, in blocks, from a file or from what it holds."""
+    """Parts are exact to the sample, read from a file or from its content."""
     soundfile.write(tmp_path / "a.wav", tone(3 * RATE), RATE, "FLOAT")
     for source in (tmp_path / "a.wav", (tmp_path / "a.wav").read_bytes()):
         blocks = list(read_blocks(source, RATE, start_s=start_s, duration_s=duration_s))
@@ -208,7 +208,7 @@ def test_parts_are_read(tmp_path: Path, start_s, duration_s, expected) -> None:
 
 
 def test_a_part_of_whole_blocks(tmp_path: Path) -> None:
-    """Ends where it should."""
+    """A part of exactly two blocks has the right length."""
     n_samples = 3 * round(BLOCK_S) * RATE
     soundfile.write(tmp_path / "a.wav", tone(n_samples), RATE)
     blocks = list(read_blocks(tmp_path / "a.wav", RATE, start_s=1.0, duration_s=2 * BLOCK_S))
@@ -216,8 +216,24 @@ def test_a_part_of_whole_blocks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("start_s", "duration_s"), [(3.0, None), (-0.5, 1.0), (1.0, 2.5), (1.0, 0.0), (0.0, 4.0)])
-def test_a_part_that_is_not_there(tmp_path: Path, start_s, duration_s) -> None:
-    """Says what was asked for, and how long the file is."""
+def test_a_part_outside_the_file(tmp_path: Path, start_s, duration_s) -> None:
+    """The error names the part and the file's length."""
     soundfile.write(tmp_path / "a.wav", tone(3 * RATE), RATE)
-    with pytest.raises(ValueError, match=r"asked for; it is 3\.000 s long"):
+    with pytest.raises(ValueError, match=rf" starts at {start_s:g} s: it is 3\.000 s long"):
         list(read_blocks(tmp_path / "a.wav", RATE, start_s=start_s, duration_s=duration_s))
+
+
+def test_mono_is_the_mean_of_the_channels(tmp_path: Path) -> None:
+    """Mono audio is the mean of the channels, resampled and in one piece."""
+    soundfile.write(tmp_path / "a.wav", tone(25 * RATE, channels=2), RATE, "FLOAT")
+    mono = read_mono(tmp_path / "a.wav", RATE // 2)
+    expected = read(tmp_path / "a.wav", RATE // 2).mean(dim=0)
+    assert mono.shape == (1, 25 * RATE // 2)
+    torch.testing.assert_close(mono[0], expected)
+
+
+def test_mono_of_too_short_a_file_is_refused(tmp_path: Path) -> None:
+    """One sample at 48 kHz is no sample at 8 kHz."""
+    soundfile.write(tmp_path / "a.wav", tone(1), 48000)
+    with pytest.raises(ValueError, match="too short: it holds no sample at 8000 Hz"):
+        read_mono(tmp_path / "a.wav", 8000)

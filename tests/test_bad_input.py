@@ -1,4 +1,4 @@
-"""What `decode` and copy-synthesis refuse, and what they promise for everything else."""
+"""The input that `decode` and copy-synthesis refuse, and their guarantees for all other input."""
 
 import math
 
@@ -39,14 +39,14 @@ BAD_AUDIO = {
 
 @pytest.mark.parametrize(("build", "error", "message"), BAD_FEATURES.values(), ids=BAD_FEATURES.keys())
 def test_features_refused(build, error, message, make_model):
-    """Each error names what was given and what is expected, and a likely remedy."""
+    """Each error names the value, what was expected and a likely fix."""
     with pytest.raises(error, match=message):
         make_model().decode(build())
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf], ids=str)
 def test_not_finite_features_are_located(value, make_model, noise):
-    """The first bad value is named by row, band and frame, with how many there are."""
+    """The error counts the bad values and names the first one's row, band and frame."""
     features = noise(2, 12, 5)
     features[1, 7, 3] = features[1, 8, 2] = value
     with pytest.raises(
@@ -57,21 +57,21 @@ def test_not_finite_features_are_located(value, make_model, noise):
 
 @pytest.mark.parametrize(("build", "error", "message"), BAD_AUDIO.values(), ids=BAD_AUDIO.keys())
 def test_audio_refused(build, error, message, make_model):
-    """Copy-synthesis refuses the same way."""
+    """Copy-synthesis refuses invalid audio with such errors too."""
     with pytest.raises(error, match=message):
         make_model()(build())
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
 def test_input_precision_is_converted(dtype, make_model, noise):
-    """Features and audio of any floating type are taken; the model's precision decides the output's."""
+    """Features and audio may have any floating-point type; the output has the model's precision."""
     model = make_model()
     assert model.decode(noise(1, 12, 9).to(dtype)).dtype == torch.float32
     assert model(0.1 * noise(1, 400).to(dtype)).dtype == torch.float32
 
 
 def test_input_is_not_changed(make_model, noise):
-    """Neither features nor lengths are edited, and layouts other than contiguous give the same audio."""
+    """Features and lengths are not modified, and other memory layouts decode to the same audio."""
     model, features, lengths = make_model(), noise(2, 12, 9), torch.tensor([9, 4])
     kept, kept_lengths = features.clone(), lengths.clone()
     expected = model.decode(features, lengths=lengths)
@@ -84,7 +84,7 @@ def test_input_is_not_changed(make_model, noise):
 @pytest.mark.parametrize("value", [1e9, -1e9, 1e15], ids=str)
 @pytest.mark.parametrize("head", ["istft", "imdct-symexp", "imdct-cos", "wavenext"])
 def test_absurd_levels_stay_finite(value, head, make_model):
-    """A mel of absurd levels is noise in the worst case, never NaN."""
+    """A mel of absurd levels decodes to noise in the worst case, never to NaN."""
     audio = make_model("mel", "convnext", head, "same").decode(torch.full((1, 12, 9), value))
     assert torch.isfinite(audio).all()
 
@@ -98,7 +98,7 @@ def test_absurd_levels_stay_finite(value, head, make_model):
     framing=st.sampled_from(["center", "same"]),
 )
 def test_any_shape_has_the_promised_length(make_model, noise, batch, n_frames, head, backbone, framing):
-    """``(T - 1) * hop`` samples for centred frames, ``T * hop`` for ``same``, all finite float32."""
+    """Audio has ``(T - 1) * hop`` samples for centred frames, ``T * hop`` for ``same``, all finite float32."""
     framing = "same" if head == "wavenext" else framing
     model = make_model("mel", backbone, head, framing)
     audio = model.decode(noise(batch, 12, n_frames))
@@ -111,14 +111,14 @@ def test_any_shape_has_the_promised_length(make_model, noise, batch, n_frames, h
 @settings(max_examples=25, deadline=None)
 @given(n_samples=st.integers(33, 400), framing=st.sampled_from(["center", "same"]))
 def test_any_audio_is_rounded_down_to_frames(make_model, noise, n_samples, framing):
-    """Copy-synthesis of any length gives that length rounded down to whole frames."""
+    """Copy-synthesis returns the audio's length rounded down to whole frames."""
     audio = make_model("mel", "convnext", "istft", framing)(noise(1, n_samples))
     assert audio.shape == (1, n_samples // 16 * 16)
 
 
 @pytest.mark.parametrize("parts", [("mel",), ("encodec", "adanorm", "istft", "same")], ids=["mel", "encodec"])
 def test_properties_of_the_interface(parts, make_model):
-    """Toolkits read the rate and hop of a model from it; the mel is None where codes go in."""
+    """A model has a sample rate, a hop length and a mel, which is None if it takes codes."""
     model = make_model(*parts)
     assert (model.sample_rate, model.hop_length) == (16000, 16)
     assert (model.mel is None) == (parts[0] == "encodec")
@@ -130,7 +130,7 @@ def test_properties_of_the_interface(parts, make_model):
     ids=["float32", "float64", "half"],
 )
 def test_features_too_large_to_compute_with_are_refused(dtype, value, limit, make_model):
-    """A layer norm of them, or the conversion to half precision, would give NaN for audio."""
+    """Features too large for a layer norm, or for half precision, would decode to NaN: they are refused."""
     features = torch.zeros(1, 12, 5, dtype=torch.float64)
     features[0, 2, 4] = value
     features = features.float() if value < 1e38 else features
@@ -139,6 +139,6 @@ def test_features_too_large_to_compute_with_are_refused(dtype, value, limit, mak
 
 
 def test_an_array_is_no_tensor(make_model):
-    """NumPy's go through torch.as_tensor; the error says so."""
+    """A NumPy array is refused; the error names torch.as_tensor."""
     with pytest.raises(TypeError, match=r"got ndarray; try torch\.as_tensor\(mel\)"):
         make_model().decode(torch.zeros(1, 12, 5).numpy())

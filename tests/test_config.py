@@ -1,4 +1,4 @@
-"""The configuration's YAML form: what round-trips and what is refused, by name."""
+"""The YAML form of configurations: round trips, and what is refused."""
 
 import dataclasses
 
@@ -56,7 +56,7 @@ CONFIGS = {
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_round_trip(config):
-    """The YAML form, written and read by a plain YAML parser, gives an equal configuration and the same name."""
+    """Written and read by a plain YAML parser, the YAML form returns an equal configuration."""
     text = yaml.safe_dump(config.to_dict())
     again = VocosConfig.from_dict(yaml.safe_load(text))
     assert again == config
@@ -64,7 +64,7 @@ def test_round_trip(config):
 
 
 def test_round_trip_covers_every_kind():
-    """Each kind in the closed tables stands in one of the configurations above."""
+    """Each kind in the closed tables occurs in one of the configurations above."""
     parts = [part for config in CONFIGS.values() for part in (config.features, config.backbone, config.head)]
     parts += [part.normalization for part in parts if isinstance(part, MelConvention)]
     for table in (FEATURES, BACKBONES, HEADS, NORMALIZATIONS):
@@ -99,12 +99,12 @@ def test_defaults_may_be_left_out():
 
 
 def test_whole_numbers_are_fine_for_floats():
-    """YAML writes 8000.0 and 8000 alike for a person: a whole number is taken where a fraction may stand."""
+    """An integer is accepted where a float is expected: people write 8000 for 8000.0."""
     mapping = PLAIN.to_dict()
     mapping["features"]["f_max"] = 8000
-    found = VocosConfig.from_dict(mapping).features.f_max
-    assert found == 8000.0
-    assert type(found) is float
+    f_max = VocosConfig.from_dict(mapping).features.f_max
+    assert f_max == 8000.0
+    assert type(f_max) is float
 
 
 REMOVED = object()
@@ -114,7 +114,7 @@ REMOVED = object()
     ("path", "value", "message"),
     [
         ("head.hop_lenght", 16, r"head: unknown key 'hop_lenght'; did you mean 'hop_length'\?"),
-        ("head.zzz", 1, "head: unknown key 'zzz'; known are amplitude_prior, contrast, framing"),
+        ("head.zzz", 1, "head: unknown key 'zzz'; expected one of amplitude_prior, contrast, framing"),
         ("head.contrast", 0.1, "contrast must be between 0.5 and 2, got 0.1"),
         ("haed", {}, r"unknown key 'haed'; did you mean 'head'\?"),
         ("head", REMOVED, "the configuration: missing head"),
@@ -130,20 +130,20 @@ REMOVED = object()
         ("features.f_max", "top", "features.f_max: expected float or null, got 'top'"),
         ("features.f_max", 9000.0, "features: expected 0 <= f_min < f_max <= 8000"),
         ("features.name", 3, "features.name: expected str, got 3"),
-        ("features.normalization", {"kind": "minmax"}, "unknown kind 'minmax'; known are level, mean-std"),
+        ("features.normalization", {"kind": "minmax"}, "unknown kind 'minmax'; expected one of level, mean-std"),
         ("features.normalization", {"kind": "level", "ref": 1}, r"unknown key 'ref'"),
         ("features.normalization", 3, "features.normalization: expected .* got 3"),
-        ("features.kind", "melspec", "features: unknown kind 'melspec'; known are mel, encodec"),
+        ("features.kind", "melspec", "features: unknown kind 'melspec'; expected one of mel, encodec"),
         ("features.kind", ["mel"], r"features: unknown kind \['mel'\]"),
         ("features.kind", REMOVED, r"features: expected a mapping with a key 'kind' \(mel, encodec\)"),
         ("backbone", "convnext", "backbone: expected a mapping with a key 'kind'"),
-        ("backbone.kind", "os.system", "backbone: unknown kind 'os.system'; known are convnext, resnet"),
+        ("backbone.kind", "os.system", "backbone: unknown kind 'os.system'; expected one of convnext, resnet"),
         ("head.framing", ["same"], "head.framing: expected 'center' or 'same'"),
     ],
     ids=lambda value: value if isinstance(value, str) and "." in value and " " not in value else "",
 )
 def test_refused(path, value, message):
-    """Each error says where it is, what was found and what was expected."""
+    """Each error says where it occurred, what was found and what was expected."""
     mapping = PLAIN.to_dict()
     *parents, key = path.split(".")
     part = mapping
@@ -159,7 +159,7 @@ def test_refused(path, value, message):
 
 @pytest.mark.parametrize("document", [None, [], "text", 3], ids=str)
 def test_refused_documents(document):
-    """A YAML file that holds no mapping is refused as such."""
+    """A YAML file that holds no mapping is refused."""
     with pytest.raises(ConfigError, match="the configuration: expected a mapping, got"):
         VocosConfig.from_dict(document)
 
@@ -175,20 +175,23 @@ def test_bandwidths_of_a_wrong_type():
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"head": ISTFT(n_fft=64, hop_length=32)}, "head makes 32 samples a frame, the features have hop_length=16"),
-        ({"head": IMDCTCos(frame_length=64)}, "head makes 32 samples a frame, the features have hop_length=16"),
-        ({"head": ISTFT(n_fft=64, hop_length=16, framing="same")}, "head's framing is 'same', the mel's 'center'"),
-        ({"head": WaveNeXt(n_fft=64, hop_length=16)}, "head's framing is 'same', the mel's 'center'"),
+        ({"head": ISTFT(n_fft=64, hop_length=32)}, "head produces 32 samples per frame, but features.hop_length is 16"),
+        ({"head": IMDCTCos(frame_length=64)}, "head produces 32 samples per frame, but features.hop_length is 16"),
+        (
+            {"head": ISTFT(n_fft=64, hop_length=16, framing="same")},
+            "head's framing is 'same', but features.framing is 'center'",
+        ),
+        ({"head": WaveNeXt(n_fft=64, hop_length=16)}, "head's framing is 'same', but features.framing is 'center'"),
         (
             {"head": ISTFT(n_fft=128, hop_length=16, amplitude_prior=True)},
-            "the head has n_fft=128, the mel n_fft=64, win_length=64, window=hann",
+            "the head has n_fft=128, but the mel has n_fft=64, win_length=64, window=hann",
         ),
         (
             {
                 "head": ISTFT(n_fft=64, hop_length=16, amplitude_prior=True),
                 "features": dataclasses.replace(MEL, win_length=32),
             },
-            "the mel n_fft=64, win_length=32",
+            "the mel has n_fft=64, win_length=32",
         ),
         (
             {
@@ -220,7 +223,7 @@ def test_parts_that_do_not_fit(parts, message):
 
 
 def test_config_error_is_a_value_error():
-    """Whoever catches ValueError catches a bad configuration."""
+    """Code that catches ValueError also catches a bad configuration."""
     assert issubclass(ConfigError, ValueError)
 
 
@@ -236,12 +239,12 @@ def test_config_error_is_a_value_error():
         (lambda: ConvNeXt(dim=0, intermediate_dim=32, num_layers=2), "dim must be at least 1, got 0"),
         (lambda: ConvNeXt(dim=16, intermediate_dim=32, num_layers=0), "num_layers must be at least 1, got 0"),
         (lambda: ResNet(dim=16, num_blocks=0), "num_blocks must be at least 1, got 0"),
-        (lambda: EncodecCodes(n_codebooks=8), r"need \[2, 4, 8, 16\] codebooks, n_codebooks is 8"),
+        (lambda: EncodecCodes(n_codebooks=8), r"need \[2, 4, 8, 16\] codebooks, but n_codebooks is 8"),
         (lambda: EncodecCodes(bandwidths=()), "bandwidths"),
     ],
 )
 def test_impossible_sizes_are_refused(build, message):
-    """What no model can be built of is refused where it is written, with the value."""
+    """Sizes that no model can have are refused by the part they belong to, with the value."""
     with pytest.raises(ValueError, match=message):
         build()
 
@@ -250,7 +253,7 @@ def test_too_few_embeddings_for_the_bandwidths_are_refused():
     """Every bandwidth of the features needs its own scale and shift; more of them do no harm."""
     head = ISTFT(n_fft=1280, hop_length=320, framing="same")
     conditioned = dataclasses.replace(CONVNEXT, adanorm_num_embeddings=2)
-    with pytest.raises(ConfigError, match="adanorm_num_embeddings is 2, the features have 4 bandwidths"):
+    with pytest.raises(ConfigError, match="adanorm_num_embeddings is 2, but the features have 4 bandwidths"):
         VocosConfig(features=EncodecCodes(), backbone=conditioned, head=head)
     two = EncodecCodes(bandwidths=(6.0,))
     assert VocosConfig(features=two, backbone=conditioned, head=head).n_bandwidths == 1

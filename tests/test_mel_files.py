@@ -17,7 +17,7 @@ MEL = torch.arange(24, dtype=torch.float32).reshape(4, 6)
 
 
 class Malice:
-    """Unpickling it would make a folder."""
+    """An object whose unpickling creates a folder."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
@@ -28,8 +28,8 @@ class Malice:
 
 @pytest.mark.parametrize("shape", [(4, 6), (1, 4, 6)])
 @pytest.mark.parametrize("kind", ["npy", "pt", "pt-dict", "safetensors", "safetensors-two"])
-def test_every_format_gives_a_batch_of_one(tmp_path: Path, kind: str, shape: tuple[int, ...]) -> None:
-    """Two dimensions or three, alone or by the name ``mel`` among others."""
+def test_every_format_is_read_as_a_batch_of_one(tmp_path: Path, kind: str, shape: tuple[int, ...]) -> None:
+    """A mel may have two dimensions or three, and be alone or called ``mel`` among other tensors."""
     mel = MEL.reshape(shape)
     path = tmp_path / f"a.{kind.split('-', maxsplit=1)[0]}"
     if kind == "npy":
@@ -54,7 +54,7 @@ def test_every_format_gives_a_batch_of_one(tmp_path: Path, kind: str, shape: tup
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
-    """As a ValueError that says what is wrong."""
+    """A damaged file is a ValueError that says what is wrong."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=expected):
         read_mel(tmp_path / name)
@@ -70,15 +70,15 @@ def test_damaged_files_are_refused(tmp_path: Path, name: str, content: bytes, ex
         (np.zeros((4, 6), complex), "floating-point numbers"),
     ],
 )
-def test_what_is_no_mel_is_refused(tmp_path: Path, array: np.ndarray, expected: str) -> None:
-    """With the shape or type that was found."""
+def test_arrays_that_are_no_mel_are_refused(tmp_path: Path, array: np.ndarray, expected: str) -> None:
+    """The error names the array's shape or type."""
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(ValueError, match=expected):
         read_mel(tmp_path / "a.npy")
 
 
 def test_two_tensors_without_a_mel_are_refused(tmp_path: Path) -> None:
-    """By the names that were found; there is no guessing."""
+    """The error lists the tensors' names; there is no guessing."""
     torch.save({"x": MEL, "y": MEL}, tmp_path / "a.pt")
     with pytest.raises(ValueError, match="found x, y"):
         read_mel(tmp_path / "a.pt")
@@ -86,7 +86,7 @@ def test_two_tensors_without_a_mel_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.pt", "a.npy"])
 def test_nothing_in_a_file_is_run(tmp_path: Path, name: str) -> None:
-    """A pickle that would run code is refused and has not run."""
+    """A pickle that would run code is refused, and the code has not run."""
     marker = tmp_path / "ran"
     if name == "a.npy":
         np.save(tmp_path / name, np.array([Malice(marker)], dtype=object), allow_pickle=True)

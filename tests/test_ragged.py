@@ -162,7 +162,7 @@ def test_masked_istft_inverts_each_row(framing, noise):
 @pytest.mark.parametrize(
     ("lengths", "message"),
     [
-        ([5, 5], r"3 whole numbers of frames, got torch.int64 of shape \(2,\)"),
+        ([5, 5], r"3 integers, got torch.int64 of shape \(2,\)"),
         ([5.0, 5.0, 5.0], "got torch.float32"),
         ([True, True, True], "got torch.bool"),
         ([[5], [5], [5]], r"shape \(3, 1\)"),

@@ -1,4 +1,4 @@
-"""Audio at another rate, as long as was promised."""
+"""Resampling to an exact length."""
 
 import numpy as np
 import pytest
@@ -9,19 +9,19 @@ from vocos_plugins.inference.resampling import resample
 
 
 @pytest.mark.parametrize("n_samples", [1500, 1600, 1700])
-def test_is_soxr_s_cut_or_filled_up(noise, n_samples):
-    """Each row by itself; what is missing at the end is silence."""
+def test_is_soxr_s_result_cut_or_padded(noise, n_samples):
+    """Each row is resampled separately; missing samples at the end are zeros."""
     audio = noise(2, 800)
-    found = resample(audio, 8000, 16000, n_samples)
-    assert found.shape == (2, n_samples)
+    resampled = resample(audio, 8000, 16000, n_samples)
+    assert resampled.shape == (2, n_samples)
     for row in range(2):
-        own = torch.from_numpy(soxr.resample(audio[row].numpy(), 8000, 16000))[:n_samples]
-        torch.testing.assert_close(found[row, : len(own)], own, rtol=0, atol=0)
-        assert not found[row, len(own) :].any()
+        expected = torch.from_numpy(soxr.resample(audio[row].numpy(), 8000, 16000))[:n_samples]
+        torch.testing.assert_close(resampled[row, : len(expected)], expected, rtol=0, atol=0)
+        assert not resampled[row, len(expected) :].any()
 
 
 def test_the_same_rate_is_only_cut(noise):
-    """Sample for sample."""
+    """At the same rate the samples are unchanged."""
     audio = noise(1, 100)
     assert torch.equal(resample(audio, 8000, 8000, 90), audio[:, :90])
 

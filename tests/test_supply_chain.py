@@ -1,4 +1,4 @@
-"""What docs/supply-chain.md promises of the code: no pickle is run, no server is asked but where it says so."""
+"""The promises of docs/supply-chain.md: no pickle is run, and no server is contacted except where it says so."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ FORBIDDEN_CALLS = {
     *("pickle.load", "pickle.loads", "torch.jit.load", "yaml.unsafe_load", "yaml.full_load"),
 }
 UNPACKING = ("extract", "extractall", "unpack_archive")
-SERVER = "vocos_plugins/studio/server.py"  # listens; tests/studio/test_server.py holds that it connects to nothing
+SERVER = "vocos_plugins/studio/server.py"  # listens; tests/studio/test_server.py checks that it connects to nothing
 NETWORK = {"urllib.request", "requests", "http.client", "socket", "httpx", "aiohttp"}
 
 
 def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
-    """Every call in a module, with the dotted name of what is called."""
+    """Yields every call in a module, with the dotted name of the callee."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func), node
 
 
 def keyword(call: ast.Call, name: str) -> str | None:
-    """An argument by name, as it stands in the code."""
+    """Returns a keyword argument's source code."""
     return next((ast.unparse(each.value) for each in call.keywords if each.arg == name), None)
 
 
 @each
-def test_nothing_that_is_read_runs(path) -> None:
-    """No unpickling but torch's restricted one, no YAML loader that builds objects, no unpacking."""
+def test_no_file_that_is_read_is_executed(path) -> None:
+    """No unpickling except torch's restricted one, no YAML loader that builds objects, no unpacking of archives."""
     for name, call in calls(path):
         assert name not in FORBIDDEN_CALLS, name
         assert name.rpartition(".")[2] not in UNPACKING, name
@@ -59,7 +59,7 @@ def test_nothing_that_is_read_runs(path) -> None:
 
 @each
 def test_unpicklers_refuse_what_they_do_not_know(path) -> None:
-    """There is one, and it has a ``find_class``."""
+    """The only unpickler has a ``find_class``."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Unpickler") for base in node.bases):
             assert path.name == OWN_UNPICKLER
@@ -67,8 +67,8 @@ def test_unpicklers_refuse_what_they_do_not_know(path) -> None:
 
 
 @each
-def test_servers_are_asked_in_two_places(path) -> None:
-    """The hub in hub.py, EnCodec's file in encodec_loading.py; nothing else opens a connection by itself."""
+def test_servers_are_contacted_in_two_places(path) -> None:
+    """hub.py asks the hub, encodec_loading.py downloads EnCodec; nothing else opens a connection."""
     tree = ast.parse(path.read_text())
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -83,13 +83,13 @@ def test_servers_are_asked_in_two_places(path) -> None:
 
 
 def test_the_page_names_what_is_pinned() -> None:
-    """Its "only" is true."""
+    """The page says "only" of the one pinned checkpoint, and that is true."""
     pinned = [card.name for card in CARDS if card.revision is not None and card.sha256 is not None]
     assert re.findall(r"only `([^`]+)` is pinned", PAGE) == pinned
 
 
 def test_the_page_names_the_core_s_dependencies() -> None:
-    """All of them."""
+    """The page lists all the dependencies of the core."""
     wanted = [each for each in importlib.metadata.requires("vocos-plugins") or [] if "extra ==" not in each]
     (sentence,) = re.findall(r"The core needs (.*?)\.", PAGE, flags=re.DOTALL)
     names = [re.split("[<>= ]", requirement)[0].replace("-", "_") for requirement in wanted]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .config import EncodecCodes
-from .storage.atomic import whole_file
+from .storage.atomic import atomic_write
 
 CODES = EncodecCodes()
 # Arrays that hold codes, by the name of what writes them: we, and Bark in its voices.
@@ -59,7 +59,7 @@ def read_codes(path: Path) -> StoredCodes:
 
 
 def write_codes(path: Path, codes: Tensor, n_samples: int) -> None:
-    """Writes codes ``(Q, T)`` whole or not at all.
+    """Writes codes ``(Q, T)`` atomically.
 
     Args:
         path: ``.npz``, which also tells `n_samples` and the sample rate, or ``.npy``. Folders are made.
@@ -74,7 +74,7 @@ def write_codes(path: Path, codes: Tensor, n_samples: int) -> None:
         raise ValueError(f"{path}: codes are written to {', '.join(sorted(WRITERS))}, not {path.suffix!r}")
     array = codes.cpu().numpy().astype(np.int16)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         if path.suffix.lower() == ".npy":
             np.save(file, array)
         else:

@@ -14,7 +14,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from vocos_plugins.storage.atomic import whole_file
+from vocos_plugins.storage.atomic import atomic_write
 
 from .finder import PLACES
 
@@ -60,7 +60,7 @@ def enable() -> Change:
     if _read(file) == LINE:
         return Change(file=file, done=False)
     try:
-        with whole_file(file) as temporary:
+        with atomic_write(file) as temporary:
             temporary.write_text(LINE, encoding="ascii")
     except OSError as error:
         raise _refused(file, "written", error) from error

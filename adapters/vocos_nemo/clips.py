@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 
 from vocos_plugins.mel import MelConvention
 from vocos_plugins.mel.compression import compress
-from vocos_plugins.storage.audio import read_blocks
+from vocos_plugins.storage.audio import read_mono
 from vocos_plugins.storage.mel_files import read_mel
 
 SILENCE = 1e-3  # peak below which the level isn't changed: it would be noise
@@ -152,8 +152,8 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
 
 
 def read_audio(path: Path, sample_rate: int) -> Tensor:
-    """A whole file, mixed to mono and resampled, ``(N,)``; raises as `read_blocks`."""
-    return torch.cat([block.mean(dim=0) for block in read_blocks(path, sample_rate)])
+    """A whole file, mixed to mono and resampled, ``(N,)``; raises as `read_mono`."""
+    return read_mono(path, sample_rate)[0]
 
 
 def check_frames(what: Path, shape: tuple[int, ...], n_samples: int, mel: MelConvention) -> None:

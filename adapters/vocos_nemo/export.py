@@ -8,7 +8,7 @@ from typing import Any
 
 from vocos_plugins import Vocos
 from vocos_plugins.mel import ConventionError, MelConvention, align
-from vocos_plugins.storage.atomic import whole_file
+from vocos_plugins.storage.atomic import atomic_write
 
 from .archive import ARCHIVE_SUFFIX, read_configuration
 from .interpolation import find_preprocessor, resolved_options
@@ -17,7 +17,7 @@ from .preprocessor_block import preprocessor_block
 
 
 def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False) -> None:
-    """Writes a ``.nemo`` file that NeMo restores once `vocos_nemo.vocoder` is imported; whole, or not at all.
+    """Writes atomically a ``.nemo`` file that NeMo restores once `vocos_nemo.vocoder` is imported.
 
     Args:
         vocos: a mel model.
@@ -41,7 +41,7 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
     vocoder: Any = importlib.import_module(".vocoder", __package__)
     model = vocoder.build(vocos, block)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(target) as temporary:
+    with atomic_write(target) as temporary:
         model.save_to(str(temporary))
 
 

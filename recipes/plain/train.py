@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
-import os
 import signal
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ from torch import Tensor
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
 from vocos_plugins.mel.filterbank import mel_filterbank
+from vocos_plugins.storage.atomic import atomic_write
 from vocos_plugins.training.averaging import update_average
 
 SAMPLE_RATE = 22050
@@ -178,8 +178,8 @@ def save(out: Path, step: int, model: Vocos, average: Vocos, optimizer: torch.op
         "optimizer": optimizer.state_dict(),
         "torch_random": torch.get_rng_state(),
     }
-    torch.save(state, out / "state.tmp")
-    os.replace(out / "state.tmp", out / "state.pt")
+    with atomic_write(out / "state.pt") as temporary:
+        torch.save(state, temporary)
     average.provenance = provenance(step)
     average.save_pretrained(out / "model")
 

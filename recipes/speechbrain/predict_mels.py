@@ -24,7 +24,7 @@ from torch import Tensor
 from vocos_speechbrain.mel import DEFAULT, from_speechbrain
 
 from vocos_plugins.mel import ConventionError, MelConvention, MelSpectrogram
-from vocos_plugins.storage.atomic import whole_file
+from vocos_plugins.storage.atomic import atomic_write
 from vocos_plugins.training.sources import find_recordings
 
 TEXT_SUFFIXES = (".normalized.txt", ".txt", ".lab")
@@ -62,13 +62,13 @@ def find_convention(tts: Any) -> MelConvention:
 
 
 def write_mel(file: Path, mel: Tensor, frames: tuple[int, int]) -> None:
-    """Writes a mel ``(bands, frames)``, whole or not at all.
+    """Writes a mel ``(bands, frames)`` atomically.
 
     Raises:
         ValueError: it isn't of the shape ``frames``.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(file) as temporary:
+    with atomic_write(file) as temporary:
         with temporary.open("wb") as stream:
             np.save(stream, mel.float().cpu().numpy())
         check_mel(temporary, *frames)

@@ -64,7 +64,7 @@ def test_a_file_of_another_kind_is_listed(run, model, tmp_path) -> None:
     """With the kinds that are known."""
     (tmp_path / "a.csv").write_text("1,2,3")
     assert (
-        "mels are read from .npy, .pt, .safetensors"
+        "expected one of .npy, .pt, .safetensors"
         in run("decode", tmp_path / "a.csv", tmp_path / "out", "--model", model, code=1).output
     )
 

@@ -1,4 +1,4 @@
-"""EnCodecs with random weights, of the published sizes: the published weights can't be reached here."""
+"""EnCodecs of the published sizes with random weights: the published weights can't be downloaded in tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vocos_plugins.network.encodec_loading import rename_weights
 
 @pytest.fixture(scope="session")
 def fill_codebooks() -> Callable[[nn.Module], nn.Module]:
-    """Gives an EnCodec that was built from a configuration codebooks: its own are zeros, and all codes would be 0."""
+    """Fills the codebooks of an EnCodec built from a configuration: they are zeros, and all codes would be 0."""
 
     def fill(codec: nn.Module) -> nn.Module:
         generator = torch.Generator().manual_seed(1)
@@ -28,7 +28,7 @@ def fill_codebooks() -> Callable[[nn.Module], nn.Module]:
             left = codec.encoder(noise)[0].T
             for key, book in codec.named_buffers():
                 if key.endswith("embed"):
-                    # Of what is left to quantize, so that many entries are in use.
+                    # Entries near what is left to quantize, so that many are in use.
                     which = torch.randint(len(left), (len(book),), generator=generator)
                     book.copy_(left[which] * torch.rand(len(book), 1, generator=generator))
                     left = left - book[torch.cdist(left, book).argmin(dim=1)]
@@ -58,7 +58,7 @@ def transformers_codec(package_codec) -> Any:
 
 @pytest.fixture(scope="session")
 def directory(transformers_codec, tmp_path_factory) -> Path:
-    """The same, as transformers saves it."""
+    """The directory to which transformers saves that model."""
     path = tmp_path_factory.mktemp("encodec")
     transformers_codec.save_pretrained(path)
     return path
@@ -66,7 +66,7 @@ def directory(transformers_codec, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def checkpoint(package_codec, tmp_path, monkeypatch) -> Path:
-    """The same, as the package ``encodec`` publishes it: the file's name ends with the start of its hash."""
+    """The weights in a file like that of the package ``encodec``, its name ending with the start of its hash."""
     torch.save(package_codec.state_dict(), tmp_path / "weights")
     digest = hashlib.sha256((tmp_path / "weights").read_bytes()).hexdigest()
     path = (tmp_path / "weights").rename(tmp_path / f"encodec_24khz-{digest[:8]}.th")

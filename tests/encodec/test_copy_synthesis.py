@@ -1,4 +1,4 @@
-"""Audio through EnCodec and an EnCodec model in one call, as the package ``vocos`` 0.1.0 does it."""
+"""Copy-synthesis with an EnCodec model in one call, as in the package ``vocos`` 0.1.0."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAME_WEIGHTS = 1e-5  # relative; float32 sums in another order
 @pytest.mark.parametrize("bandwidth_id", range(4))
 @pytest.mark.parametrize("package", ["package_codec", "transformers_codec"])
 def test_it_decodes_its_own_codes(package, bandwidth_id, model, request, speech) -> None:
-    """Exactly what the steps give one by one, with either EnCodec."""
+    """One call returns exactly the result of the single steps, with either EnCodec."""
     codec = request.getfixturevalue(package)
     model.use_encodec(codec)
     with torch.no_grad():
@@ -32,7 +32,7 @@ def test_it_decodes_its_own_codes(package, bandwidth_id, model, request, speech)
 
 @pytest.mark.parametrize("bandwidth_id", range(4))
 def test_it_is_the_reference_s(bandwidth_id, make_config, make_reference, randomize, fill_codebooks, speech) -> None:
-    """Oracle: the package ``vocos`` 0.1.0 with the same weights and the same EnCodec."""
+    """The audio equals that of the package ``vocos`` 0.1.0 with the same weights and the same EnCodec."""
     config = make_config("encodec-24khz", "adanorm", "istft", "same")
     reference = randomize(make_reference(config))
     fill_codebooks(reference.feature_extractor.encodec)
@@ -42,13 +42,13 @@ def test_it_is_the_reference_s(bandwidth_id, make_config, make_reference, random
     model.use_encodec(reference.feature_extractor.encodec)
     expected = reference(speech[:1], bandwidth_id=torch.tensor([bandwidth_id]))
     with pytest.warns(CodebookWarning):  # randomize fills the table and the books by themselves
-        found = model(speech[:1], bandwidth_id=bandwidth_id)
-    assert found.shape == expected.shape
-    assert (found - expected).abs().max() < SAME_WEIGHTS * expected.abs().max()
+        audio = model(speech[:1], bandwidth_id=bandwidth_id)
+    assert audio.shape == expected.shape
+    assert (audio - expected).abs().max() < SAME_WEIGHTS * expected.abs().max()
 
 
 def test_a_directory_by_name(model, directory, transformers_codec, speech, tmp_path) -> None:
-    """``encodec=`` of `from_pretrained`; the model that is saved again has nothing of EnCodec."""
+    """`from_pretrained` takes ``encodec=``; the model that is saved again holds nothing of EnCodec."""
     model.save_pretrained(tmp_path / "vocos")
     keys = set(model.state_dict())
     loaded = Vocos.from_pretrained(tmp_path / "vocos", encodec=directory)
@@ -62,27 +62,27 @@ def test_a_directory_by_name(model, directory, transformers_codec, speech, tmp_p
 
 @pytest.mark.parametrize("n_samples", [1, 319, 320, 321, 10100])
 def test_lengths(n_samples, model, transformers_codec, speech) -> None:
-    """Rounded up to frames, trimmed to the length wanted, or filled up to it."""
+    """Audio is rounded up to whole frames, and cut or padded to ``length``."""
     model.use_encodec(transformers_codec)
     audio = speech[:, :n_samples]
-    found = model(audio, bandwidth_id=0)
-    assert found.shape == (2, -(-n_samples // 320) * 320)
-    assert torch.equal(model(audio, bandwidth_id=0, length=n_samples), found[:, :n_samples])
+    output = model(audio, bandwidth_id=0)
+    assert output.shape == (2, -(-n_samples // 320) * 320)
+    assert torch.equal(model(audio, bandwidth_id=0, length=n_samples), output[:, :n_samples])
     assert model(audio, bandwidth_id=0, length=n_samples + 1000).shape == (2, n_samples + 1000)
 
 
-def test_a_bandwidth_a_row(model, transformers_codec, speech) -> None:
-    """Each row equals its own call: what is encoded at most holds what is encoded at less."""
+def test_one_bandwidth_per_row(model, transformers_codec, speech) -> None:
+    """Each row equals its own call: the codes of a large bandwidth begin with those of a small one."""
     model.use_encodec(transformers_codec)
-    found = model(speech, bandwidth_id=torch.tensor([3, 1]))
+    audio = model(speech, bandwidth_id=torch.tensor([3, 1]))
     for row, bandwidth_id in enumerate((3, 1)):
         alone = model(speech[row, None], bandwidth_id=bandwidth_id)[0]
-        assert (found[row] - alone).abs().max() < SAME_WEIGHTS * alone.abs().max()
+        assert (audio[row] - alone).abs().max() < SAME_WEIGHTS * alone.abs().max()
     assert model(speech[:0], bandwidth_id=2).shape == (0, 12160)
 
 
 def test_an_unconditioned_model(make_model, model, transformers_codec, speech) -> None:
-    """It has no bandwidth to choose and gets all codebooks."""
+    """An unconditioned model needs no bandwidth and uses all codebooks."""
     plain = make_model("encodec-24khz", "convnext", "istft", "same")
     plain.feature_extractor.codebook_weights.data.copy_(model.feature_extractor.codebook_weights)
     plain.use_encodec(transformers_codec)
@@ -92,19 +92,19 @@ def test_an_unconditioned_model(make_model, model, transformers_codec, speech) -
 
 
 def test_other_codebooks_are_warned_of_once(model, transformers_codec, speech) -> None:
-    """By how much they differ; codebooks rounded to half precision are the same ones."""
+    """The warning says by how much they differ; codebooks rounded to half precision count as equal."""
     model.use_encodec(transformers_codec)
     model.half().float()
     model(speech, bandwidth_id=2)
     model.feature_extractor.codebook_weights.data.mul_(0.5)
     model.use_encodec(transformers_codec)
-    with pytest.warns(CodebookWarning, match="differ by 1 of its root mean square"):
+    with pytest.warns(CodebookWarning, match="differ by 1 of their root mean square"):
         model(speech, bandwidth_id=2)
     model(speech, bandwidth_id=2)
 
 
-def test_precision_is_the_model_s_alone(model, transformers_codec, speech) -> None:
-    """EnCodec stays in float32, also under autocast: the codes are the same."""
+def test_encodec_stays_in_float32(model, transformers_codec, speech) -> None:
+    """The codes are the same under autocast and for a model in bfloat16."""
     model.use_encodec(transformers_codec)
     codes = model.encode(speech, bandwidth_id=2)
     with torch.autocast("cpu", torch.bfloat16):
@@ -115,7 +115,7 @@ def test_precision_is_the_model_s_alone(model, transformers_codec, speech) -> No
 
 
 def test_copies_share_encodec(model, package_codec, speech) -> None:
-    """The package's own can't be copied once it has been used."""
+    """Copies of a model share its EnCodec: encodec's own can't be copied once it has been used."""
     model.use_encodec(package_codec)
     expected = model(speech, bandwidth_id=2)
     other = copy.deepcopy(model)
@@ -142,14 +142,14 @@ def test_copies_share_encodec(model, package_codec, speech) -> None:
     ids=["stereo", "1-D", "empty", "nan", "integers", "no-bandwidth", "unknown-bandwidth"],
 )
 def test_what_is_refused(audio, options, error, message, model, transformers_codec) -> None:
-    """Before EnCodec sees it."""
+    """Invalid audio and bandwidths are refused before EnCodec sees them."""
     model.use_encodec(transformers_codec)
     with pytest.raises(error, match=message):
         model(audio, **options)
 
 
 def test_encode_refuses_what_it_cannot(make_model, model) -> None:
-    """A bandwidth that isn't there, and a model of mels, which has no use for an EnCodec either."""
+    """Unknown bandwidths and mel models are refused; a mel model takes no EnCodec either."""
     with pytest.raises(ValueError, match="bandwidth_id must be 0 to 3, got 4"):
         model.encode(torch.zeros(1, 960), bandwidth_id=4)
     with pytest.raises(ValueError, match="takes mel spectrograms, not EnCodec codes"):
@@ -159,7 +159,7 @@ def test_encode_refuses_what_it_cannot(make_model, model) -> None:
 
 
 def test_codes_that_no_published_encodec_makes(make_model) -> None:
-    """At another sample rate there is no default, and the error says so instead of a download."""
+    """Other sample rates have no default EnCodec: the error says so, and nothing is downloaded."""
     model = make_model("encodec", "adanorm", "istft", "same")
-    with pytest.raises(EncodecError, match="no EnCodec is known that makes codes of 16000 Hz"):
+    with pytest.raises(EncodecError, match="there is no default EnCodec for 16000 Hz"):
         model(torch.zeros(1, 400), bandwidth_id=0)

@@ -1,4 +1,4 @@
-"""Where EnCodec comes from: two packages, three forms of weights, and everything that can be wrong with them."""
+"""Loading EnCodec from two packages and three forms of weights, and what can be wrong with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IN_USE = 200  # different codes below, of 1024: an error can't hide behind a few
 
 @pytest.fixture
 def encode(speech):
-    """Codes at each bandwidth, by our encoder."""
+    """Encodes speech at each bandwidth by `EncodecEncoder`."""
 
     def encode(source):
         encoder = EncodecEncoder(EncodecCodes(), source)
@@ -25,7 +25,7 @@ def encode(speech):
 
 
 def test_both_packages_are_one_network(package_codec, transformers_codec, speech) -> None:
-    """The names map one to one; hidden values, codes and audio of both packages are equal to the bit."""
+    """The names map one to one; hidden values, codes and audio of both packages are bit-identical."""
     renamed = rename_weights(package_codec.state_dict())
     assert renamed.keys() == transformers_codec.state_dict().keys()
     assert len(renamed) == len(package_codec.state_dict()) == 252
@@ -43,7 +43,7 @@ def test_both_packages_are_one_network(package_codec, transformers_codec, speech
 
 
 def test_codes_are_those_of_the_packages_own_encode(encode, package_codec, transformers_codec, speech) -> None:
-    """Oracle: the two ``encode`` methods, at every bandwidth; many different codes occur."""
+    """The codes equal those of both packages' ``encode`` at every bandwidth; many different codes occur."""
     for codec in (package_codec, transformers_codec):
         for codes, bandwidth, n_codebooks in zip(encode(codec), BANDWIDTHS, (2, 4, 8, 16), strict=True):
             if codec is package_codec:
@@ -59,7 +59,7 @@ def test_codes_are_those_of_the_packages_own_encode(encode, package_codec, trans
 def test_every_form_of_weights_gives_the_same_codes(
     encode, package_codec, directory, checkpoint, tmp_path, monkeypatch
 ) -> None:
-    """Transformers' directory, encodec's file, its folder, and the copy that encodec and suno's Bark leave behind."""
+    """Weights load from transformers' directory, encodec's file or folder, and the copy in torch's cache."""
     cache = tmp_path / "torch" / "hub" / "checkpoints"
     cache.mkdir(parents=True)
     (cache / checkpoint.name).hardlink_to(checkpoint)
@@ -70,7 +70,7 @@ def test_every_form_of_weights_gives_the_same_codes(
 
 
 def test_the_package_encodec_by_itself(encode, package_codec, checkpoint, directory, uninstall) -> None:
-    """Without transformers, from a file or by its download address; transformers' own form needs transformers."""
+    """Without transformers, encodec loads a file or downloads it; a directory of transformers' is refused."""
     expected = encode(package_codec)
     uninstall("transformers")
     for source in (checkpoint, None):
@@ -84,7 +84,7 @@ def test_the_package_encodec_by_itself(encode, package_codec, checkpoint, direct
 
 
 def test_a_download_that_fails(checkpoint, uninstall, monkeypatch) -> None:
-    """The address, and that a file of one's own can be named."""
+    """The error names the address, and how to pass a local file."""
     uninstall("transformers")
     monkeypatch.setattr(
         "vocos_plugins.network.encodec_loading.CHECKPOINT_URL", checkpoint.with_name("none.th").as_uri()
@@ -94,7 +94,7 @@ def test_a_download_that_fails(checkpoint, uninstall, monkeypatch) -> None:
 
 
 def test_without_either_package(model, uninstall) -> None:
-    """Codes are decoded as ever; encoding says what to install."""
+    """Codes can be decoded; encoding says what to install."""
     uninstall("transformers", "encodec")
     features = model.codes_to_features(torch.arange(24).reshape(8, 3))
     assert model.decode(features, bandwidth_id=2).shape == (1, 960)
@@ -103,7 +103,7 @@ def test_without_either_package(model, uninstall) -> None:
 
 
 def test_a_damaged_file(checkpoint) -> None:
-    """A bit that fell over is found by the hash in the name, before the file is read."""
+    """A flipped bit is detected by the hash in the name, before the file is read."""
     content = bytearray(checkpoint.read_bytes())
     content[len(content) // 2] ^= 1
     checkpoint.write_bytes(content)
@@ -112,23 +112,25 @@ def test_a_damaged_file(checkpoint) -> None:
 
 
 def test_a_file_that_would_run_code(tmp_path) -> None:
-    """It is refused, and what it would have called was not."""
+    """The file is refused, and the code in it has not run."""
     (tmp_path / "encodec.th").write_bytes(b"cos\nsystem\n(S'touch %s'\ntR." % str(tmp_path / "ran").encode())
-    with pytest.raises(EncodecError, match="is damaged or no file of tensors"):
+    with pytest.raises(EncodecError, match="is damaged or not a file of tensors"):
         load_encodec(tmp_path / "encodec.th")
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"a": torch.zeros(1)}], ids=["list", "other-keys"])
 def test_a_file_of_something_else(content, tmp_path) -> None:
-    """Named, whatever it holds instead."""
+    """The error says what the file holds instead."""
     torch.save(content, tmp_path / "encodec.th")
-    with pytest.raises(EncodecError, match=r"expected a state dict of tensors, got a list|not of EnCodec's 24 kHz"):
+    with pytest.raises(
+        EncodecError, match=r"expected a state dict of tensors, got a list|does not hold EnCodec's 24 kHz"
+    ):
         load_encodec(tmp_path / "encodec.th")
 
 
 def test_places_without_an_encodec(tmp_path, monkeypatch) -> None:
-    """A folder without weights, a folder that isn't there, and a repository that can't be reached."""
+    """An empty folder, a missing folder and an unreachable repository are errors that say what to do."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(EncodecError, match=r"holds no EnCodec: expected config\.json.*or encodec_24khz-d7cc33bc\.th"):
         load_encodec(tmp_path)
@@ -138,7 +140,7 @@ def test_places_without_an_encodec(tmp_path, monkeypatch) -> None:
 
 
 def test_weights_that_lack_tensors(tmp_path) -> None:
-    """Transformers would fill them with random numbers and a warning."""
+    """Missing tensors are an error: transformers would fill them with random numbers and a warning."""
     from safetensors.torch import load_file, save_file
     from transformers import EncodecConfig, EncodecModel
 
@@ -152,7 +154,7 @@ def test_weights_that_lack_tensors(tmp_path) -> None:
 
 @pytest.mark.parametrize("package", ["encodec", "transformers"])
 def test_the_48_khz_model(package) -> None:
-    """Refused, with each thing that is otherwise."""
+    """The 48 kHz model is refused, and the error lists each difference."""
     if package == "encodec":
         from encodec import EncodecModel
 
@@ -162,14 +164,12 @@ def test_the_48_khz_model(package) -> None:
 
         settings = {"sampling_rate": 48000, "audio_channels": 2, "normalize": True, "chunk_length_s": 1.0}
         codec = EncodecModel(EncodecConfig(**settings, num_filters=2, target_bandwidths=[3.0, 6.0, 12.0, 24.0]))
-    with pytest.raises(
-        EncodecError, match=r"sample_rate is 48000, expected 24000; it takes 2 channels.*piece by piece"
-    ):
+    with pytest.raises(EncodecError, match=r"sample_rate is 48000, expected 24000; it takes 2 channels.*in segments"):
         EncodecEncoder(EncodecCodes(), codec)
 
 
 def test_other_codes(make_config) -> None:
-    """Of another rate, and of too few codebooks."""
+    """Another rate, too few codebooks and other modules are refused."""
     from transformers import EncodecConfig, EncodecModel
 
     few = EncodecModel(EncodecConfig(num_filters=2, num_lstm_layers=1, target_bandwidths=[1.5, 6.0]))

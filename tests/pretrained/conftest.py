@@ -1,4 +1,4 @@
-"""A saved model, and the reference package's configuration files."""
+"""A saved model, and configurations in the reference package's format."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def saved(make_model, tmp_path) -> tuple[Vocos, Path]:
 
 @pytest.fixture(scope="session")
 def publish() -> Callable[[VocosConfig], dict[str, Any]]:
-    """One of our configurations as the reference's published ``config.yaml`` would say it."""
+    """Writes a configuration in the form of the reference's published ``config.yaml``."""
 
     def features(config: VocosConfig) -> dict[str, Any]:
         mel = config.features
@@ -72,7 +72,7 @@ def publish() -> Callable[[VocosConfig], dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def as_training() -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A published configuration as the reference's training YAML holds it."""
+    """Wraps a published configuration like the reference's training YAML."""
     return lambda published: {
         "seed_everything": 4444,
         "data": {"class_path": "vocos.dataset.VocosDataModule", "init_args": {}},

@@ -1,4 +1,4 @@
-"""What is said about published checkpoints."""
+"""The cards of published checkpoints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vocos_plugins.storage.safe_files import CheckpointError
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_cards_are_well_formed(card) -> None:
-    """Names are repositories; a hash comes with the commit and the file that it is of."""
+    """Names are repositories; a hash comes with the commit and the file that it belongs to."""
     assert is_repo_id(card.name)
     assert card.origin
     if card.sha256 is not None:
@@ -33,7 +33,7 @@ def test_names_are_unique() -> None:
 
 
 def test_find_card() -> None:
-    """Cards are found by name; the hub doesn't tell case apart."""
+    """Cards are found by name, ignoring case, as on the Hugging Face hub."""
     card = find_card("charactr/vocos-mel-24khz")
     assert card is not None
     assert card.mel == VOCOS_24KHZ
@@ -42,7 +42,7 @@ def test_find_card() -> None:
 
 
 def test_the_hifigan_family() -> None:
-    """The checkpoints that fit SpeechBrain's, NeMo's, Coqui's and Matcha's mel say so."""
+    """The cards name the checkpoints for the mel of SpeechBrain, NeMo, Coqui and Matcha."""
     names = {card.name for card in CARDS if card.mel == LANGTECH_22KHZ}
     assert {"BSC-LT/vocos-mel-22khz", "BSC-LT/vocos-mel-22khz-cat", "BSC-LT/wavenext-mel"} == names
 

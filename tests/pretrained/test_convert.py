@@ -1,4 +1,4 @@
-"""Training checkpoints, made with the reference package, to directories for inference."""
+"""Converting training checkpoints of the reference package to directories for inference."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS = [
 
 @pytest.fixture(scope="module")
 def trained(make_config, make_reference, randomize):
-    """A reference generator, and all that its Lightning module keeps beside it."""
+    """Makes a reference generator and a checkpoint of its Lightning module."""
     from vocos.discriminators import MultiPeriodDiscriminator, MultiResolutionDiscriminator
     from vocos.loss import MelSpecReconstructionLoss
 
@@ -53,7 +53,7 @@ def trained(make_config, make_reference, randomize):
 
 @pytest.fixture
 def files(publish, as_training, make_config, tmp_path):
-    """Writes a checkpoint with its training YAML; gives both paths and where to convert to."""
+    """Writes a checkpoint with its training YAML; returns both paths and the output path."""
 
     def write(checkpoint: object, *kind: str) -> tuple[Path, Path, Path]:
         torch.save(checkpoint, tmp_path / "last.ckpt")
@@ -65,7 +65,7 @@ def files(publish, as_training, make_config, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
 def test_converted_model_decodes_like_the_reference(kind, trained, files, noise, relative_error) -> None:
-    """Discriminators, losses and EnCodec itself are left out; the generator is what it was."""
+    """The converted generator equals the reference; discriminators, losses and EnCodec are left out."""
     generator, checkpoint = trained(*kind)
     paths = files(checkpoint, *kind)
     convert(*paths)
@@ -73,19 +73,19 @@ def test_converted_model_decodes_like_the_reference(kind, trained, files, noise,
     features = noise(2, model.config.n_features, 11)
     conditioned = model.config.n_bandwidths is not None
     expected = generator.decode(features, **({"bandwidth_id": torch.tensor([2])} if conditioned else {}))
-    found = model.decode(features, bandwidth_id=2 if conditioned else None)
-    assert relative_error(found, expected) < TOLERANCE
+    audio = model.decode(features, bandwidth_id=2 if conditioned else None)
+    assert relative_error(audio, expected) < TOLERANCE
 
 
 def test_provenance(trained, files) -> None:
-    """Where it comes from and how long it was trained stay with it."""
+    """The file's name and the number of steps are kept."""
     paths = files(trained()[1])
     convert(*map(str, paths))
     assert load_float32(paths[2]).provenance == {"converted_from": "last.ckpt", "steps": 2468}
 
 
 def test_plain_state_dict(trained, files, noise) -> None:
-    """A generator's state dict without Lightning around it."""
+    """A generator's plain state dict can be converted too."""
     generator, _ = trained()
     paths = files(generator.state_dict())
     convert(*paths)
@@ -93,7 +93,7 @@ def test_plain_state_dict(trained, files, noise) -> None:
 
 
 def test_published_configuration(trained, files, publish, make_config) -> None:
-    """The short form of the YAML does as well."""
+    """The published form of the YAML can be used too."""
     paths = files(trained()[1])
     paths[1].write_text(yaml.safe_dump(publish(make_config())))
     convert(*paths)
@@ -109,7 +109,7 @@ def test_published_configuration(trained, files, publish, make_config) -> None:
     ],
 )
 def test_keys_that_do_not_fit(change, message, trained, files) -> None:
-    """A missing key, and one that belongs to nothing known, stop the conversion before anything is written."""
+    """A missing or unknown key stops the conversion before anything is written."""
     checkpoint = trained()[1]
     change(checkpoint["state_dict"])
     paths = files(checkpoint)
@@ -120,21 +120,21 @@ def test_keys_that_do_not_fit(change, message, trained, files) -> None:
 
 @pytest.mark.parametrize("content", [[1, 2], {"state_dict": [1]}, torch.zeros(2)])
 def test_not_a_checkpoint(content, files) -> None:
-    """A file that torch loads, but that holds something else."""
+    """A file with other content is refused."""
     with pytest.raises(CheckpointError, match=r"last\.ckpt: expected"):
         convert(*files(content))
 
 
 def test_objects_in_a_training_checkpoint(trained, files) -> None:
-    """Lightning keeps whatever a user's module saved; the error says what, and what to do."""
+    """Objects that a user's module saved are refused; the error names the class and what to do."""
     checkpoint = trained()[1] | {"hyper_parameters": {"path": Path("data")}}
-    with pytest.raises(CheckpointError, match=r"PosixPath.*save the state dict alone"):
+    with pytest.raises(CheckpointError, match=r"PosixPath.*save only the state dict"):
         convert(*files(checkpoint))
 
 
 @pytest.mark.parametrize("missing", [0, 1])
 def test_missing_files(missing, trained, files) -> None:
-    """Either path, if wrong, is named."""
+    """A missing file is named in the error."""
     paths = files(trained()[1])
     paths[missing].unlink()
     with pytest.raises(CheckpointError, match=paths[missing].name):

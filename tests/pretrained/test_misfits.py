@@ -1,4 +1,4 @@
-"""Checkpoint directories that are damaged, or whose files don't fit together: every refusal names what and where."""
+"""Checkpoint directories that are damaged or inconsistent: every error names the file and the problem."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vocos_plugins.storage.safe_files import CheckpointError
 
 
 def change_weights(directory: Path, change) -> None:
-    """Stores what a function makes of the tensors by name; where it gives no mapping, it has changed them in place."""
+    """Replaces the stored tensors by the result of a function, or by what it changed in place."""
     weights = load_file(directory / "model.safetensors")
     changed = change(weights)
     save_file(changed if isinstance(changed, dict) else weights, directory / "model.safetensors")
@@ -25,7 +25,7 @@ def change_weights(directory: Path, change) -> None:
 
 @pytest.mark.parametrize("name", ["config.yaml", "model.safetensors"])
 def test_missing_file(name, saved) -> None:
-    """The error names what is missing."""
+    """The error names the missing file."""
     (saved[1] / name).unlink()
     with pytest.raises(CheckpointError, match=name):
         load_float32(saved[1])
@@ -34,7 +34,7 @@ def test_missing_file(name, saved) -> None:
 @pytest.mark.parametrize("name", ["config.yaml", "model.safetensors"])
 @pytest.mark.parametrize("content", [b"", b"\x00\xff\xfe garbage: [", b"text"])
 def test_damaged_file(name, content, saved) -> None:
-    """An empty file, binary rubbish and text are named, not tracebacks from below."""
+    """An empty file, binary rubbish and text end in an error that names the file."""
     (saved[1] / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=name):
         load_float32(saved[1])
@@ -84,21 +84,21 @@ def test_impossible_sizes(change, saved) -> None:
 
 
 def test_missing_keys_are_named(saved) -> None:
-    """One key, by its name."""
+    """A single missing key is named."""
     change_weights(saved[1], lambda weights: weights.pop("head.out.bias"))
     with pytest.raises(CheckpointError, match=r"1 key \(head\.out\.bias\) missing"):
         load_float32(saved[1])
 
 
 def test_unexpected_keys_are_named(saved) -> None:
-    """The first few of many, and how many there are."""
+    """Of many keys, the error names the first few and their number."""
     change_weights(saved[1], lambda weights: weights.update({f"other.{i}": torch.zeros(1) for i in range(9)}))
     with pytest.raises(CheckpointError, match=r"9 keys \(other\.0, .* and 4 more\) unexpected"):
         load_float32(saved[1])
 
 
 def test_shapes_are_compared(saved) -> None:
-    """Both shapes are in the message."""
+    """The message holds both shapes."""
     change_weights(saved[1], lambda weights: weights.update({"head.out.bias": torch.zeros(3)}))
     with pytest.raises(CheckpointError, match=r"head\.out\.bias \(3,\) for \(66,\)"):
         load_float32(saved[1])
@@ -112,7 +112,7 @@ def test_weights_that_are_not_finite(saved) -> None:
 
 
 def test_derived_buffers_may_be_absent(saved, noise) -> None:
-    """Window and filterbank follow from the configuration."""
+    """A window and a filterbank follow from the configuration when they are not stored."""
     derived = [
         "feature_extractor.mel_spec.spectrogram.window",
         "feature_extractor.mel_spec.mel_scale.fb",
@@ -127,7 +127,7 @@ def test_derived_buffers_may_be_absent(saved, noise) -> None:
     "change", [{"f_max": 7000.0}, {"f_max": None}, {"f_min": 20.0}, {"mel_scale": "htk"}, {"mel_norm": None}]
 )
 def test_another_filterbank_is_refused(change, tmp_path) -> None:
-    """Weights for one mel under a configuration that says another: the stored filterbank tells."""
+    """Weights for one mel under another mel's configuration are recognized by the stored filterbank."""
     head = ISTFT(n_fft=1024, hop_length=256, framing="same")
     backbone = ConvNeXt(dim=8, intermediate_dim=8, num_layers=1)
     Vocos(VocosConfig(features=LANGTECH_22KHZ, backbone=backbone, head=head)).save_pretrained(tmp_path)
@@ -135,19 +135,19 @@ def test_another_filterbank_is_refused(change, tmp_path) -> None:
     config = yaml.safe_load(path.read_text())
     config["features"].update(change)
     path.write_text(yaml.safe_dump(config))
-    with pytest.raises(CheckpointError, match="filterbank is of another mel convention"):
+    with pytest.raises(CheckpointError, match="stored filterbank does not match the configuration"):
         load_float32(tmp_path)
 
 
 def test_another_window_is_refused(saved) -> None:
-    """A Hamming window where the configuration says Hann."""
+    """A stored Hamming window under a configuration with a Hann window is an error."""
     change_weights(saved[1], lambda weights: weights.update({"head.istft.window": torch.hamming_window(64)}))
-    with pytest.raises(CheckpointError, match=r"window is another.*head\.istft\.window"):
+    with pytest.raises(CheckpointError, match=r"stored window does not match.*head\.istft\.window"):
         load_float32(saved[1])
 
 
 def test_a_filterbank_in_half_precision_agrees(saved) -> None:
-    """Someone else's conversion of everything to float16 isn't another convention; ours is used, exact."""
+    """A filterbank converted to float16 is accepted, and replaced by the exact one."""
     change_weights(saved[1], lambda weights: {key: value.half() for key, value in weights.items()})
-    found, expected = (model.feature_extractor.mel_spec.mel_scale.fb for model in (load_float32(saved[1]), saved[0]))
-    assert torch.equal(found, expected)
+    loaded, expected = (model.feature_extractor.mel_spec.mel_scale.fb for model in (load_float32(saved[1]), saved[0]))
+    assert torch.equal(loaded, expected)

@@ -1,4 +1,4 @@
-"""Checkpoints by path and by name: saved, loaded back, the same bit for bit."""
+"""Saving checkpoints, and loading them by path and by name, bit for bit."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def test_round_trip(kind, make_model, noise, tmp_path) -> None:
 
 
 def test_provenance_travels(saved) -> None:
-    """What a checkpoint says of its making is there after loading."""
+    """A checkpoint's provenance is there after loading."""
     assert load_float32(saved[1]).provenance == {"licence": "MIT", "steps": 3}
 
 
 def test_only_the_two_files_are_written(saved) -> None:
-    """No temporary file stays behind, and the files can be read by others as any file can."""
+    """No temporary file stays behind, and the files have the usual permissions."""
     (saved[1].parent / "other").touch()
     usual = (saved[1].parent / "other").stat().st_mode
     assert {path.name: path.stat().st_mode for path in saved[1].iterdir()} == {
@@ -58,7 +58,7 @@ def test_only_the_two_files_are_written(saved) -> None:
 
 
 def test_saving_twice_replaces(saved, make_model, noise) -> None:
-    """The second model is what loads afterwards."""
+    """The model saved last is the one that loads."""
     other = make_model(seed=5)
     other.save_pretrained(saved[1])
     mel = noise(1, 12, 5)
@@ -66,7 +66,7 @@ def test_saving_twice_replaces(saved, make_model, noise) -> None:
 
 
 def test_keys_are_the_published_ones(make_model, make_reference, tmp_path) -> None:
-    """A saved ResNet, weight norm and all, has the reference's names and shapes, and the reference loads it."""
+    """A saved ResNet, including weight norm, has the reference's names and shapes, and the reference loads it."""
     model = make_model("mel", "resnet", "istft", "center")
     model.save_pretrained(tmp_path)
     make_reference(model.config).load_state_dict(load_file(tmp_path / "model.safetensors"), strict=True)
@@ -74,7 +74,7 @@ def test_keys_are_the_published_ones(make_model, make_reference, tmp_path) -> No
 
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
 def test_half_precision(kind, make_model, noise, relative_error, tmp_path) -> None:
-    """float16 files are about half as large, load as float32 and decode nearly alike."""
+    """A float16 file is about half as large, loads as float32 and decodes to nearly the same audio."""
     model = make_model(*kind)
     model.save_pretrained(tmp_path / "full")
     model.save_pretrained(tmp_path / "half", half=True)
@@ -103,7 +103,7 @@ def test_half_refuses_what_it_cannot_hold(make_model, tmp_path) -> None:
 
 
 def test_a_model_in_bfloat16_saves_and_loads(make_model, tmp_path) -> None:
-    """Whatever precision was saved, a loaded model is float32, its filterbank exact."""
+    """A loaded model is float32 with an exact filterbank, whatever precision was saved."""
     model = make_model()
     make_model().to(torch.bfloat16).save_pretrained(tmp_path)
     loaded = load_float32(tmp_path)
@@ -112,7 +112,7 @@ def test_a_model_in_bfloat16_saves_and_loads(make_model, tmp_path) -> None:
 
 
 def test_strided_weights_are_saved(make_model, noise, tmp_path) -> None:
-    """Weights that share memory or are transposed views are stored as what they hold."""
+    """Transposed views are stored by their values."""
     model = make_model()
     weight = model.head.out.weight
     weight.data = weight.data.T.contiguous().T
@@ -122,7 +122,7 @@ def test_strided_weights_are_saved(make_model, noise, tmp_path) -> None:
 
 
 def test_loading_leaves_the_random_state_alone(saved) -> None:
-    """A seeded script gives the same numbers with and without a vocoder loaded in between."""
+    """A seeded script draws the same numbers with and without a vocoder loaded in between."""
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
@@ -131,7 +131,7 @@ def test_loading_leaves_the_random_state_alone(saved) -> None:
 
 
 def test_published_directory_loads(make_model, make_reference, publish, noise, relative_error, tmp_path) -> None:
-    """The reference's own files in a directory: class paths and a pickled state dict."""
+    """A directory with the reference's own files loads: class paths and a pickled state dict."""
     config = make_model().config
     reference = make_reference(config)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(publish(config)))
@@ -149,14 +149,14 @@ def test_bundled_name(saved, monkeypatch) -> None:
 
 @pytest.mark.parametrize("name", bundled_names())
 def test_every_bundled_checkpoint_loads(name, noise) -> None:
-    """What the wheel carries is whole, takes a mel and says its licence."""
+    """Each bundled checkpoint is complete, decodes a mel and has provenance."""
     model = load_float32(name)
     assert model.provenance
     assert torch.isfinite(model.decode(noise(1, model.config.n_features, 20))).all()
 
 
 def test_a_directory_comes_before_a_bundled_name(saved, make_model, monkeypatch, tmp_path) -> None:
-    """A relative directory of the same name is what the user sees, so it is what loads."""
+    """A relative directory with a bundled name is loaded first: it is what the user sees."""
     make_model("mel", "resnet").save_pretrained(tmp_path / "here" / "saved")
     monkeypatch.setattr(pretrained, "BUNDLED", saved[1].parent)
     monkeypatch.chdir(tmp_path / "here")
@@ -164,7 +164,7 @@ def test_a_directory_comes_before_a_bundled_name(saved, make_model, monkeypatch,
 
 
 def test_unknown_name_suggests(saved, monkeypatch) -> None:
-    """The nearest bundled and published names are offered, and the forms that are accepted."""
+    """The error suggests the nearest bundled and published names, and lists the accepted forms."""
     monkeypatch.setattr(pretrained, "BUNDLED", saved[1].parent)
     with pytest.raises(CheckpointError, match=r"Did you mean .*'charactr/vocos-mel-24khz'.*organisation/name"):
         load_float32("vocos-mel-24kHz")
@@ -174,7 +174,7 @@ def test_unknown_name_suggests(saved, monkeypatch) -> None:
 
 @pytest.mark.parametrize("name", ["nothing-like-it-qqq", "", "../up", "/no/such/place", "a/b/c", "runs/../x y"])
 def test_names_that_are_no_repository(name, monkeypatch, tmp_path) -> None:
-    """Paths that aren't there are no names on the hub: the hub is never asked."""
+    """Missing paths are not looked up on the Hugging Face hub."""
     monkeypatch.chdir(tmp_path)
     if name == "":  # Path("") is the working directory, which holds no checkpoint
         with pytest.raises(CheckpointError, match=r"config\.yaml"):
@@ -185,6 +185,6 @@ def test_names_that_are_no_repository(name, monkeypatch, tmp_path) -> None:
 
 
 def test_a_file_is_no_directory(saved) -> None:
-    """Naming the weights file gets an answer of its own."""
+    """Passing the weights file has its own error message."""
     with pytest.raises(CheckpointError, match="is a file; pass the directory"):
         load_float32(saved[1] / "model.safetensors")

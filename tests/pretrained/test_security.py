@@ -17,7 +17,7 @@ from vocos_plugins.storage.safe_files import CheckpointError, read_yaml
 
 
 class Bomb:
-    """Unpickling this makes a file."""
+    """An object whose unpickling creates a folder."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
@@ -28,7 +28,7 @@ class Bomb:
 
 @pytest.fixture
 def marker(tmp_path) -> Path:
-    """Stands there only if code from a checkpoint has run."""
+    """A path that exists only if code from a checkpoint has run."""
     return tmp_path / "executed"
 
 
@@ -41,8 +41,8 @@ def directory(make_model, tmp_path) -> Path:
 
 
 def test_the_bomb_works(marker) -> None:
-    """Loaded carelessly, it goes off: the tests below would notice."""
-    pickle.loads(pickle.dumps(Bomb(marker)))  # noqa: S301 - our own object, and the point
+    """Plain unpickling runs the code, so the tests below would notice it."""
+    pickle.loads(pickle.dumps(Bomb(marker)))  # noqa: S301 - an object of this test
     assert marker.exists()
 
 
@@ -58,7 +58,7 @@ def test_malicious_state_dict(zipped, directory, marker) -> None:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_bare_pickle(protocol, directory, marker) -> None:
-    """A pickle without torch's wrapping, in any protocol."""
+    """A pickle without torch's wrapping is refused, in any protocol."""
     (directory / "pytorch_model.bin").write_bytes(pickle.dumps({"a": Bomb(marker)}, protocol=protocol))
     with pytest.raises(CheckpointError, match=r"pytorch_model\.bin.* in it was executed"):
         load_float32(directory)
@@ -75,7 +75,7 @@ def test_a_pickle_behind_either_name(name, directory, marker) -> None:
 
 
 def test_safetensors_header_that_lies(directory) -> None:
-    """A header longer than the file, and one that points outside it."""
+    """A header longer than the file, or one that points outside it, is an error."""
     for content in (
         b"\xff" * 8 + b"{}",
         (60).to_bytes(8, "little") + b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}',
@@ -93,7 +93,7 @@ def test_objects_other_than_tensors(directory) -> None:
 
 
 def test_a_whole_module(directory) -> None:
-    """``torch.save(model)`` instead of its state dict."""
+    """A file of ``torch.save(model)`` is refused, with the class named."""
     torch.save(torch.nn.Linear(2, 2), directory / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match=r"was refused.*Linear"):
         load_float32(directory)
@@ -101,14 +101,14 @@ def test_a_whole_module(directory) -> None:
 
 @pytest.mark.parametrize("content", [torch.zeros(3), {"state_dict": {}}, {"a": 1}, [1, 2]])
 def test_plain_values_that_are_no_state_dict(content, directory) -> None:
-    """What torch loads safely can still be something else."""
+    """Values that torch loads safely, but that are no state dict, are refused."""
     torch.save(content, directory / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="expected a state dict of tensors"):
         load_float32(directory)
 
 
 def test_malicious_training_checkpoint(publish, make_config, marker, tmp_path) -> None:
-    """Conversion is no way around it."""
+    """Conversion refuses a pickle that runs code."""
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(publish(make_config())))
     torch.save({"state_dict": {}, "hyper_parameters": Bomb(marker)}, tmp_path / "last.ckpt")
     with pytest.raises(CheckpointError, match=r"last\.ckpt was refused"):
@@ -119,7 +119,7 @@ def test_malicious_training_checkpoint(publish, make_config, marker, tmp_path) -
 
 @pytest.mark.parametrize("where", ["feature_extractor", "backbone", "head"])
 def test_a_configuration_names_no_code(where, directory, publish, make_config, marker) -> None:
-    """A class_path of our choosing isn't imported, let alone called."""
+    """A class_path in a configuration is not imported, let alone called."""
     mapping = publish(make_config())
     mapping[where] = {"class_path": "os.mkdir", "init_args": {"path": str(marker)}}
     (directory / "config.yaml").write_text(yaml.safe_dump(mapping))
@@ -132,7 +132,7 @@ def test_a_configuration_names_no_code(where, directory, publish, make_config, m
     "tag", ["!!python/object/apply:os.mkdir", "!!python/object/new:os.mkdir", "!!python/name:os.mkdir"]
 )
 def test_yaml_tags_build_nothing(tag, directory, marker) -> None:
-    """YAML's own way to run code is closed."""
+    """YAML tags that would run code are refused."""
     (directory / "config.yaml").write_text(f"features: {tag} [{marker}]\n")
     with pytest.raises(CheckpointError, match=r"config\.yaml is not valid YAML"):
         load_float32(directory)
@@ -141,7 +141,7 @@ def test_yaml_tags_build_nothing(tag, directory, marker) -> None:
 
 @pytest.mark.parametrize("anchors", ["a: &a [*a]", "bomb"])
 def test_yaml_aliases_do_not_multiply(anchors, directory) -> None:
-    """Nested aliases that stand for 10^9 values, and one that contains itself, are refused at once."""
+    """Nested aliases for 10^9 values, and an alias that contains itself, are refused at once."""
     if anchors == "bomb":
         levels = "abcdefghi"
         anchors = "a: &a [0,0,0,0,0,0,0,0,0,0]\n" + "\n".join(
@@ -153,9 +153,10 @@ def test_yaml_aliases_do_not_multiply(anchors, directory) -> None:
 
 
 def test_yaml_merge_keys_do_not_multiply(directory) -> None:
-    """Nested merge keys stand for 10^9 keys in half a kilobyte; they are refused while they are spelled out.
+    """Nested merge keys for 10^9 keys, in half a kilobyte, are refused while they are expanded.
 
-    PyYAML 6.0.4 spells each key out once, so that only ours are unknown; before that, our loader counts.
+    PyYAML 6.0.4 expands each key once, so that only unknown keys are left to refuse; with older versions,
+    `BoundedLoader` counts.
     """
     levels = [f"a{level}: &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * 10)}]}}" for level in range(1, 10)]
     pairs = ", ".join(f"k{key}: 0" for key in range(10))
@@ -164,17 +165,17 @@ def test_yaml_merge_keys_do_not_multiply(directory) -> None:
         load_float32(directory)
 
 
-def test_yaml_keys_stand_once(directory) -> None:
-    """PyYAML would keep the last; what a merge key brings may be overridden."""
+def test_yaml_keys_appear_once(directory) -> None:
+    """A repeated key is refused (PyYAML would keep the last); a key from a merge key may be overridden."""
     (directory / "config.yaml").write_text("head: {n_fft: 512}\nfeatures: {}\nhead: {n_fft: 1024}\n")
-    with pytest.raises(CheckpointError, match=r"config\.yaml is not valid YAML: the key 'head' stands.*\n.*line 3"):
+    with pytest.raises(CheckpointError, match=r"config\.yaml is not valid YAML: the key 'head' appears.*\n.*line 3"):
         read_yaml(directory / "config.yaml")
     (directory / "config.yaml").write_text("head: &a {n_fft: 512}\nother: {<<: *a, n_fft: 1024}\n")
     assert read_yaml(directory / "config.yaml")["other"] == {"n_fft": 1024}
 
 
 def test_deeply_nested_yaml(directory) -> None:
-    """A parser that runs out of stack is an error like any other."""
+    """YAML nested too deeply for the parser is refused."""
     (directory / "config.yaml").write_text("features: " + "[" * 100_000)
     with pytest.raises(CheckpointError, match=r"config\.yaml is not valid YAML"):
         load_float32(directory)

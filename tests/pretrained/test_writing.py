@@ -1,4 +1,4 @@
-"""Saving where it can't work: the old files stay, and nothing is left behind."""
+"""Failed saves: the old files stay, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 @contextlib.contextmanager
 def full_disk(monkeypatch):
-    """The device runs full when a file's content is synced."""
+    """Makes the disk full when a file's content is synced."""
 
     def fail(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -36,7 +36,7 @@ def full_disk(monkeypatch):
 
 @contextlib.contextmanager
 def limited_file_size(monkeypatch):
-    """The kernel refuses to write more than a kilobyte to any file."""
+    """Makes the kernel refuse to write more than a kilobyte to any file."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
     try:
@@ -47,7 +47,7 @@ def limited_file_size(monkeypatch):
 
 @contextlib.contextmanager
 def failing_rename(monkeypatch):
-    """The rename of the second file fails."""
+    """Makes renames fail."""
 
     def fail(self: Path, target: Path) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -66,7 +66,7 @@ def failing_rename(monkeypatch):
     ],
 )
 def test_failed_writes_leave_the_old_files(failure, message, saved, make_model, monkeypatch) -> None:
-    """What was there still loads, and no temporary file remains."""
+    """A failed write leaves the old files unchanged, and no temporary file."""
     before = contents(saved[1])
     with (
         failure(monkeypatch),
@@ -77,7 +77,7 @@ def test_failed_writes_leave_the_old_files(failure, message, saved, make_model, 
 
 
 def test_no_permission(saved, make_model) -> None:
-    """A directory of someone else's says so; for root, whom no permission stops, another user is taken."""
+    """Saving to someone else's directory is an error. Root, whom no permission stops, acts as another user."""
     directory = saved[1]
     before = contents(directory)
     directory.chmod(0o555)
@@ -101,7 +101,7 @@ def test_no_permission(saved, make_model) -> None:
 
 
 def test_a_file_in_the_way(make_model, tmp_path) -> None:
-    """A file can't become a directory, nor hold one."""
+    """A file in place of the directory, or of its parent, is an error."""
     (tmp_path / "file").write_text("mine")
     for target in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(CheckpointError, match="could not be written"):
@@ -119,7 +119,7 @@ def test_provenance_must_be_plain(make_model, tmp_path) -> None:
 
 
 def test_a_copy_loads_anywhere(saved, tmp_path) -> None:
-    """The directory is self-contained: copied to a path with spaces and other letters, it loads."""
+    """A directory can be copied to a path with spaces and non-ASCII letters, and loads there."""
     elsewhere = tmp_path / "ein Ort für später"
     shutil.copytree(saved[1], elsewhere)
     assert load_float32(elsewhere).config == saved[0].config

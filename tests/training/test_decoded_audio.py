@@ -38,13 +38,13 @@ def recordings(tmp_path: Path) -> list[Recording]:
 @pytest.fixture
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How many files have been decoded."""
-    read, original = [], decoded_audio.read_blocks
+    read, original = [], decoded_audio.read_mono
 
     def counted(path: Path, sample_rate: int):
         read.append(path)
         return original(path, sample_rate)
 
-    monkeypatch.setattr(decoded_audio, "read_blocks", counted)
+    monkeypatch.setattr(decoded_audio, "read_mono", counted)
     return lambda: len(read)
 
 

@@ -51,7 +51,7 @@ def bench(
     from ..bench.report import bench as run
     from ..bench.tables import markdown
     from ..inference.backend import BackendName, Precision
-    from ..storage.atomic import whole_file
+    from ..storage.atomic import atomic_write
 
     for given, known, what in ((backend, BackendName, "backend"), (precision, Precision, "precision")):
         for value in given or ():
@@ -82,6 +82,6 @@ def bench(
     typer.echo(data if as_json else markdown(report))
     if out:
         for path, text in ((out, markdown(report)), (out.with_suffix(".json"), data)):
-            with whole_file(path) as temporary:
+            with atomic_write(path) as temporary:
                 temporary.write_text(text + "\n" if text is data else text, encoding="utf-8")
     raise typer.Exit(0 if report.rows else 1)

@@ -40,7 +40,7 @@ def encode(
     """
     from ..code_files import CODES, WRITERS, write_codes
     from ..network.encodec_encoder import EncodecEncoder
-    from ..storage.audio import INPUT_SUFFIXES
+    from ..storage.audio import INPUT_SUFFIXES, read_mono
 
     try:
         jobs = plan(inputs, Search(out=out, read=INPUT_SUFFIXES, suffix=".npz"), WRITERS)
@@ -55,7 +55,7 @@ def encode(
 
     def work(job: Job, _: BatchProgress) -> Result:
         started = time.perf_counter()
-        audio = _read_mono(job.source, CODES.sample_rate).to(place)
+        audio = read_mono(job.source, CODES.sample_rate).to(place)
         codes = encoder.encode(audio, bandwidth)[:, 0]
         write_codes(job.target, codes, audio.shape[1])
         return {
@@ -66,15 +66,6 @@ def encode(
         }
 
     run_batch(jobs, work, as_json=as_json)
-
-
-def _read_mono(path: Path, sample_rate: int) -> torch.Tensor:
-    """Audio ``(1, N)``."""
-    import torch
-
-    from ..storage.audio import read_blocks
-
-    return torch.cat([block.mean(dim=0, keepdim=True) for block in read_blocks(path, sample_rate)], dim=1)
 
 
 def _place(device: str) -> torch.device:

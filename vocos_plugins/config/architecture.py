@@ -23,7 +23,7 @@ class EncodecCodes:
         hop_length: samples between code frames.
         bandwidths: kb/s that the model was trained for; ``bandwidth_id`` counts them from 0.
         n_codebooks: codebooks in the checkpoint, enough for the largest bandwidth.
-        codebook_size: entries in each.
+        codebook_size: entries in each codebook.
         codebook_dim: length of an entry.
     """
 
@@ -39,12 +39,12 @@ class EncodecCodes:
         if not self.bandwidths or max(self.codebook_counts) > self.n_codebooks or min(self.codebook_counts) < 1:
             raise ValueError(
                 f"bandwidths {list(self.bandwidths)} kb/s need {self.codebook_counts} codebooks, "
-                f"n_codebooks is {self.n_codebooks}"
+                f"but n_codebooks is {self.n_codebooks}"
             )
 
     @property
     def codebook_counts(self) -> list[int]:
-        """Codebooks of each bandwidth: kb/s over frames a second and bits a code."""
+        """Number of codebooks for each bandwidth: its bit rate over frames per second and bits per code."""
         bits_per_s = self.sample_rate / self.hop_length * (self.codebook_size - 1).bit_length()
         return [round(1000 * bandwidth / bits_per_s) for bandwidth in self.bandwidths]
 
@@ -79,9 +79,9 @@ class ResNet:
 class ISTFT:
     """Magnitude and phase of an STFT.
 
-    ``amplitude_prior`` makes the magnitude a residual over the mel's own; ``refinement_steps`` are passes of fast
-    Griffin-Lim over the result (`refinement`). ``contrast`` deepens the valleys of the spectrum
-    in use, not in training (`contrast.contrasted`).
+    ``amplitude_prior`` makes the magnitude a residual over the mel's own. ``refinement_steps`` is the number of passes
+    of fast Griffin-Lim over the result (`refinement`). ``contrast`` deepens the valleys of the spectrum at inference,
+    not in training (`contrast.contrasted`).
     """
 
     n_fft: int
@@ -134,7 +134,7 @@ class IMDCTCos:
 
 @dataclass(frozen=True, kw_only=True)
 class WaveNeXt:
-    """Two linear layers to ``hop_length`` samples a frame instead of an inverse FFT (Okamoto et al., ASRU 2023)."""
+    """Two linear layers to ``hop_length`` samples per frame, instead of an inverse FFT (Okamoto et al., ASRU 2023)."""
 
     n_fft: int
     hop_length: int
@@ -160,7 +160,7 @@ PARTS = {"features": FEATURES, "backbone": BACKBONES, "head": HEADS}
 
 @dataclass(frozen=True, kw_only=True)
 class VocosConfig:
-    """A whole model: features -> backbone -> head."""
+    """Configuration of a whole model: features -> backbone -> head."""
 
     features: Features
     backbone: Backbone
@@ -170,32 +170,33 @@ class VocosConfig:
         hop_length, framing = head_grid(self.head)
         if hop_length != self.features.hop_length:
             raise ConfigError(
-                f"the head makes {hop_length} samples a frame, the features have hop_length={self.features.hop_length}"
+                f"the head produces {hop_length} samples per frame, "
+                f"but features.hop_length is {self.features.hop_length}"
             )
         if isinstance(self.features, MelConvention) and framing != self.features.framing:
-            raise ConfigError(f"the head's framing is {framing!r}, the mel's {self.features.framing!r}")
+            raise ConfigError(f"the head's framing is {framing!r}, but features.framing is {self.features.framing!r}")
         if isinstance(self.head, ISTFT) and self.head.amplitude_prior:
             _check_prior(self.head, self.features)
         if isinstance(self.backbone, ConvNeXt) and isinstance(self.features, EncodecCodes):
             embeddings, needed = self.backbone.adanorm_num_embeddings, len(self.features.bandwidths)
             if embeddings is not None and embeddings < needed:
-                raise ConfigError(f"adanorm_num_embeddings is {embeddings}, the features have {needed} bandwidths")
+                raise ConfigError(f"adanorm_num_embeddings is {embeddings}, but the features have {needed} bandwidths")
 
     @property
     def n_features(self) -> int:
-        """Channels of the features."""
+        """Number of feature channels."""
         return self.features.n_mels if isinstance(self.features, MelConvention) else self.features.codebook_dim
 
     @property
     def n_bandwidths(self) -> int | None:
-        """Bandwidths that the backbone is conditioned on, None for an unconditioned model."""
+        """Number of bandwidths that the backbone is conditioned on; None for an unconditioned model."""
         embeddings = self.backbone.adanorm_num_embeddings if isinstance(self.backbone, ConvNeXt) else None
         if embeddings is not None and isinstance(self.features, EncodecCodes):
             return len(self.features.bandwidths)
         return embeddings
 
     def n_samples(self, n_frames: int) -> int:
-        """Samples that ``n_frames`` frames decode to."""
+        """Returns the number of samples that ``n_frames`` frames decode to."""
         return output_length(n_frames, *head_grid(self.head))
 
     @classmethod
@@ -205,12 +206,12 @@ class VocosConfig:
         return cls(**{name: read_part(mapping[name], table, name) for name, table in PARTS.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """The YAML form; every field is written, defaults too, so that a later default changes nothing."""
+        """Returns the YAML form. Every field is written, so that a later change of a default has no effect."""
         return {name: write_part(getattr(self, name), table) for name, table in PARTS.items()}
 
 
 def head_grid(head: Head) -> tuple[int, Framing]:
-    """Samples a frame and framing of a head."""
+    """Returns a head's samples per frame and its framing."""
     match head:
         case ISTFT():
             return head.hop_length, head.framing
@@ -225,8 +226,8 @@ def _check_prior(head: ISTFT, mel: Features) -> None:
         raise ConfigError("amplitude_prior needs mel features; EnCodec features hold no magnitudes")
     if (mel.n_fft, mel.win_length) != (head.n_fft, head.n_fft) or mel.window != "hann":
         raise ConfigError(
-            "amplitude_prior needs a mel of the head's own Hann STFT: the head has "
-            f"n_fft={head.n_fft}, the mel n_fft={mel.n_fft}, win_length={mel.win_length}, window={mel.window}"
+            "amplitude_prior needs a mel computed from the same Hann STFT as the head's: the head has "
+            f"n_fft={head.n_fft}, but the mel has n_fft={mel.n_fft}, win_length={mel.win_length}, window={mel.window}"
         )
 
 

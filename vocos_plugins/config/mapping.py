@@ -1,4 +1,7 @@
-"""Configuration dataclasses from plain values and back: strict about keys and types, blind to import paths."""
+"""Converts configuration dataclasses from and to plain values.
+
+Keys and types are checked strictly; nothing is imported by name.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +20,20 @@ NORMALIZATIONS: dict[str, type[Any]] = {"level": LevelNormalization, "mean-std":
 
 
 class ConfigError(ValueError):
-    """A configuration that can't be read: says where, what was found and what was expected."""
+    """An invalid configuration; the message says where, what was found and what was expected."""
 
 
 def read_part(mapping: Any, table: Mapping[str, type[T]], where: str) -> T:
     """Builds the dataclass that ``mapping["kind"]`` names in ``table`` from the other keys.
 
     Raises:
-        ConfigError: the kind is missing or unknown, or as `read_dataclass`.
+        ConfigError: the kind is missing or unknown, or as raised by `read_dataclass`.
     """
     if not isinstance(mapping, Mapping) or "kind" not in mapping:
         raise ConfigError(f"{where}: expected a mapping with a key 'kind' ({', '.join(table)}), got {mapping!r}")
     kind = mapping["kind"]
     if not isinstance(kind, str) or kind not in table:
-        raise ConfigError(f"{where}: unknown kind {kind!r}; known are {', '.join(table)}")
+        raise ConfigError(f"{where}: unknown kind {kind!r}; expected one of {', '.join(table)}")
     return read_dataclass(table[kind], {key: value for key, value in mapping.items() if key != "kind"}, where)
 
 
@@ -56,20 +59,20 @@ def read_dataclass(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
 
 
 def check_keys(mapping: Any, known: set[str], required: set[str], where: str) -> None:
-    """Raises ConfigError for what is no mapping, for unknown keys, with the nearest known one, and for missing ones."""
+    """Raises ConfigError unless this is a mapping with known keys only and all the required ones."""
     if not isinstance(mapping, Mapping):
         raise ConfigError(f"{where}: expected a mapping, got {mapping!r}")
     for key in mapping:
         if key not in known:
             close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
+            hint = f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(sorted(known))}"
             raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
     if missing := required - set(mapping):
         raise ConfigError(f"{where}: missing {', '.join(sorted(missing))}")
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:
-    """``value`` as the annotated type, where that loses nothing."""
+    """Converts a value to the annotated type, where that is lossless."""
     is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
     options = typing.get_args(hint) if is_union else (hint,)
     for option in options:
@@ -89,7 +92,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
 
 
 def _is_scientific(value: Any) -> bool:
-    """Whether this is ``5e-4``, which YAML 1.1 takes for text."""
+    """Whether a value is a number like ``5e-4``, which YAML 1.1 reads as text."""
     return isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value) is not None
 
 
@@ -104,7 +107,7 @@ def _describe(options: tuple[Any, ...]) -> str:
 
 
 def write_part(part: Any, *tables: Mapping[str, type[Any]]) -> dict[str, Any]:
-    """The plain values of a dataclass, with its kind from the table that has it; every field is written."""
+    """Returns the plain values of a dataclass, with its kind from the table that lists it; every field is written."""
     kind = next(name for table in tables for name, cls in table.items() if cls is type(part))
     written: dict[str, Any] = {"kind": kind}
     for field in dataclasses.fields(part):

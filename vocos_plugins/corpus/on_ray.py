@@ -1,7 +1,7 @@
 """A corpus on a Ray cluster: Ray Data hands blocks of jobs to workers that hold the model, and counts what comes back.
 
 A worker reads its inputs and writes its outputs itself, in folders that all machines share; only what it says of them
-travels. A worker that dies is started again and so are its blocks, whose outputs appear whole or not at all.
+travels. A worker that dies is started again and so are its blocks, whose outputs are written atomically.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def write_report(
     name: str | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Writes ``out/report.html`` and gives its path. The page appears whole or not at all.
+    """Writes ``out/report.html`` atomically and returns its path.
 
     Args:
         vocos: a model that takes mels.

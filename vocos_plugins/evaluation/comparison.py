@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..mel import MelSpectrogram
 from ..mel.speech import Clip
-from ..storage.audio import read_blocks
+from ..storage.audio import read_mono
 from .measures import Measure, Score
 from .systems import System
 
@@ -75,7 +75,7 @@ def compare(
         ValueError, OSError: the recording can't be read.
     """
     rates = dict.fromkeys(system.mel.sample_rate for system in systems)
-    originals = {rate: torch.cat(list(read_blocks(clip.path, rate)), dim=1).mean(dim=0) for rate in rates}
+    originals = {rate: read_mono(clip.path, rate)[0] for rate in rates}
     show("vocoding")
     mels, errors = {}, {}
     for system in systems:

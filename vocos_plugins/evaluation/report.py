@@ -13,7 +13,7 @@ import torch
 
 from ..mel import MelConvention
 from ..model import Vocos
-from ..storage.atomic import whole_file
+from ..storage.atomic import atomic_write
 from .evaluate import PAGE_CLIPS, Evaluation
 from .page import render
 from .systems import N_ITER, describe
@@ -29,7 +29,7 @@ def write_evaluation(evaluation: Evaluation, out: Path, facts: Mapping[str, str]
 
     Args:
         evaluation: what came of a run.
-        out: folder, made if it isn't there. Each file appears whole or not at all.
+        out: folder, made if it isn't there. Each file is written atomically.
         facts: what to say of models and machine, by heading.
 
     Raises:
@@ -73,9 +73,9 @@ def note_on_top_band(mel: MelConvention) -> str:
 
 
 def write_whole(path: Path, text: str) -> Path:
-    """Writes a file that appears whole or not at all; its folder is made."""
+    """Writes a file atomically; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
 

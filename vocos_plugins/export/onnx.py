@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..network.network import Network
-from ..storage.atomic import whole_file
+from ..storage.atomic import atomic_write
 from .exportable import OUTPUT_NAMES, Exportable
 from .int8 import quantize_onnx, smooth
 from .metadata import describe
@@ -40,7 +40,7 @@ def export_onnx(network: Network, target: str | Path, *, precision: str = "float
     model = onnx_model(network, precision=precision, outputs=outputs)
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.write_bytes(model.SerializeToString())
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..network.network import Network
+from ..storage.atomic import publish
 from .exportable import Exportable
 from .int8 import POINTWISE, smooth
 from .metadata import describe
@@ -47,8 +48,8 @@ def export_openvino(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
         written = Path(folder) / target.name
         openvino.save_model(model, written, compress_to_fp16=False)
-        for suffix in (".bin", ".xml"):  # the .xml last: wherever it is, its weights already are
-            written.with_suffix(suffix).replace(target.with_suffix(suffix))
+        # The .xml comes last: wherever it is, its weights already are.
+        publish({written.with_suffix(suffix): target.with_suffix(suffix) for suffix in (".bin", ".xml")})
     return target
 
 

@@ -1,4 +1,4 @@
-"""What `Vocos.decode` refuses, each with the value found, what was expected and what to do."""
+"""Input checks of `Vocos.decode`. Errors name the value, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -30,12 +30,10 @@ def check_shape(features: Tensor, n_features: int, min_frames: int = 1) -> None:
 
 
 def frame_mask(lengths: Tensor, batch: int, n_frames: int, device: torch.device) -> Tensor:
-    """Bool ``(B, T)`` of lengths ``(B,)``; raises ValueError for lengths that can't be."""
+    """Returns a bool mask ``(B, T)`` for lengths ``(B,)``; raises ValueError for invalid lengths."""
     lengths = torch.as_tensor(lengths, device=device)
     if lengths.dtype not in INTEGER_DTYPES or lengths.shape != (batch,):
-        raise ValueError(
-            f"lengths must be {batch} whole numbers of frames, got {lengths.dtype} of shape {tuple(lengths.shape)}"
-        )
+        raise ValueError(f"lengths must be {batch} integers, got {lengths.dtype} of shape {tuple(lengths.shape)}")
     lengths = lengths.long()
     if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= n_frames:
         raise ValueError(f"lengths must lie in 0..{n_frames}, got {lengths.tolist()}")
@@ -43,18 +41,18 @@ def frame_mask(lengths: Tensor, batch: int, n_frames: int, device: torch.device)
 
 
 def check_finite(features: Tensor, dtype: torch.dtype, mask: Tensor | None = None) -> None:
-    """Raises ValueError where features are NaN, infinite or too large to compute with.
+    """Raises ValueError if features hold NaN, infinite or too large values.
 
     Args:
         features: ``(B, C, T)``.
-        dtype: what the backbone computes in.
-        mask: bool ``(B, T)``; frames that it leaves out may hold anything.
+        dtype: the precision that the backbone computes in.
+        mask: bool ``(B, T)``; frames outside it may hold anything.
     """
     limit = min(MAX_FEATURE, torch.finfo(dtype).max)
-    counted = features if mask is None else features.masked_fill(~mask[:, None], 0.0)
-    if counted.numel() == 0 or all(abs(extreme.item()) <= limit for extreme in counted.aminmax()):  # NaN is not
+    relevant = features if mask is None else features.masked_fill(~mask[:, None], 0.0)
+    if relevant.numel() == 0 or all(abs(extreme.item()) <= limit for extreme in relevant.aminmax()):  # NaN is not
         return
-    usable = counted.abs() <= limit
+    usable = relevant.abs() <= limit
     bad = (~usable).nonzero()
     row, band, frame = (int(index) for index in bad[0])
     first = float(features[row, band, frame])
@@ -63,29 +61,29 @@ def check_finite(features: Tensor, dtype: torch.dtype, mask: Tensor | None = Non
 
 
 def bandwidth_ids(bandwidth_id: int | Tensor | None, batch: int, config: VocosConfig) -> Tensor | None:
-    """Ids int64 ``(B, 1)`` or ``(1, 1)``, None for an unconditioned model; raises ValueError for ids that can't be."""
-    known = config.n_bandwidths
-    if known is None:
+    """Returns ids int64 ``(B, 1)`` or ``(1, 1)``, None for unconditioned models; raises ValueError for invalid ids."""
+    n_bandwidths = config.n_bandwidths
+    if n_bandwidths is None:
         if bandwidth_id is not None:
             raise ValueError(f"this model has no bandwidths; leave bandwidth_id={bandwidth_id!r} out")
         return None
-    choices = _describe_bandwidths(config, known)
+    choices = _describe_bandwidths(config, n_bandwidths)
     if bandwidth_id is None:
         raise ValueError(f"this model needs a bandwidth_id: {choices}")
     ids = torch.as_tensor(bandwidth_id)
     if ids.dtype not in INTEGER_DTYPES or ids.shape not in ((), (1,), (1, 1), (batch,), (batch, 1)):
         raise ValueError(
-            f"bandwidth_id must be one integer or {batch} (one a row), got {ids.dtype} of shape {tuple(ids.shape)}"
+            f"bandwidth_id must be one integer or {batch} (one per row), got {ids.dtype} of shape {tuple(ids.shape)}"
         )
     ids = ids.long()  # torch has no min of unsigned integers
-    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < known:
+    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < n_bandwidths:
         raise ValueError(f"bandwidth_id must be {choices}; got {ids.flatten().tolist()}")
     return ids.reshape(-1, 1)
 
 
-def _describe_bandwidths(config: VocosConfig, known: int) -> str:
+def _describe_bandwidths(config: VocosConfig, n_bandwidths: int) -> str:
     if not isinstance(config.features, EncodecCodes):
-        return f"0 to {known - 1}"
+        return f"0 to {n_bandwidths - 1}"
     return ", ".join(f"{i} ({kbps:g} kb/s)" for i, kbps in enumerate(config.features.bandwidths))
 
 

@@ -1,4 +1,4 @@
-"""EnCodec codes to features. The codebooks are in the checkpoint: only audio to codes needs an EnCodec package."""
+"""Converts EnCodec codes to features. The codebooks are in the checkpoint: only encoding needs an EnCodec package."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ INTEGER_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int3
 
 
 class EncodecFeatures(nn.Module):
-    """Sums the codebook vectors that codes name.
+    """Sums the codebook vectors that codes select.
 
     Shape: codes ``(Q, T)`` or ``(Q, B, T)`` -> features ``(B, codebook_dim, T)``.
 
     Attributes:
-        encoder: makes codes of audio.
+        encoder: encodes audio to codes.
     """
 
     def __init__(self, options: EncodecCodes) -> None:
@@ -36,7 +36,7 @@ class EncodecFeatures(nn.Module):
         return F.embedding(codes + books[:, None, None], self.codebook_weights).sum(dim=0).transpose(1, 2)
 
     def encode(self, audio: Tensor, bandwidth_id: int) -> Tensor:
-        """Codes ``(Q, B, T)`` of audio ``(B, N)``, as `EncodecEncoder.encode`; warns of codebooks other than these."""
+        """Encodes audio ``(B, N)`` to codes ``(Q, B, T)`` (`EncodecEncoder.encode`); warns if its codebooks differ."""
         if audio.shape[1] == 0:
             raise EncodecError(f"audio holds no samples: shape {tuple(audio.shape)}")
         if self._compared is not self.encoder:
@@ -45,11 +45,11 @@ class EncodecFeatures(nn.Module):
         return self.encoder.encode(audio.to(self.codebook_weights.device), self.options.bandwidths[bandwidth_id])
 
     def from_audio(self, audio: Tensor, bandwidth_ids: list[int]) -> Tensor:
-        """Features ``(B, codebook_dim, T)`` of audio ``(B, N)``, at one bandwidth for all or one a row."""
+        """Returns features ``(B, codebook_dim, T)`` of audio ``(B, N)``, at one bandwidth for all or one per row."""
         counts = self.options.codebook_counts
         if len(audio) == 0:
             return audio.new_zeros(0, self.options.codebook_dim, -(-audio.shape[1] // self.options.hop_length))
-        # The codes of a smaller bandwidth are the first of a larger one's.
+        # A smaller bandwidth's codes are the first ones of a larger bandwidth's.
         codes = self.encode(audio, max(bandwidth_ids, key=lambda index: counts[index]))
         if len(bandwidth_ids) == 1:
             features: Tensor = self(codes)
@@ -57,11 +57,11 @@ class EncodecFeatures(nn.Module):
         return torch.cat([self(codes[: counts[index], row]) for row, index in enumerate(bandwidth_ids)])
 
     def checked(self, codes: Tensor, bandwidth_id: int | None) -> Tensor:
-        """Codes as int64 ``(Q, B, T)``.
+        """Returns valid codes as int64 ``(Q, B, T)``.
 
         Raises:
             TypeError: codes are not integers.
-            ValueError: their shape, number of codebooks or values can't be.
+            ValueError: their shape, number of codebooks or values are invalid.
         """
         if codes.dtype not in INTEGER_DTYPES:
             raise TypeError(f"codes must be integers, got {codes.dtype}; features need no codes_to_features")
@@ -77,21 +77,21 @@ class EncodecFeatures(nn.Module):
         return codes
 
     def check_bandwidth(self, bandwidth_id: int) -> None:
-        """Raises ValueError for a bandwidth that isn't there."""
+        """Raises ValueError for a bandwidth that the model does not have."""
         if not 0 <= bandwidth_id < len(self.options.bandwidths):
             raise ValueError(f"bandwidth_id must be 0 to {len(self.options.bandwidths) - 1}, got {bandwidth_id}")
 
     def _check_count(self, codes: Tensor, bandwidth_id: int | None) -> None:
         counts = self.options.codebook_counts
-        found = codes.shape[0]
+        n_codebooks = codes.shape[0]
         if bandwidth_id is not None:
             self.check_bandwidth(bandwidth_id)
-        if bandwidth_id is not None and found != counts[bandwidth_id]:
+        if bandwidth_id is not None and n_codebooks != counts[bandwidth_id]:
             raise ValueError(
                 f"bandwidth_id={bandwidth_id} means {self.options.bandwidths[bandwidth_id]} kb/s, "
-                f"which is {counts[bandwidth_id]} codebooks; got {found} in shape {tuple(codes.shape)}"
+                f"which is {counts[bandwidth_id]} codebooks; got {n_codebooks} in shape {tuple(codes.shape)}"
             )
-        if found not in counts:
+        if n_codebooks not in counts:
             hint = "; codebooks come first: try codes.transpose(0, 1)" if codes.shape[1] in counts else ""
             raise ValueError(
                 f"expected {', '.join(map(str, counts))} codebooks in the first dimension, "

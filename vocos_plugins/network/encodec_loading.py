@@ -1,4 +1,4 @@
-"""Finds an EnCodec that can encode: transformers', or the package ``encodec``. Decoding codes needs neither."""
+"""Loads an EnCodec for encoding, from transformers or the package ``encodec``. Decoding codes needs neither."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HUB_NAME = "facebook/encodec_24khz"  # as transformers loads it
 CHECKPOINT = "encodec_24khz-d7cc33bc.th"  # of the package encodec; its name ends with the start of its SHA-256
 CHECKPOINT_URL = f"https://dl.fbaipublicfiles.com/encodec/v0/{CHECKPOINT}"
 INSTALL = "pip install 'vocos-plugins[encodec]'"
-# One network under two sets of names: of the package encodec, and of transformers.
+# One network under two sets of names: those of the package encodec, and those of transformers.
 RENAMED = (
     ("encoder.model.", "encoder.layers."),
     ("decoder.model.", "decoder.layers."),
@@ -29,37 +29,37 @@ RENAMED = (
 
 
 class EncodecError(ValueError):
-    """There is no EnCodec to encode with, or not the right one: says what is missing and what to do."""
+    """A missing or unsuitable EnCodec; the message says what is missing and what to do."""
 
 
 def load_encodec(source: str | Path | None = None) -> nn.Module:
-    """An EnCodec in eval mode, without gradients: transformers' ``EncodecModel``, or else that of ``encodec``.
+    """Loads an EnCodec in eval mode, without gradients: transformers' ``EncodecModel``, or else that of ``encodec``.
 
     Args:
-        source: a directory that transformers wrote; `CHECKPOINT` or a directory that holds it; a repository of the
-            hub. By default the published 24 kHz weights: the file that encodec and suno's Bark keep in torch's cache,
-            or else `HUB_NAME` for transformers and `CHECKPOINT_URL` for encodec.
+        source: a directory that transformers wrote; `CHECKPOINT` or a directory that holds it; or a repository on the
+            Hugging Face hub. By default the published 24 kHz weights: the file that encodec and suno's Bark keep in
+            torch's cache, or else `HUB_NAME` for transformers and `CHECKPOINT_URL` for encodec.
 
     Raises:
-        EncodecError: neither package is installed, or the weights aren't there or don't fit.
+        EncodecError: neither package is installed, or the weights are missing or don't fit.
     """
     checkpoint = _checkpoint_file(source)
     if _is_installed("transformers"):
         codec = _transformers_model(source or HUB_NAME, checkpoint)
     elif _is_installed("encodec"):
         if source is not None and checkpoint is None:
-            raise EncodecError(f"{source}: such weights need transformers: {INSTALL}")
+            raise EncodecError(f"{source}: these weights need transformers: {INSTALL}")
         codec = _encodec_model(checkpoint)
     else:
         raise EncodecError(
             f"encoding audio needs EnCodec, and neither transformers nor encodec is installed: {INSTALL}. "
-            "Codes that you have can be decoded without: decode(codes_to_features(codes), ...)"
+            "Codes can be decoded without it: decode(codes_to_features(codes), ...)"
         )
     return codec.eval().requires_grad_(False)
 
 
 def rename_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict of the package ``encodec`` under the names that transformers has for the same tensors."""
+    """Returns a state dict of the package ``encodec`` with transformers' names for the same tensors."""
     renamed = {}
     for key, value in weights.items():
         for theirs, transformers in RENAMED:
@@ -73,7 +73,7 @@ def _is_installed(package: str) -> bool:
 
 
 def _checkpoint_file(source: str | Path | None) -> Path | None:
-    """The package encodec's own file, if that is what the source names."""
+    """Returns the package encodec's own file if the source names one, else None."""
     cached = Path(torch.hub.get_dir()) / "checkpoints" / CHECKPOINT
     path = cached if source is None else Path(source).expanduser()
     if not path.exists():
@@ -96,19 +96,19 @@ def _transformers_model(source: str | Path, checkpoint: Path | None) -> nn.Modul
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise EncodecError(
-            f"EnCodec can't be loaded from {source}: {reason} Weights on this machine are named by "
+            f"EnCodec can't be loaded from {source}: {reason} For weights on disk pass "
             "Vocos.from_pretrained(..., encodec=DIRECTORY)"
         ) from error
     if missing := sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}):
         raise EncodecError(f"{source} holds no EnCodec: {len(missing)} of its tensors are missing, first {missing[0]}")
-    found: nn.Module = model
-    return found
+    codec: nn.Module = model
+    return codec
 
 
 def _encodec_model(checkpoint: Path | None) -> nn.Module:
     from encodec.model import EncodecModel
 
-    # Its own `pretrained=True` would unpickle the file whatever is in it.
+    # Its own `pretrained=True` would unpickle the file without any check.
     codec: nn.Module = EncodecModel.encodec_model_24khz(pretrained=False)
     if checkpoint is not None:
         return _fill(codec, _read_checkpoint(checkpoint), checkpoint)
@@ -118,7 +118,7 @@ def _encodec_model(checkpoint: Path | None) -> nn.Module:
         )
     except (OSError, RuntimeError) as error:
         raise EncodecError(
-            f"EnCodec can't be downloaded from {CHECKPOINT_URL}: {error}. A copy on this machine is named by "
+            f"EnCodec can't be downloaded from {CHECKPOINT_URL}: {error}. For a copy on disk pass "
             "Vocos.from_pretrained(..., encodec=FILE)"
         ) from error
     return _fill(codec, weights, Path(CHECKPOINT))
@@ -128,12 +128,12 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
     if path.name == CHECKPOINT:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if not digest.startswith(promised := path.stem.rpartition("-")[2]):
-            raise EncodecError(f"{path} is damaged: its SHA-256 is {digest}, its name promises {promised}...")
+            raise EncodecError(f"{path} is damaged: its SHA-256 is {digest}, but its name says {promised}...")
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged archive makes torch.load raise: there is no common class
+    except Exception as error:  # what torch.load raises for a damaged archive has no common class
         reason = str(error).strip().partition("\n")[0]
-        raise EncodecError(f"{path} is damaged or no file of tensors: {reason:.200}") from error
+        raise EncodecError(f"{path} is damaged or not a file of tensors: {reason:.200}") from error
     if not isinstance(content, dict):
         raise EncodecError(f"{path}: expected a state dict of tensors, got a {type(content).__name__}")
     return content
@@ -144,5 +144,5 @@ def _fill(codec: nn.Module, weights: Mapping[str, Tensor], path: Path) -> nn.Mod
         codec.load_state_dict(weights)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
-        raise EncodecError(f"{path} is not of EnCodec's 24 kHz model: {reason:.200}") from error
+        raise EncodecError(f"{path} does not hold EnCodec's 24 kHz model: {reason:.200}") from error
     return codec

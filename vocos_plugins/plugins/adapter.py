@@ -56,7 +56,7 @@ class ToolkitAdapter(Protocol):
     def export(
         self, vocos: Network, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False
     ) -> None:
-        """Writes a model as the toolkit's own kind of checkpoint, whole or not at all.
+        """Writes a model atomically as the toolkit's own kind of checkpoint.
 
         Args:
             vocos: the model.

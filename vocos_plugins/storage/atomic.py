@@ -1,24 +1,52 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: a file appears complete under its name, or not at all."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside ``path`` to write to, and renames it when the block ends well.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yields a temporary path next to ``path`` to write to, and renames it when the block ends.
 
     A block that raises leaves ``path`` as it was, and no temporary file.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with atomic_writes([path]) as (temporary,):
         yield temporary
+
+
+@contextmanager
+def atomic_writes(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    """Yields a temporary path for each of several files; none is renamed before all are complete.
+
+    A block that raises leaves every path as it was, and no temporary file.
+    """
+    # Process ids are not enough: threads share one, and so may machines that write to the same folder.
+    staged = {path.with_name(f".{path.name}.{secrets.randbelow(10**8)}.part"): path for path in paths}
+    try:
+        yield list(staged)
+        publish(staged)
+    finally:
+        for temporary in staged:
+            with suppress(OSError):  # in a folder that cannot be entered, nothing was written
+                temporary.unlink(missing_ok=True)
+
+
+def publish(staged: Mapping[Path, Path]) -> None:
+    """Syncs complete temporary files to the disk, then renames each to its target, in order.
+
+    Args:
+        staged: the targets, by their temporary paths.
+
+    Raises:
+        OSError: a file could not be synced or renamed.
+    """
+    for temporary in staged:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    for temporary, target in staged.items():
+        temporary.replace(target)

@@ -1,4 +1,4 @@
-"""Audio files in and out, in blocks: memory doesn't grow with their length."""
+"""Reads and writes audio files in blocks, so that memory does not grow with their length."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -15,33 +16,35 @@ import soxr
 import torch
 from torch import Tensor
 
+from .atomic import atomic_write
+
 BLOCK_S = 10.0
-ROUNDING_S = 0.05  # lists round durations, and lossy formats tell theirs roughly
+ROUNDING_S = 0.05  # lists round durations, and lossy formats report approximate ones
 INPUT_SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
 OUTPUT_FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
-# A WAV written to a pipe doesn't know its length; these stand for that.
+# A WAV that was written to a pipe has one of these in place of its size.
 RIFF_SIZE_UNKNOWN = (0, 0xFFFFFFFF)
 
 
 def read_blocks(
     path: Path | bytes, sample_rate: int, *, start_s: float = 0.0, duration_s: float | None = None
 ) -> Iterator[Tensor]:
-    """Reads a file, or a part of it, block by block, resampled.
+    """Reads a file, or a part of it, in resampled blocks.
 
     Args:
-        path: any format that libsndfile reads; or what such a file holds.
+        path: a file in any format that libsndfile reads; or the content of one.
         sample_rate: Hz wanted.
-        start_s: where to start.
-        duration_s: how much; to the end if None. From the start on, a duration that differs from the file's by no more
-            than rounding is the whole file.
+        start_s: start of the part in seconds.
+        duration_s: length of the part in seconds; None reads to the end. From ``start_s=0``, a duration within
+            `ROUNDING_S` of the file's reads the whole file.
 
     Yields:
         Audio ``(channels, n)``, float32.
 
     Raises:
-        OSError: the file isn't there or can't be opened.
-        ValueError: it is empty, truncated, no audio, has samples that are not finite, or has no such part; the message
-            says which.
+        OSError: the file does not exist or can't be opened.
+        ValueError: the file is empty, truncated or not audio, holds NaN or infinite samples, or lacks that part; the
+            message says which.
     """
     with _open(path) as file:
         position, end = _part(file, start_s, duration_s)
@@ -57,7 +60,7 @@ def read_blocks(
             position += len(block)
             last = len(block) < block_size
             if last and position != (file.frames if end is None else end):
-                raise ValueError(f"truncated: its header promises {file.frames} samples, it holds {position}")
+                raise ValueError(f"truncated: its header promises {file.frames} samples, but it holds {position}")
             if resampler is not None:
                 block = resampler.resample_chunk(block, last=last)
             if len(block):
@@ -66,17 +69,36 @@ def read_blocks(
                 return
 
 
+def read_mono(path: Path | bytes, sample_rate: int) -> Tensor:
+    """Reads a whole file, mixed down to one channel and resampled.
+
+    Args:
+        path: as in `read_blocks`.
+        sample_rate: Hz wanted.
+
+    Shape: ``(1, N)``, float32.
+
+    Raises:
+        OSError: as raised by `read_blocks`.
+        ValueError: as raised by `read_blocks`, or the file is too short for one sample at this rate.
+    """
+    blocks = [block.mean(dim=0, keepdim=True) for block in read_blocks(path, sample_rate)]
+    if not blocks:
+        raise ValueError(f"too short: it holds no sample at {sample_rate} Hz")
+    return torch.cat(blocks, dim=1)
+
+
 def _part(file: soundfile.SoundFile, start_s: float, duration_s: float | None) -> tuple[int, int | None]:
-    """The first sample of a part, and the one after its last; None for the end of the file."""
+    """Returns a part's first sample and the one after its last, or None for the end of the file."""
     length_s = file.frames / file.samplerate
     if not 0 <= start_s < length_s:
-        raise ValueError(f"a part of it that starts at {start_s:g} s was asked for; it is {length_s:.3f} s long")
+        raise ValueError(f"no part of it starts at {start_s:g} s: it is {length_s:.3f} s long")
     first = round(start_s * file.samplerate)
     if duration_s is None or (start_s == 0 and abs(duration_s - length_s) <= ROUNDING_S):
         return first, None
     end = min(round((start_s + duration_s) * file.samplerate), file.frames)
     if start_s + duration_s > length_s + ROUNDING_S or end <= first:
-        raise ValueError(f"{duration_s:g} s from {start_s:g} s on were asked for; it is {length_s:.3f} s long")
+        raise ValueError(f"no part of {duration_s:g} s starts at {start_s:g} s: it is {length_s:.3f} s long")
     return first, end
 
 
@@ -89,7 +111,7 @@ def _open(path: Path | bytes) -> soundfile.SoundFile:
     if head[:4] == b"RIFF" and len(head) == 12:
         promised = struct.unpack("<I", head[4:8])[0]
         if promised not in RIFF_SIZE_UNKNOWN and promised + 8 > size + 1:
-            raise ValueError(f"truncated: its header promises {promised + 8} bytes, it has {size}")
+            raise ValueError(f"truncated: its header promises {promised + 8} bytes, but it has {size}")
     try:
         file = soundfile.SoundFile(io.BytesIO(path) if isinstance(path, bytes) else path)
     except soundfile.LibsndfileError as error:
@@ -116,16 +138,16 @@ def _check_samples(block: np.ndarray, position: int, sample_rate: int) -> None:
 
 
 class AudioWriter:
-    """Writes blocks of audio to a temporary file that takes the final name only when all went well.
+    """Writes an audio file atomically, block by block.
 
-    Use as a context manager; leaving it through an exception removes the temporary file.
+    Use as a context manager. Leaving it through an exception leaves the file as it was before.
 
     Args:
-        path: its suffix chooses the format: ``.wav``, ``.flac`` or ``.ogg``. Folders are made.
+        path: its suffix chooses the format: ``.wav``, ``.flac`` or ``.ogg``. Folders are created.
         sample_rate: Hz.
 
     Raises:
-        ValueError: another suffix.
+        ValueError: the suffix is none of these.
         OSError: no permission, or a full disk.
     """
 
@@ -134,13 +156,16 @@ class AudioWriter:
             raise ValueError(f"{path}: can't write {path.suffix or 'a file without a suffix'}; use .wav, .flac or .ogg")
         self.path = path
         self.sample_rate = sample_rate
-        self.temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         self.file: soundfile.SoundFile | None = None
         self.n_samples = 0
 
     def __enter__(self) -> AudioWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.temporary.touch()  # says plainly what is wrong where libsndfile only says "System error"
+        with ExitStack() as stack:
+            self.temporary = stack.enter_context(atomic_write(self.path))
+            self.temporary.touch()  # the system's error says what is wrong; libsndfile's is only "System error"
+            stack.push(self._finish)  # before the rename
+            self._stack = stack.pop_all()
         return self
 
     def write(self, audio: Tensor) -> None:
@@ -160,20 +185,17 @@ class AudioWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if self.file is not None:
-                self.file.close()
-            if error is None:
-                self._finish()
-        finally:
-            self.temporary.unlink(missing_ok=True)
+        self._stack.__exit__(kind, error, trace)
 
-    def _finish(self) -> None:
+    def _finish(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.file is not None:
+            self.file.close()
+        if error is not None:
+            return
         if self.n_samples == 0:
             raise ValueError("nothing to write: there are no samples")
-        with self.temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        # libsndfile buffers: a disk that fills up at the very end shows only in what arrived.
+        # libsndfile buffers: if the disk fills up at the very end, only the written length shows it.
         if soundfile.info(self.temporary).frames < self.n_samples:
-            raise OSError(f"could not write {self.path} whole: is the disk full?")
-        self.temporary.replace(self.path)
+            raise OSError(f"could not write {self.path} completely: is the disk full?")

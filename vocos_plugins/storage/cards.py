@@ -1,4 +1,4 @@
-"""What is known about published checkpoints beyond what their own files say."""
+"""Facts about published checkpoints that their own files do not state."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ..mel.known import LANGTECH_22KHZ, VOCOS_24KHZ
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointCard:
-    """A published checkpoint; None where a fact is not known.
+    """Facts about a published checkpoint; None where one is not known.
 
     Attributes:
-        name: repository on the hub.
-        revision: the commit that the other facts are about; loaded if the user asks for none.
+        name: repository on the Hugging Face hub.
+        revision: the commit that the other facts describe; loaded unless the user asks for another.
         file: the weights file at that commit.
-        size_bytes, sha256: of that file, checked when that commit is loaded.
-        mel: overrules the repository's configuration, which can leave parts of the convention to its own code.
-        licence: as an SPDX identifier.
+        size_bytes, sha256: size and hash of that file, checked when that commit is loaded.
+        mel: overrides the repository's configuration, which can leave parts of the convention to its own code.
+        licence: SPDX identifier.
         origin: who trained it.
         notes: what a user should know.
         refusal: why it can't be loaded, and what to load instead.
@@ -74,13 +74,13 @@ CARDS = (
     CheckpointCard(
         name="projecte-aina/alvocat-vocos-22khz",
         origin="Projecte AINA",
-        notes="Related to BSC-LT/vocos-mel-22khz; nothing else of it has been verified: its own configuration decides.",
+        notes="Related to BSC-LT/vocos-mel-22khz. Nothing else has been verified: its own configuration decides.",
     ),
     CheckpointCard(
         name="patriotyk/vocos-mel-hifigan-compat-44100khz",
         licence="MIT",
         origin="patriotyk",
-        notes=f"44.1 kHz speech in Ukrainian. {_LANGTECH_NOTES} Its own configuration says the bands.",
+        notes=f"44.1 kHz speech in Ukrainian. {_LANGTECH_NOTES} Its own configuration sets the bands.",
     ),
     CheckpointCard(
         name="BSC-LT/wavenext-mel",

@@ -55,5 +55,5 @@ def _read(checkpoint: Path) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
     if not isinstance(weights, Mapping):
         raise CheckpointError(f"{checkpoint}: expected tensors by name under 'state_dict', got {type(weights)}")
     if strange := [key for key, value in weights.items() if not isinstance(value, Tensor)]:
-        raise CheckpointError(f"{checkpoint}: expected tensors, {strange[0]!r} is {type(weights[strange[0]])}")
+        raise CheckpointError(f"{checkpoint}: expected tensors, but {strange[0]!r} is {type(weights[strange[0]])}")
     return weights, provenance

@@ -15,7 +15,7 @@ CHUNK_BYTES = 1 << 20
 
 
 class HubOptions(NamedTuple):
-    """Where and how to look, as in ``huggingface_hub.hf_hub_download``."""
+    """Download options, as in ``huggingface_hub.hf_hub_download``."""
 
     revision: str | None = None
     cache_dir: str | Path | None = None
@@ -33,14 +33,14 @@ def download(repo_id: str, options: HubOptions, card: CheckpointCard | None) -> 
 
     Args:
         repo_id: ``organisation/name``.
-        options: the user's wishes; without a revision, the card's.
-        card: what is known of the repository; its size and hash are checked at its revision.
+        options: the user's options; without a revision, the card's is used.
+        card: known facts about the repository; size and hash are checked at the card's revision.
 
     Returns:
-        paths of ``config.yaml`` and of the weights.
+        the paths of ``config.yaml`` and of the weights.
 
     Raises:
-        CheckpointError: the files can't be had, or they are not those of the card.
+        CheckpointError: a file can't be downloaded, or is not the one that the card describes.
     """
     pinned = card is not None and card.revision is not None and options.revision in (None, card.revision)
     if card is not None and pinned:
@@ -54,10 +54,10 @@ def download(repo_id: str, options: HubOptions, card: CheckpointCard | None) -> 
 
 
 def upload(repo_id: str, directory: Path, *, private: bool, token: str | bool | None) -> str:
-    """Uploads a directory as one commit, making the repository if it isn't there; gives the commit's address.
+    """Uploads a directory as one commit and returns its URL. The repository is created if it does not exist.
 
     Raises:
-        CheckpointError: the hub refused, or can't be reached.
+        CheckpointError: the hub refused the upload or can't be reached.
     """
     from huggingface_hub import HfApi
 
@@ -114,14 +114,14 @@ def _explain(what: str, revision: str | None, error: Exception) -> NoReturn:
             reason = "the repository is gated: accept its terms on its page, then pass a token or run `hf auth login`"
         case errors.RepositoryNotFoundError():
             reason = (
-                "there is no such directory here and no such repository on the hub; check the spelling, and pass a "
-                "token if it is private"
+                "there is no such directory here and no such repository on the Hugging Face hub; check the spelling, "
+                "and pass a token if it is private"
             )
         case errors.RevisionNotFoundError():
             reason = "the repository has no such branch, tag or commit"
         case errors.LocalEntryNotFoundError():
             reason = (
-                "it is not in the local cache, and the hub can't be asked (no connection, HF_HUB_OFFLINE or "
+                "it is not in the local cache, and the hub can't be reached (no connection, HF_HUB_OFFLINE or "
                 "local_files_only); download it once with a connection, or pass a directory that holds it"
             )
         case errors.EntryNotFoundError():
@@ -133,12 +133,12 @@ def _explain(what: str, revision: str | None, error: Exception) -> NoReturn:
 
 def _check_identity(path: Path, card: CheckpointCard) -> None:
     where = f"{card.name}/{card.file} at revision {card.revision}"
-    advice = f"delete {path} and download it again; if it stays so, the file is not the one that was published"
+    advice = f"delete {path} and download it again; if the error remains, the file is not the one that was published"
     size = path.stat().st_size
     if card.size_bytes is not None and size != card.size_bytes:
         raise CheckpointError(f"{where} has {size} bytes, expected {card.size_bytes}; {advice}")
-    if card.sha256 is not None and (found := _sha256(path)) != card.sha256:
-        raise CheckpointError(f"{where} has SHA-256 {found}, expected {card.sha256}; {advice}")
+    if card.sha256 is not None and (digest := _sha256(path)) != card.sha256:
+        raise CheckpointError(f"{where} has SHA-256 {digest}, expected {card.sha256}; {advice}")
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Mel spectrograms from files that other programs wrote; nothing in them is ever run."""
+"""Reads mel spectrograms from files that other programs wrote. Nothing in them is ever executed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .safe_files import read_pickle, read_weights
 
 
 def read_mel(path: Path) -> Tensor:
-    """One mel as ``(1, n_mels, T)``.
+    """Reads one mel, ``(1, n_mels, T)``.
 
     Args:
-        path: ``.npy``, ``.pt`` or ``.safetensors``. One with several tensors must have one called ``mel``.
+        path: ``.npy``, ``.pt`` or ``.safetensors``. In a file with several tensors, one must be called ``mel``.
 
     Raises:
-        OSError: the file isn't there or can't be opened.
-        ValueError: it is damaged, of another kind, would run code, or holds no single mel.
+        OSError: the file does not exist or can't be opened.
+        ValueError: it is damaged, in another format, would run code, or does not hold exactly one mel.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise ValueError(f"unknown suffix {path.suffix!r}; mels are read from {', '.join(sorted(READERS))}")
+        raise ValueError(f"unknown suffix {path.suffix!r}; expected one of {', '.join(sorted(READERS))}")
     if path.stat().st_size == 0:
         raise ValueError("the file is empty (0 bytes)")
     mel = reader(path)
@@ -32,14 +32,14 @@ def read_mel(path: Path) -> Tensor:
         raise ValueError(f"expected a mel (bands, frames) or (1, bands, frames), got shape {tuple(mel.shape)}")
     if mel.dim() == 3 and mel.shape[0] != 1:
         raise ValueError(
-            f"expected one mel, got a batch of {mel.shape[0]}: shape {tuple(mel.shape)}; save them one a file"
+            f"expected one mel, got a batch of {mel.shape[0]}: shape {tuple(mel.shape)}; save each to its own file"
         )
     return mel if mel.dim() == 3 else mel[None]
 
 
 def _read_npy(path: Path) -> Tensor:
     try:
-        with path.open("rb") as file:  # np.load takes what is no .npy for a pickle, and advises to load it as such
+        with path.open("rb") as file:  # np.load takes other files for pickles and advises loading them
             array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f"not a readable .npy: {error}") from error

@@ -28,14 +28,14 @@ PARTS = ("feature_extractor", "backbone", "head")
 MEL = {"sample_rate": 24000, "n_fft": 1024, "hop_length": 256, "n_mels": 100, "padding": "center"}
 BANDS = ("f_min", "f_max", "norm", "mel_scale")
 ORIGINAL_BANDS = {"f_min": 0.0, "f_max": None, "norm": None, "mel_scale": "htk", "clip_val": 1e-7}
-# langtech-bsc/vocos@matcha: takes the bands from the configuration, its floor stands in its code.
+# langtech-bsc/vocos@matcha reads the bands from the configuration; its floor is a constant in its code.
 LANGTECH_BANDS = {"f_min": 0.0, "f_max": 8000.0, "norm": "slaney", "mel_scale": "slaney", "clip_val": 1e-5}
 ENCODEC = {"encodec_model": "encodec_24khz", "bandwidths": (1.5, 3.0, 6.0, 12.0), "train_codebooks": False}
 ENCODEC_BITS_PER_FRAME_PER_BOOK = 10
 
 
 class _Class(NamedTuple):
-    """A known class: the arguments it needs, those it may be given with their defaults, and what it becomes."""
+    """A known class: its required arguments, its optional ones with their defaults, and what translates them."""
 
     required: tuple[str, ...]
     defaults: Mapping[str, Any]
@@ -43,7 +43,7 @@ class _Class(NamedTuple):
 
 
 def is_reference(mapping: Mapping[str, Any]) -> bool:
-    """Whether this is the reference package's format, published or for training."""
+    """Whether a mapping is in the reference package's format, published or for training."""
     parts = _parts(mapping)
     return any(isinstance(parts.get(name), Mapping) and "class_path" in parts[name] for name in PARTS)
 
@@ -52,8 +52,8 @@ def from_reference(mapping: Mapping[str, Any], mel: MelConvention | None = None)
     """Translates a published ``config.yaml``, or a training YAML with its ``model.init_args``.
 
     Args:
-        mapping: as YAML gives it.
-        mel: the convention if it is known better than the file tells it, from a checkpoint's card.
+        mapping: the parsed YAML.
+        mel: the convention from the checkpoint's card, if it has one; used instead of the file's.
 
     Raises:
         ConfigError: a class or an argument is unknown, missing, of the wrong type, or disagrees with another part.
@@ -66,9 +66,9 @@ def from_reference(mapping: Mapping[str, Any], mel: MelConvention | None = None)
     (dim, head) = _read(parts, "head", HEADS)
     n_features = features.n_mels if isinstance(features, MelConvention) else features.codebook_dim
     if input_channels != n_features:
-        raise ConfigError(f"backbone: input_channels is {input_channels}, the feature extractor gives {n_features}")
+        raise ConfigError(f"backbone: input_channels is {input_channels}, but the features have {n_features} channels")
     if dim != backbone.dim:
-        raise ConfigError(f"head: dim is {dim}, the backbone's {backbone.dim}")
+        raise ConfigError(f"head: dim is {dim}, but the backbone's is {backbone.dim}")
     return VocosConfig(features=features, backbone=backbone, head=head)
 
 
@@ -89,8 +89,8 @@ def _read(parts: Mapping[str, Any], where: str, known: Mapping[str, _Class]) -> 
     path = part["class_path"]
     if path not in known:
         raise ConfigError(
-            f"{where}: class_path {path!r} is none of {', '.join(known)}; a configuration chooses among these and "
-            "is never imported from"
+            f"{where}: unknown class_path {path!r}; expected one of {', '.join(known)}. Class paths are looked up in "
+            "this list and never imported"
         )
     arguments = part.get("init_args") or {}
     if not isinstance(arguments, Mapping):
@@ -110,10 +110,10 @@ def _read(parts: Mapping[str, Any], where: str, known: Mapping[str, _Class]) -> 
 
 
 def _mel(a: dict[str, Any]) -> MelConvention:
-    given = {key: a[key] for key in (*BANDS, "clip_val") if a[key] is not ...}
+    arguments = {key: a[key] for key in (*BANDS, "clip_val") if a[key] is not ...}
     # wavenext_pytorch's copy takes the floor as clip_val, with the original's defaults for the rest.
-    of_langtech = given and "clip_val" not in given
-    bands = {**(LANGTECH_BANDS if of_langtech else ORIGINAL_BANDS), **given}
+    is_langtech = arguments and "clip_val" not in arguments
+    bands = {**(LANGTECH_BANDS if is_langtech else ORIGINAL_BANDS), **arguments}
     n_fft = _whole(a, "n_fft")
     return MelConvention(
         sample_rate=_whole(a, "sample_rate"),
@@ -132,7 +132,7 @@ def _mel(a: dict[str, Any]) -> MelConvention:
 
 def _encodec(a: dict[str, Any]) -> EncodecCodes:
     if a["encodec_model"] != "encodec_24khz":
-        raise ConfigError(f"encodec_model is {a['encodec_model']!r}; only 'encodec_24khz' can be read")
+        raise ConfigError(f"encodec_model is {a['encodec_model']!r}; only 'encodec_24khz' is supported")
     if not isinstance(a["bandwidths"], (list, tuple)) or not a["bandwidths"]:
         raise ConfigError(f"bandwidths must be a list of kb/s, got {a['bandwidths']!r}")
     bandwidths = tuple(_number({"bandwidths": bandwidth}, "bandwidths") for bandwidth in a["bandwidths"])
@@ -158,7 +158,7 @@ def _resnet(a: dict[str, Any]) -> tuple[int, Backbone]:
 
 
 def _layer_scale(a: dict[str, Any]) -> float | None:
-    """The reference takes 0 for "not given"."""
+    """Returns the initial layer scale, None for the default; the reference treats 0 as the default too."""
     return _number(a, "layer_scale_init_value") or None if a["layer_scale_init_value"] is not None else None
 
 
@@ -182,7 +182,7 @@ def _imdct_cos(a: dict[str, Any]) -> tuple[int, Head]:
 
 
 def _wavenext(a: dict[str, Any]) -> tuple[int, Head]:
-    _framing(a)  # checked but without effect, as in its own code
+    _framing(a)  # checked but without effect, as in WaveNeXt's own code
     return _whole(a, "dim"), WaveNeXt(n_fft=_whole(a, "n_fft"), hop_length=_whole(a, "hop_length"))
 
 
@@ -195,12 +195,12 @@ def _framing(a: dict[str, Any]) -> Any:
 def _whole(a: Mapping[str, Any], name: str) -> int:
     value = a[name]
     if type(value) is not int or value < 1:
-        raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}")
+        raise ConfigError(f"{name} must be an integer of at least 1, got {value!r}")
     return value
 
 
 def _number(a: Mapping[str, Any], name: str) -> float:
-    """A number; YAML 1.1 reads ``1e-5`` as text, so text that is one counts."""
+    """Returns an argument as a number; text counts if it is one, since YAML 1.1 reads ``1e-5`` as text."""
     value = a[name]
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:

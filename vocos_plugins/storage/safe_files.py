@@ -1,12 +1,9 @@
-"""Reads and writes the files of a checkpoint. Nothing that is read is ever executed."""
+"""Reads and writes the files of a checkpoint. Nothing in them is ever executed."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import pickle
 import re
-import secrets
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +13,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from .atomic import atomic_writes
 from .bounded_yaml import BoundedLoader
 
 CONFIG_FILE = "config.yaml"
@@ -31,14 +29,14 @@ TORCH_ADVICE = re.compile(
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that can't be found, read, trusted or written: says which file, why and what to do."""
+    """A checkpoint that can't be found, read, trusted or written; the message says which file, why and what to do."""
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
-    """The mapping in a YAML file; tags that would build objects are refused.
+    """Returns the mapping in a YAML file. Tags that would build objects are refused.
 
     Raises:
-        CheckpointError: there is no such file, or it holds no mapping.
+        CheckpointError: the file does not exist, is not valid YAML or holds no mapping.
     """
     try:
         content = yaml.load(path.read_bytes(), BoundedLoader)  # noqa: S506 - a SafeLoader
@@ -53,10 +51,10 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a weights file, on the CPU: safetensors, or a pickled state dict of plain tensors.
+    """Returns the tensors of a weights file, on the CPU: safetensors, or a pickled state dict of plain tensors.
 
     Raises:
-        CheckpointError: the file is missing, empty, damaged, of another format, or asks to run code.
+        CheckpointError: the file is missing, empty, damaged, in another format, or would run code.
     """
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
@@ -64,54 +62,43 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(
             f"{path}: expected a state dict of tensors, got {_describe(content)}; "
-            "a training checkpoint is turned into one for inference by convert_checkpoint"
+            "`vocos convert` turns a training checkpoint into one for inference"
         )
     return dict(content)
 
 
 def read_pickle(path: Path) -> Any:
-    """What ``torch.save`` wrote, if that is tensors and plain containers.
+    """Returns the content of a file of ``torch.save``, if it holds only tensors and plain containers.
 
     Raises:
-        CheckpointError: as for `read_weights`.
+        CheckpointError: as raised by `read_weights`.
     """
     _check_not_empty(path)
     if path.suffix not in PICKLED_SUFFIXES:
         raise CheckpointError(f"{path}: weights are .safetensors, {', '.join(PICKLED_SUFFIXES)}, not {path.suffix!r}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch wonders aloud about a pickle's protocol before it refuses it
+            warnings.simplefilter("ignore")  # torch warns about a pickle's protocol before it refuses it
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged archive makes torch.load raise: there is no common class
+    except Exception as error:  # what torch.load raises for a damaged archive has no common class
         raise CheckpointError(f"{path} {_refusal(error)}") from error
 
 
 def write_files(directory: Path, contents: Mapping[str, bytes]) -> None:
-    """Writes all files or none: each goes to a temporary file beside its target, is synced, then renamed.
+    """Writes all files or none: each goes to a temporary file next to its target; all are synced, then renamed.
 
     Raises:
-        CheckpointError: the directory can't be made or written to; files that were there are unchanged.
+        CheckpointError: the directory can't be created or written to; existing files are unchanged.
     """
-    staged: dict[Path, Path] = {}
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            temporary = directory / f".{name}.{secrets.token_hex(4)}.tmp"
-            staged[directory / name] = temporary
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for target, source in staged.items():
-            source.replace(target)
+        with atomic_writes(directory / name for name in contents) as temporaries:
+            for temporary, content in zip(temporaries, contents.values(), strict=True):
+                temporary.write_bytes(content)
     except OSError as error:
         raise CheckpointError(
             f"{directory}: could not be written: {error.strerror or error}; what was there before is unchanged"
         ) from error
-    finally:
-        for source in staged.values():
-            with contextlib.suppress(OSError):  # a directory that can't be entered: nothing was made there
-                source.unlink(missing_ok=True)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -122,11 +109,11 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file: {_brief(error)}") from error
+        raise CheckpointError(f"{path} is damaged or not a safetensors file: {_brief(error)}") from error
 
 
 def _check_extent(content: Any, path: Path) -> None:
-    """Refuses YAML whose aliases repeat themselves without end, or multiply a few lines to gigabytes."""
+    """Refuses YAML whose aliases recurse without end, or expand a few lines to gigabytes."""
     waiting = [content]
     for _ in range(MAX_YAML_VALUES):
         if not waiting:
@@ -134,7 +121,7 @@ def _check_extent(content: Any, path: Path) -> None:
         value = waiting.pop()
         if isinstance(value, (dict, list)):
             waiting.extend(value.values() if isinstance(value, dict) else value)
-    raise CheckpointError(f"{path} holds more than {MAX_YAML_VALUES} values; no configuration does")
+    raise CheckpointError(f"{path} holds more than {MAX_YAML_VALUES} values; no configuration is that large")
 
 
 def _check_not_empty(path: Path) -> None:
@@ -148,15 +135,15 @@ def _check_not_empty(path: Path) -> None:
 
 
 def _refusal(error: Exception) -> str:
-    """Why ``torch.load`` gave up: torch's own message advises to load the file unsafely, which is never done here."""
+    """Explains why ``torch.load`` failed. Its own message advises loading the file unsafely, which is not done here."""
     message = " ".join(str(error).split())
     if isinstance(error, pickle.UnpicklingError) and (forbidden := FORBIDDEN.search(message)):
         return (
             f"was refused: besides tensors it holds {forbidden[1]}, and loading such objects can run any code. Nothing "
-            "in it was executed. If you trust its origin, load it there with its own software and save the state "
-            "dict alone, best as safetensors"
+            "in it was executed. If you trust its origin, load it with the software that wrote it and save only the "
+            "state dict, preferably as safetensors"
         )
-    return f"is damaged or no file of tensors ({_brief(error)}); nothing in it was executed"
+    return f"is damaged or not a file of tensors ({_brief(error)}); nothing in it was executed"
 
 
 def _brief(error: Exception) -> str:

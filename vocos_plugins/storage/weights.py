@@ -1,4 +1,4 @@
-"""Fits stored tensors to a model, strictly: a key too many or too few is an error."""
+"""Loads stored tensors into a model and collects them for saving. Missing and unexpected keys are errors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from .safe_files import CheckpointError
 
 FILTERBANK = "feature_extractor.mel_spec.mel_scale.fb"
-# What the configuration determines: it may be absent, and must agree with the configuration where it is stored.
+# Tensors that the configuration determines: they may be absent, and must agree with it where they are stored.
 DERIVED = (FILTERBANK, "feature_extractor.mel_spec.spectrogram.window", "head.istft.window")
-# Stored by the reference package, but no part of ours: EnCodec itself, and an inverse MDCT's tables.
+# Stored by the reference package, but not part of this model: EnCodec itself, and an inverse MDCT's tables.
 FOREIGN = ("feature_extractor.encodec.", "head.imdct.")
-# Weight norm's names in published checkpoints, and in torch today.
+# Weight norm's names in published checkpoints, and in current torch.
 WEIGHT_NORM = {".weight_g": ".parametrizations.weight.original0", ".weight_v": ".parametrizations.weight.original1"}
-# Relative to the largest value. Filterbanks of two conventions differ by far more, of two torch versions by far less.
+# Relative to the largest value. Filterbanks of two conventions differ by far more, those of two torch versions by far
+# less.
 DERIVED_TOLERANCE = 1e-4
 MAX_NAMED = 5
 
@@ -26,13 +27,13 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str) -
     """Copies stored tensors into ``model``, in the precision that the model has.
 
     Args:
-        model: takes the tensors.
-        weights: by the names of published checkpoints.
-        source: what messages call the checkpoint.
+        model: the model to load into.
+        weights: tensors by the names of published checkpoints.
+        source: the checkpoint's name in messages.
 
     Raises:
-        CheckpointError: names or shapes don't fit, a value is not finite, or a stored window or filterbank is of
-            another convention than the configuration's.
+        CheckpointError: names or shapes don't fit, a value is not finite, or a stored window or filterbank
+            belongs to another mel convention than the configuration's.
     """
     stored = {_rename(key, WEIGHT_NORM.items()): value for key, value in weights.items() if not key.startswith(FOREIGN)}
     expected = model.state_dict()
@@ -80,17 +81,19 @@ def _rename(key: str, names: Iterable[tuple[str, str]]) -> str:
 def _check_names(stored: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str) -> None:
     problems = []
     if missing := [key for key in expected if key not in stored and key not in DERIVED]:
-        problems.append(f"{_name(missing)} missing")
+        problems.append(f"{_summarize_keys(missing)} missing")
     if unexpected := [key for key in stored if key not in expected]:
-        problems.append(f"{_name(unexpected)} unexpected")
+        problems.append(f"{_summarize_keys(unexpected)} unexpected")
     if misshapen := [key for key in stored if key in expected and stored[key].shape != expected[key].shape]:
-        shown = _name(misshapen, lambda key: f"{key} {tuple(stored[key].shape)} for {tuple(expected[key].shape)}")
-        problems.append(f"{shown} of another shape")
+        summary = _summarize_keys(
+            misshapen, lambda key: f"{key} {tuple(stored[key].shape)} for {tuple(expected[key].shape)}"
+        )
+        problems.append(f"{summary} of another shape")
     if problems:
         raise CheckpointError(f"{source}: the weights don't fit the configuration: {'; '.join(problems)}")
 
 
-def _name(keys: list[str], describe: Callable[[str], str] = str) -> str:
+def _summarize_keys(keys: list[str], describe: Callable[[str], str] = str) -> str:
     more = f" and {len(keys) - MAX_NAMED} more" if len(keys) > MAX_NAMED else ""
     noun = "key" if len(keys) == 1 else "keys"
     return f"{len(keys)} {noun} ({', '.join(map(describe, keys[:MAX_NAMED]))}{more})"
@@ -104,9 +107,9 @@ def _check_derived(key: str, stored: Tensor, expected: Tensor, source: str) -> N
     difference = float((stored.double() - expected).abs().max() / expected.abs().max())
     if math.isfinite(difference) and difference <= tolerance:
         return
-    what = "filterbank is of another mel convention" if key == FILTERBANK else "window is another"
+    what = "filterbank" if key == FILTERBANK else "window"
     raise CheckpointError(
-        f"{source}: the stored {what} than the configuration (or the checkpoint's card) says: {key} differs by "
+        f"{source}: the stored {what} does not match the configuration (or the checkpoint's card): {key} differs by "
         f"{difference:.2g} of its largest value. With these settings the model would be fed the wrong mel: "
         "compare sample_rate, n_fft, f_min, f_max, mel_scale and norm with the code that trained it"
     )

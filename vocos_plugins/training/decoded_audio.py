@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from ..storage.audio import read_blocks
+from ..storage.audio import read_mono
 from .sources import Recording
 
 Samples = npt.NDArray[np.int16]
@@ -169,8 +169,7 @@ def _decode_each(recordings: Sequence[Recording], sample_rate: int) -> Iterator[
     """Samples, or what is wrong, and the file's own sample rate in Hz."""
     for recording in recordings:
         try:
-            blocks = [block.mean(dim=0).numpy() for block in read_blocks(recording.path, sample_rate)]
-            audio = np.concatenate([np.zeros(0, dtype=np.float32), *blocks])
+            audio = read_mono(recording.path, sample_rate)[0].numpy()
             peak = float(np.abs(audio).max(initial=0.0))
             if peak < SILENCE:
                 raise ValueError(f"silent: its peak is {peak:.1g} of full scale")

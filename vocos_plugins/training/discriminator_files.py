@@ -16,7 +16,7 @@ DISCRIMINATORS_FILE = "discriminators.safetensors"
 
 
 def save_discriminators(objective: Objective, directory: Path) -> None:
-    """Writes `DISCRIMINATORS_FILE`, whole or not at all."""
+    """Writes `DISCRIMINATORS_FILE` atomically."""
     tensors = {
         f"{name}.{key}": value.detach().cpu().contiguous()
         for name, part in _parts(objective).items()

@@ -12,7 +12,7 @@ from ..mel import MelConvention, MelSpectrogram
 from ..mel.difference import differences
 from ..mel.projection import level
 from ..mel.speech import CLIPS
-from ..storage.audio import read_blocks
+from ..storage.audio import read_mono
 
 # What changes no band: half a hop is the head's own affair, and guards count only where there is nothing to hear.
 LEFT = {"framing", "guard", "guard_value"}
@@ -116,8 +116,7 @@ def _mels(own: MelConvention, wanted: MelConvention) -> tuple[Tensor, Tensor]:
     for clip in CLIPS:
         pair = []
         for mel in (wanted, paced):
-            audio = torch.cat(list(read_blocks(clip.path, mel.sample_rate)), dim=1).mean(dim=0, keepdim=True)
-            pair.append(MelSpectrogram(mel)(audio)[0].double())
+            pair.append(MelSpectrogram(mel)(read_mono(clip.path, mel.sample_rate))[0].double())
         n_frames = min(each.shape[1] for each in pair)
         pairs.append([each[:, :n_frames].T for each in pair])
     found, target = (torch.cat(list(each)) for each in zip(*pairs, strict=True))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..storage.atomic import whole_file
 from ..storage.safe_files import read_pickle
 from .discriminator_files import save_discriminators
 
@@ -23,13 +22,13 @@ MODEL = "model"
 
 
 def save_state(module: VocosTraining, optimizers: list[Any], path: Path) -> None:
-    """Writes weights, averages, optimizers and the step, whole or not at all."""
+    """Writes weights, averages, optimizers and the step atomically."""
     state = {
         "generator_step": module.generator_step,
         "state_dict": module.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
     }
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         torch.save(state, temporary)
 
 

@@ -1,7 +1,7 @@
 """A stand-in for the Hugging Face hub on loopback, and clients of it in fresh processes.
 
 The machines that run the tests can't reach the real hub. The stand-in answers the requests that `huggingface_hub`
-makes to find, download and commit files, with the headers that it looks for; its repositories are made here. The
+makes to find, download and commit files, with the headers that it looks for; its repositories are created here. The
 client reads its settings when it is imported, hence the process for each test.
 """
 
@@ -27,7 +27,7 @@ import yaml
 from torch import nn
 
 COMMIT = "c" * 40
-# Every client starts with this: the reference package can't be imported in it, and failures come back as data.
+# Every client starts with this: the reference package can't be imported, and errors are returned as text.
 PRELUDE = """
 import json, sys, torch
 sys.modules.update(dict.fromkeys(("vocos", "torchaudio", "encodec")))
@@ -44,7 +44,7 @@ def attempt(name, **options):
 
 
 class FakeHub(ThreadingHTTPServer):
-    """Repositories by name, each with its files by revision; remembers every request."""
+    """A server with repositories by name, each with its files by revision; it records every request."""
 
     daemon_threads = True
 
@@ -71,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
     not_found: ClassVar[dict[str, str]] = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}
 
     def log_message(self, *arguments: Any) -> None:
-        """Keeps the test's output clean."""
+        """Logs nothing, to keep the test's output clean."""
 
     def do_HEAD(self) -> None:
         self.resolve()
@@ -80,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
         self.resolve()
 
     def do_POST(self) -> None:
-        self.remember()
+        self.record()
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         route = self.path.split("?")[0].strip("/").split("/")
         match route:
@@ -109,8 +109,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.reply(404)
 
     def resolve(self) -> None:
-        """``/org/name/resolve/revision/file``, or a repository's description."""
-        self.remember()
+        """Answers ``/org/name/resolve/revision/file``, or with a repository's description."""
+        self.record()
         route = self.path.split("?")[0].strip("/").split("/")
         if route[:2] == ["api", "models"]:
             route = [*route[2:4], "resolve", "main", ""]
@@ -132,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
             etag = hashlib.sha256(content).hexdigest()
             self.reply(200, content, {"X-Repo-Commit": commit, "ETag": f'"{etag}"'})
 
-    def remember(self) -> None:
+    def record(self) -> None:
         self.server.requests.append((self.command, self.path, self.headers.get("Authorization")))
 
     def reply(self, status: int, content: bytes = b"", headers: dict[str, str] | None = None) -> None:
@@ -159,7 +159,7 @@ def hub() -> Iterator[FakeHub]:
 
 @pytest.fixture(scope="session")
 def package(publish) -> Callable[..., dict[str, bytes]]:
-    """A reference model's files as the reference's own repositories hold them, without EnCodec's weights."""
+    """Returns a reference model's files as in published repositories, without EnCodec's weights."""
 
     def pack(model: nn.Module, config: Any, **changes: Any) -> dict[str, bytes]:
         buffer = io.BytesIO()
@@ -175,7 +175,7 @@ def package(publish) -> Callable[..., dict[str, bytes]]:
 
 @pytest.fixture
 def client(hub, tmp_path) -> Callable[..., Any]:
-    """Runs code in a fresh process whose hub is the stand-in; gives what it assigned to ``result``."""
+    """Runs code in a fresh process whose hub is the stand-in; returns what the code assigned to ``result``."""
 
     def run(code: str, **environment: str) -> Any:
         settings = {

@@ -1,4 +1,4 @@
-"""Loading from the hub, against the stand-in that conftest.py describes."""
+"""Loading from the Hugging Face hub, tested on the stand-in that conftest.py describes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAME = "someone/small-vocos"
 
 @pytest.fixture
 def small(hub, package, make_config, make_reference, randomize):
-    """A repository of a small reference model, as its own package would publish it; gives the model."""
+    """A small reference model, published on the stand-in as its own package would."""
     config = make_config()
     reference = randomize(make_reference(config))
     hub.add(NAME, package(reference, config))
@@ -18,7 +18,7 @@ def small(hub, package, make_config, make_reference, randomize):
 
 
 def test_reference_repository(small, client, noise, relative_error, tmp_path) -> None:
-    """Without the reference package, torchaudio or EnCodec: the same audio as the reference makes."""
+    """The audio equals the reference's, without the reference package, torchaudio or EnCodec."""
     mel = noise(1, 12, 9)
     torch.save(mel, tmp_path / "mel.pt")
     result = client(
@@ -35,7 +35,7 @@ def test_reference_repository(small, client, noise, relative_error, tmp_path) ->
 
 
 def test_safetensors_come_first(small, hub, client, make_model, tmp_path) -> None:
-    """Where a repository has both, the pickle isn't even asked for."""
+    """In a repository with both, the pickle is not even requested."""
     make_model().save_pretrained(tmp_path / "saved")
     files = {path.name: path.read_bytes() for path in (tmp_path / "saved").iterdir()}
     hub.add(NAME, {**hub.repositories[NAME]["main"], **files})
@@ -44,7 +44,7 @@ def test_safetensors_come_first(small, hub, client, make_model, tmp_path) -> Non
 
 
 def test_revision(small, hub, client, package, make_config, make_reference) -> None:
-    """A branch of the user's choice is what loads; one that isn't there is named."""
+    """The branch that the user chose is loaded; an unknown one is named in the error."""
     other = make_config("mel", "resnet")
     hub.add(NAME, package(make_reference(other), other), revision="resnet")
     result = client(
@@ -58,7 +58,7 @@ def test_revision(small, hub, client, package, make_config, make_reference) -> N
 
 
 def test_cache_dir_and_token(small, hub, client, tmp_path) -> None:
-    """Files go where the user says, and the token goes to the hub."""
+    """Files are cached where the user says, and the token is sent to the hub."""
     hub.tokens[NAME] = "Bearer hf_secret"
     elsewhere = tmp_path / "elsewhere"
     result = client(
@@ -71,7 +71,7 @@ def test_cache_dir_and_token(small, hub, client, tmp_path) -> None:
         ]
         """
     )
-    assert "no such repository on the hub" in result[0]
+    assert "no such repository on the Hugging Face hub" in result[0]
     assert "token" in result[0]
     assert result[1] == result[2] == {"origin": NAME}
     assert "not in the local cache" in result[3]
@@ -80,7 +80,7 @@ def test_cache_dir_and_token(small, hub, client, tmp_path) -> None:
 
 
 def test_offline(small, hub, client) -> None:
-    """HF_HUB_OFFLINE fails clearly before the first download and works after it, without a request."""
+    """With HF_HUB_OFFLINE, loading fails before the first download and works after it, without a request."""
     before = client(f"result = attempt({NAME!r})", HF_HUB_OFFLINE="1")
     assert "not in the local cache" in before
     assert "HF_HUB_OFFLINE" in before
@@ -92,19 +92,19 @@ def test_offline(small, hub, client) -> None:
 
 
 def test_no_network(client) -> None:
-    """A hub that can't be reached: the error says so, and what to do."""
+    """When the hub can't be reached, the error says so, and what to do."""
     code = f"""
         import time
         time.sleep = lambda seconds: None  # the waits between huggingface_hub's retries add up to 25 s
         result = attempt({NAME!r})
         """
     message = client(code, HF_ENDPOINT="http://127.0.0.1:9")
-    assert "the hub can't be asked" in message
+    assert "the hub can't be reached" in message
     assert "pass a directory" in message
 
 
 def test_repositories_that_cannot_be_loaded(hub, client, small) -> None:
-    """Not there, gated, without a configuration, without weights, with rubbish: each has its own message."""
+    """Missing, gated, incomplete and damaged repositories each have their own message."""
     files = hub.repositories[NAME]["main"]
     hub.add("someone/gated", files)
     hub.gated.add("someone/gated")

@@ -1,7 +1,7 @@
-"""Every published checkpoint by its name, from the stand-in: its architecture with random weights.
+"""Every published checkpoint loads by its name, from the stand-in hub: its architecture with random weights.
 
-The weights being random, the real file's size and hash can't match: where a card has them, the client replaces them
-by those of the random file, and one test leaves them to see that the mismatch is refused.
+Since the weights are random, the real file's size and hash can't match: where a card has them, the client replaces them
+by those of the random file, and one test keeps them to see that the mismatch is refused.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ TOLERANCE = 1e-5
 
 @pytest.fixture(scope="session")
 def build(make_reference, randomize) -> Callable[[VocosConfig], nn.Module]:
-    """The reference package's model; for a fork's configuration with what the fork adds to it."""
+    """Builds the reference package's model, for a fork's configuration with the fork's mel."""
 
     @functools.lru_cache(maxsize=1)
     def make(config: VocosConfig) -> nn.Module:
@@ -82,7 +82,7 @@ def revision_of(card: CheckpointCard) -> str:
 
 
 def patch_card(files: dict[str, bytes]) -> str:
-    """Code that gives every card with a hash the hash of this repository's random weights."""
+    """Returns code that replaces each card's hash by that of this repository's random weights."""
     weights = files["pytorch_model.bin"]
     digest = hashlib.sha256(weights).hexdigest()
     return f"""
@@ -102,14 +102,14 @@ def test_every_name_is_covered() -> None:
 
 @pytest.mark.parametrize("card", [card for card in CARDS if card.refusal is None], ids=lambda card: card.name)
 def test_loads_by_its_name(card, hub, client, build, package, noise, relative_error, tmp_path) -> None:
-    """Name alone: right revision, right mel, and the reference's audio."""
+    """The name alone loads the right revision and mel, and returns the reference's audio."""
     config = CONFIGS[card.name]
     reference = build(config)
     files = package(reference, config)
     hub.add(card.name, files, revision_of(card))
     features = noise(1, config.n_features, 7)
     torch.save(features, tmp_path / "features.pt")
-    found = client(
+    answer = client(
         patch_card(files)
         + f"""
 import os
@@ -120,16 +120,16 @@ torch.save(audio, os.environ["OUT"] + "/audio.pt")
 result = [model.config.to_dict(), model.provenance]
 """
     )
-    assert VocosConfig.from_dict(found[0]) == config
+    assert VocosConfig.from_dict(answer[0]) == config
     known = {"origin": card.name, "revision": card.revision, "licence": card.licence}
-    assert found[1] == {key: value for key, value in known.items() if value is not None}
+    assert answer[1] == {key: value for key, value in known.items() if value is not None}
     bandwidth_id = torch.tensor([2]) if config.n_bandwidths else None
     expected = reference.decode(features, bandwidth_id=bandwidth_id)
     assert relative_error(torch.load(tmp_path / "audio.pt"), expected) < TOLERANCE
 
 
 def test_a_file_that_is_not_the_card_s_is_refused(hub, client, make_config, make_reference, package) -> None:
-    """The pinned commit with other content, by size and by hash; a revision of the user's own is not compared."""
+    """Other content at the pinned commit is refused by size and by hash; another revision is not compared."""
     name = "charactr/vocos-mel-24khz"
     card = next(card for card in CARDS if card.name == name)
     config = CONFIGS[name]
@@ -153,9 +153,9 @@ def test_a_file_that_is_not_the_card_s_is_refused(hub, client, make_config, make
 
 
 def test_a_card_s_mel_guards_against_other_weights(hub, client, build, package) -> None:
-    """Weights of another mel under a carded name: the stored filterbank contradicts the card."""
+    """Weights of another mel under a card's name are refused: their filterbank contradicts the card."""
     name = "BSC-LT/vocos-mel-22khz"
     small = dataclasses.replace(FORK, backbone=ConvNeXt(dim=8, intermediate_dim=8, num_layers=1))
     other = dataclasses.replace(small, features=dataclasses.replace(LANGTECH_22KHZ, f_max=11025.0))
     hub.add(name, package(build(other), other))
-    assert "filterbank is of another mel convention" in client(f"result = attempt({name!r})")
+    assert "stored filterbank does not match the configuration" in client(f"result = attempt({name!r})")

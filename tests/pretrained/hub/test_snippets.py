@@ -1,7 +1,7 @@
-"""The examples in the README of the package ``vocos`` 0.1.0, as they stand there, by this package.
+"""The examples in the README of the package ``vocos`` 0.1.0, run with this package.
 
-Its name is all that is exchanged: ``from vocos import Vocos`` becomes ours. The hub is the stand-in, with random
-weights; EnCodec's come from there too. What they give is compared with the package itself.
+Only the import is changed: ``from vocos import Vocos`` becomes ``from vocos_plugins import Vocos``. The hub is the
+stand-in, with random weights, also for EnCodec. The results are compared with those of the package itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ README = importlib.metadata.metadata("vocos").get_payload()
 DECODE_MEL, RESYNTHESIZE_MEL, DECODE_CODES, RESYNTHESIZE_CODES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 MEL, ENCODEC = "charactr/vocos-mel-24khz", "charactr/vocos-encodec-24khz"
 SAME_WEIGHTS = 1e-5  # relative; float32 sums in another order
-# The client has no torchaudio. This one reads and resamples as the examples ask it to.
+# The client has no torchaudio. This stand-in reads and resamples as the examples need.
 TORCHAUDIO = """
 import importlib.machinery, os, types, numpy, soundfile, soxr
 def load(path):
@@ -42,19 +42,19 @@ sys.modules["torchaudio"].functional = types.SimpleNamespace(resample=resample)
 YOUR_AUDIO_FILE = os.environ["OUT"] + "/recording.wav"
 torch.manual_seed(0)
 """
-# The random weights have not the size and hash of the published ones.
+# The random weights don't have the size and hash of the published ones.
 UNPINNED = """
 import dataclasses
 from vocos_plugins.storage import cards
 cards.CARDS = tuple(dataclasses.replace(card, sha256=None, size_bytes=None) for card in cards.CARDS)
 """
-# What the examples take over from those before them.
+# Imports that the examples take over from those before them.
 IMPORTS = "import torch, torchaudio\nfrom vocos import Vocos\n"
 
 
 @pytest.fixture(scope="module")
 def references(make_config, make_reference, randomize) -> dict[str, tuple[nn.Module, VocosConfig]]:
-    """Small models of the reference package; the EnCodec inside has codebooks, and the table is theirs."""
+    """Small models of the reference package; the EnCodec inside has codebooks, which the model shares."""
     encodec_config = make_config("encodec-24khz", "adanorm", "istft", "same")
     encodec = randomize(make_reference(encodec_config))
     generator = torch.Generator().manual_seed(0)
@@ -70,7 +70,7 @@ def references(make_config, make_reference, randomize) -> dict[str, tuple[nn.Mod
 
 @pytest.fixture
 def follow(hub, client, package, references, tmp_path) -> Callable[..., Tensor]:
-    """Runs examples one after the other; gives the last one's ``name``."""
+    """Runs examples one after the other; returns the value of ``name`` after the last one."""
     from transformers import EncodecConfig, EncodecModel
 
     for repository, (model, config) in references.items():
@@ -87,50 +87,50 @@ def follow(hub, client, package, references, tmp_path) -> Callable[..., Tensor]:
 
     def run(*examples: str, name: str) -> Tensor:
         code = "".join(examples).replace("from vocos import", "from vocos_plugins import")
-        save = f"torch.save({name}, os.environ['OUT'] + '/found.pt')\nresult = 0"
+        save = f"torch.save({name}, os.environ['OUT'] + '/output.pt')\nresult = 0"
         client(f"{UNPINNED}{TORCHAUDIO}{code}\n{save}")
-        return torch.load(tmp_path / "found.pt")
+        return torch.load(tmp_path / "output.pt")
 
     return run
 
 
 @pytest.fixture
 def recording(tmp_path, follow) -> Tensor:
-    """What the examples make of the recording before they give it to the model: mono at 24 kHz."""
+    """The recording as the examples pass it to the model: mono at 24 kHz."""
     audio, rate = soundfile.read(tmp_path / "recording.wav", dtype="float32")
     return torch.from_numpy(soxr.resample(audio.mean(axis=1), rate, 24000))[None]
 
 
 def test_there_are_four() -> None:
-    """The pattern above finds each; the last one uses what the third defines."""
+    """The pattern above finds all four; the last one uses what the third defines."""
     assert "codes_to_features" in DECODE_CODES
     assert "bandwidth_id=bandwidth_id" in RESYNTHESIZE_CODES
 
 
 def test_reconstruct_audio_from_a_mel(follow, references, relative_error) -> None:
-    """Noise for a mel: the same audio."""
-    found = follow(DECODE_MEL, name="[mel, audio]")
-    assert relative_error(found[1], references[MEL][0].decode(found[0])) < SAME_WEIGHTS
+    """The same audio for noise in place of a mel."""
+    output = follow(DECODE_MEL, name="[mel, audio]")
+    assert relative_error(output[1], references[MEL][0].decode(output[0])) < SAME_WEIGHTS
 
 
 def test_copy_synthesis_of_a_mel(follow, recording, references, relative_error) -> None:
-    """From a stereo file of another rate."""
-    found = follow(DECODE_MEL, RESYNTHESIZE_MEL, name="y_hat")
-    assert relative_error(found, references[MEL][0](recording)) < SAME_WEIGHTS
+    """The same audio for a stereo file at another rate."""
+    output = follow(DECODE_MEL, RESYNTHESIZE_MEL, name="y_hat")
+    assert relative_error(output, references[MEL][0](recording)) < SAME_WEIGHTS
 
 
 def test_reconstruct_audio_from_encodec_tokens(follow, references, relative_error, hub) -> None:
-    """Random tokens at 6 kb/s; EnCodec itself isn't fetched."""
-    found = follow(IMPORTS, DECODE_CODES, name="[audio_tokens, audio]")
+    """The same audio for random tokens at 6 kb/s; EnCodec itself isn't fetched."""
+    output = follow(IMPORTS, DECODE_CODES, name="[audio_tokens, audio]")
     assert not any(HUB_NAME in path for _, path, _ in hub.requests)
     reference = references[ENCODEC][0]
-    features = reference.codes_to_features(found[0])
-    assert relative_error(found[1], reference.decode(features, bandwidth_id=torch.tensor([2]))) < SAME_WEIGHTS
+    features = reference.codes_to_features(output[0])
+    assert relative_error(output[1], reference.decode(features, bandwidth_id=torch.tensor([2]))) < SAME_WEIGHTS
 
 
 def test_copy_synthesis_of_encodec_tokens(follow, recording, references, relative_error, hub) -> None:
-    """EnCodec comes from the hub by itself, in transformers' form."""
-    found = follow(IMPORTS, DECODE_CODES, RESYNTHESIZE_CODES, name="y_hat")
+    """The same audio with EnCodec, which is fetched from the hub in transformers' form."""
+    output = follow(IMPORTS, DECODE_CODES, RESYNTHESIZE_CODES, name="y_hat")
     expected = references[ENCODEC][0](recording, bandwidth_id=torch.tensor([2]))
-    assert relative_error(found, expected) < SAME_WEIGHTS
+    assert relative_error(output, expected) < SAME_WEIGHTS
     assert any(HUB_NAME in path for _, path, _ in hub.requests)

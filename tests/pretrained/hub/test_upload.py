@@ -1,4 +1,4 @@
-"""Pushing to the hub, against the stand-in that conftest.py describes."""
+"""Pushing to the Hugging Face hub, tested on the stand-in that conftest.py describes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import yaml
 
 
 def test_push_and_load_back(hub, client, make_model, tmp_path) -> None:
-    """A new repository with the two files and a model card; it loads, and pushing again makes another commit."""
+    """Pushing creates a repository with the two files and a model card that loads; it can be repeated."""
     model = make_model()
     model.provenance = {"licence": "CC-BY-4.0", "steps": 3}
     model.save_pretrained(tmp_path / "saved")
@@ -32,7 +32,7 @@ def test_push_and_load_back(hub, client, make_model, tmp_path) -> None:
 
 
 def test_refusals(client, make_model, tmp_path) -> None:
-    """A name without an organisation, and a hub that can't be reached."""
+    """A name without an organisation and an unreachable hub are errors."""
     make_model().save_pretrained(tmp_path / "saved")
     first, second = client(
         f"""

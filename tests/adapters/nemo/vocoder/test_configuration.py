@@ -40,7 +40,7 @@ def test_blocks_that_can_not_be(vocoder, nemo_config):
         build(cfg=config)
     config = nemo_config()
     config.generator.head.hop_length = 128
-    with pytest.raises(ConfigError, match="the head makes 128 samples a frame"):
+    with pytest.raises(ConfigError, match="the head produces 128 samples per frame"):
         build(cfg=config)
     with pytest.raises(ConventionError, match="normalize is 'per_feature'"):
         build(cfg=nemo_config(normalize="per_feature"))

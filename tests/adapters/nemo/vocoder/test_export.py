@@ -1,4 +1,4 @@
-"""Writing a ``.nemo`` file: for which mels, and whole or not at all."""
+"""Writing a ``.nemo`` file: for which mels, and atomically."""
 
 from __future__ import annotations
 
