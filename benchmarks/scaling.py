@@ -30,15 +30,16 @@ import soundfile
 import soxr
 import torch
 
+from vocos_plugins.apps.batch.find import find_jobs
+from vocos_plugins.apps.batch.jobs import Job, Outcome
+from vocos_plugins.apps.batch.naming import Search
+from vocos_plugins.apps.batch.pipeline import run
+from vocos_plugins.apps.batch.record import Record
+from vocos_plugins.apps.batch.remote import resynthesis
+from vocos_plugins.apps.batch.work import StreamedTask, Task
 from vocos_plugins.bench.alone import alone
 from vocos_plugins.bench.report import this_machine
 from vocos_plugins.bench.tables import machine_line, table
-from vocos_plugins.corpus.building import resynthesis
-from vocos_plugins.corpus.jobs import Job, Outcome
-from vocos_plugins.corpus.pipeline import run
-from vocos_plugins.corpus.record import Record
-from vocos_plugins.corpus.search import Search
-from vocos_plugins.corpus.work import Pieces, Work
 from vocos_plugins.mel.speech import CLIPS
 
 MODEL = "vocos-mel-22khz-small"
@@ -79,14 +80,14 @@ def write_corpus(folder: Path, minutes: float) -> None:
         written, number = written + length, number + 1
 
 
-def _by_value() -> Callable[[str], Work]:
+def _by_value() -> Callable[[str], Task]:
     """Builds work that costs nothing but a file; workers can't import this script, so Ray sends what is nested."""
 
-    def build(_: str) -> Work:
+    def build(_: str) -> Task:
         def hundredth(_: Job) -> Iterator[torch.Tensor]:
             yield torch.zeros(1, RATE // 100)
 
-        return Pieces(RATE, hundredth, dict)
+        return StreamedTask(RATE, hundredth, dict)
 
     return build
 
@@ -94,11 +95,11 @@ def _by_value() -> Callable[[str], Work]:
 def measure(engine: str, n_workers: int, kind: str, folder: Path) -> Row:
     """Does files here, or by the workers that are started, with a record as the command keeps it."""
     source, out = folder / kind, folder / f"{engine}-{n_workers}-{kind}"
-    build: Callable[[str], Work] = functools.partial(resynthesis, MODEL) if kind == "speech" else _by_value()
+    build: Callable[[str], Task] = functools.partial(resynthesis, MODEL) if kind == "speech" else _by_value()
     search = Search(out=out, read=frozenset({".flac"}), suffix=".wav")
     started = time.perf_counter()
     with Record(out, {}) as record, watched() as cpu:
-        jobs = record.remaining(search.jobs([str(source)]))
+        jobs = record.remaining(find_jobs([str(source)], search))
         outcomes = _local(jobs, build, record, n_workers) if engine == "local" else _ray(jobs, build, record, n_workers)
         first = next(outcomes)
         at, before = time.perf_counter(), sum(cpu.values())
@@ -111,13 +112,13 @@ def measure(engine: str, n_workers: int, kind: str, folder: Path) -> Row:
     return Row(engine, n_workers, len(rest), audio_s, wall_s, sum(cpu.values()) - before, at - started)
 
 
-def _local(jobs: Iterator[Job], build: Callable[[str], Work], record: Record, n_workers: int) -> Iterator[Outcome]:
+def _local(jobs: Iterator[Job], build: Callable[[str], Task], record: Record, n_workers: int) -> Iterator[Outcome]:
     torch.set_num_threads(n_workers)
     return run(jobs, build("cpu"), record.add)
 
 
-def _ray(jobs: Iterator[Job], build: Callable[[str], Work], record: Record, n_workers: int) -> Iterator[Outcome]:
-    from vocos_plugins.corpus.on_ray import run_on_ray
+def _ray(jobs: Iterator[Job], build: Callable[[str], Task], record: Record, n_workers: int) -> Iterator[Outcome]:
+    from vocos_plugins.apps.batch.on_ray import run_on_ray
 
     return run_on_ray(jobs, build, record.add, n_workers=n_workers, gpus=False)
 

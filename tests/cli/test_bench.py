@@ -1,4 +1,4 @@
-"""``vocos bench`` on a tiny model, its parts in this process."""
+"""``vocos bench`` on a tiny model, measured in this process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tables_of_every_precision_and_the_reference(run, model, tmp_path) -> None:
-    """On standard output and in the file, with the same as data beside it."""
+    """The report is printed and written to the file, with its data next to it."""
     out = tmp_path / "speed.md"
     done = run("bench", "--model", model, *QUICK, "--against", "reference", "--out", out)
     assert "times as fast as vocos 0.1.0" in done.stdout
@@ -35,7 +35,7 @@ def test_tables_of_every_precision_and_the_reference(run, model, tmp_path) -> No
 
 
 def test_json_is_one_object(run, model) -> None:
-    """Of the one precision and the batch that were asked for; progress goes to standard error."""
+    """JSON has the requested precision and batch size; progress goes to standard error."""
     done = run("bench", "--model", model, *QUICK, "--precision", "float32", "--json")
     rows = json.loads(done.stdout)["rows"]
     assert [(row["contestant"], row["case"]) for row in rows] == [
@@ -46,7 +46,7 @@ def test_json_is_one_object(run, model) -> None:
 
 
 def test_a_backend_that_is_not_installed_is_told(run, model, monkeypatch) -> None:
-    """The others are measured; with none left, the exit code tells."""
+    """The others are measured; the exit code is 1 if none is left."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     options = (*QUICK, "--precision", "float32", "--backend", "onnxruntime")
     done = run("bench", "--model", model, *options, "--backend", "torch")
@@ -56,9 +56,9 @@ def test_a_backend_that_is_not_installed_is_told(run, model, monkeypatch) -> Non
 
 
 def test_wrong_usage(run, model) -> None:
-    """Said before anything is measured."""
+    """Wrong usage is reported before anything is measured."""
     for options, words in (
-        (("--precision", "int4"), "unknown precision 'int4'; known are auto, float32"),
+        (("--precision", "int4"), "unknown precision 'int4'; available: auto, float32"),
         (("--backend", "tvm"), "unknown backend 'tvm'"),
         (("--against", "hifigan"), "--against takes reference"),
         (("--threads", 0), "--threads must be 1 to"),

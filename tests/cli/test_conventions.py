@@ -14,13 +14,13 @@ from vocos_plugins.mel.known import KNOWN
 
 @pytest.fixture
 def rows(run) -> dict[str, list[str]]:
-    """The table, cell by cell."""
+    """The cells of the table."""
     lines = [re.split(r"  +", line) for line in run("conventions").stdout.splitlines()]
     return {line[0]: line for line in lines}
 
 
 def test_the_table_lists_all(rows) -> None:
-    """A row a convention, with its plugin; every row has every column."""
+    """Each convention has one row, with its plugin and all columns."""
     assert set(rows) == {"name", *plugins.mel_conventions()}
     assert {len(row) for row in rows.values()} == {len(rows["name"])}
     assert {name: row[1] for name, row in rows.items() if name != "name"} == plugins.convention_plugins()
@@ -39,12 +39,12 @@ def test_the_table_lists_all(rows) -> None:
     ],
 )
 def test_a_row_says_what_matters(rows, name, cells) -> None:
-    """Rate, grid, bands, logarithm with its guard, framing, normalization."""
+    """The row has the rate, grid, bands, logarithm with its guard, framing and normalization."""
     assert rows[name][2:] == cells.split("|")
 
 
 def test_other_kinds_of_level(run_process, tmp_path) -> None:
-    """Decibels mapped to a range, a linear mel, an added guard, and statistics a band."""
+    """The table shows decibels mapped to a range, a linear mel, an added guard, and statistics per band."""
     info = tmp_path / "kinds-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: kinds\nVersion: 1.0\n")
@@ -71,11 +71,11 @@ def vocos_mel_conventions():
     assert rows["level"][7:] == ["20 log10(max(x, 1e-05))", "same", "-80..20 to -4..4, clipped"]
     assert rows["linear"][7] == "x"
     assert rows["added"][7] == "ln(x + 1)"
-    assert rows["bands"][9] == "mean, std a band"
+    assert rows["bands"][9] == "mean, std per band"
 
 
 def test_one_field_by_field(run) -> None:
-    """Every field of the dataclass, and where the core has it from."""
+    """One convention shows every field of the dataclass, and its source in the core."""
     lines = run("conventions", "hifigan-22khz").stdout.splitlines()
     shown = {line.split()[0]: line.split(maxsplit=1)[1].strip() for line in lines}
     assert {field.name for field in dataclasses.fields(MelConvention)} <= set(shown)
@@ -85,7 +85,7 @@ def test_one_field_by_field(run) -> None:
 
 
 def test_json_has_every_field(run) -> None:
-    """So that a script can rebuild the convention; the same for one as for all."""
+    """A script can rebuild the convention from the JSON of one or of all."""
     listed = json.loads(run("conventions", "--json").stdout)["conventions"]
     assert [each["name"] for each in listed] == list(plugins.mel_conventions())
     fields = {field.name for field in dataclasses.fields(MelConvention)}
@@ -97,5 +97,5 @@ def test_json_has_every_field(run) -> None:
 
 
 def test_an_unknown_name_is_wrong_usage(run) -> None:
-    """The nearest is suggested."""
+    """An unknown name suggests the nearest one."""
     assert "Did you mean 'hifigan-22khz'?" in run("conventions", "hifigan-22kHz", code=2).output

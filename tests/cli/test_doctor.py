@@ -153,8 +153,8 @@ def test_a_side_that_can_t_be_told_is_wrong_usage(run):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("hifigan-22khz",), "Give a VOCODER too"),
-        (("hifigan-22khz", BUNDLED, "--mel", "x.npy"), "--mel stands alone"),
+        (("hifigan-22khz",), "VOCODER is missing"),
+        (("hifigan-22khz", BUNDLED, "--mel", "x.npy"), "--mel takes no TTS or VOCODER"),
         (("--mel", "absent.npy"), "No such file or directory: absent.npy"),
         (("--mel", "config.json"), "config.json: unknown suffix"),
     ],

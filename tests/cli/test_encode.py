@@ -1,4 +1,4 @@
-"""``vocos encode``, and ``vocos decode --codes`` of what it writes."""
+"""``vocos encode``, and ``vocos decode --codes`` of its output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUANTUM = 1e-4  # 3 quanta of 16 bits
 
 @pytest.fixture(scope="module")
 def encodec(tmp_path_factory):
-    """A directory with a small EnCodec of random weights, as transformers saves it."""
+    """A directory with a small EnCodec with random weights, saved by transformers."""
     from transformers import EncodecConfig, EncodecModel
 
     torch.manual_seed(0)
@@ -33,7 +33,7 @@ def encodec(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vocos(make_model, encodec, tmp_path_factory):
-    """A directory with a small Vocos of its codebooks."""
+    """A directory with a small Vocos with the same codebooks."""
     from transformers import EncodecModel
 
     model = make_model("encodec-24khz", "adanorm", "istft", "same")
@@ -46,7 +46,7 @@ def vocos(make_model, encodec, tmp_path_factory):
 
 @pytest.mark.parametrize(("bandwidth", "bandwidth_id"), [(1.5, 0), (3, 1), (6, 2), (12, 3)])
 def test_there_and_back(run, speech, encodec, vocos, tmp_path, bandwidth, bandwidth_id) -> None:
-    """A folder to codes and back: copy-synthesis, in as many samples as came in."""
+    """Encoding and decoding a folder equals copy-synthesis, and keeps the number of samples."""
     run("encode", speech, tmp_path / "codes", "--encodec", encodec, "--bandwidth", bandwidth)
     run("decode", "--codes", tmp_path / "codes", tmp_path / "out", "--model", vocos)
     names = ("mono", "stereo", "deep/short")
@@ -66,7 +66,7 @@ def test_there_and_back(run, speech, encodec, vocos, tmp_path, bandwidth, bandwi
 
 
 def test_one_file(run, speech, encodec, vocos, tmp_path) -> None:
-    """To one file, .npy or .npz; ``--json`` tells its size."""
+    """One input can be written to a .npy file; ``--json`` reports its size."""
     result = run("encode", speech / "mono.wav", tmp_path / "a.npy", "--encodec", encodec, "--json")
     done = json.loads(result.stdout)["done"][0]
     assert (done["output"], done["codebooks"], done["frames"]) == (str(tmp_path / "a.npy"), 8, 45)
@@ -75,7 +75,7 @@ def test_one_file(run, speech, encodec, vocos, tmp_path) -> None:
 
 
 def test_a_bad_file_is_listed(run, speech, encodec, tmp_path) -> None:
-    """And the others are written."""
+    """A bad file is listed, and the others are written."""
     (speech / "bad.wav").write_text("no audio")
     result = run("encode", speech, tmp_path / "out", "--encodec", encodec, code=1)
     assert "not audio that libsndfile can read" in result.output
@@ -83,7 +83,7 @@ def test_a_bad_file_is_listed(run, speech, encodec, tmp_path) -> None:
 
 
 def test_bad_codes_are_listed(run, vocos, tmp_path) -> None:
-    """Numbers of codebooks that no bandwidth has, values that no codebook has, and what holds none."""
+    """A wrong number of codebooks, values outside a codebook, and a file without codes each have their error."""
     np.save(tmp_path / "good.npy", np.zeros((8, 9), np.int16))
     np.save(tmp_path / "three.npy", np.zeros((3, 9), np.int16))
     np.save(tmp_path / "large.npy", np.full((8, 9), 1024))
@@ -108,7 +108,7 @@ def test_bad_codes_are_listed(run, vocos, tmp_path) -> None:
     ids=["bandwidth", "encodec", "device"],
 )
 def test_wrong_usage_of_encode(run, speech, tmp_path, options, message, monkeypatch) -> None:
-    """Nothing is done."""
+    """Wrong options are an error, and nothing is written."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     result = run("encode", speech, tmp_path / "out", *options, code=2)
     assert message in " ".join(result.output.split())
@@ -116,7 +116,7 @@ def test_wrong_usage_of_encode(run, speech, tmp_path, options, message, monkeypa
 
 
 def test_without_transformers(run, speech, tmp_path, monkeypatch) -> None:
-    """It says what to install, before any file is tried."""
+    """The error names the extra to install, before any file is read."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     for package in ("transformers", "encodec"):
         monkeypatch.setitem(sys.modules, package, None)
@@ -127,20 +127,21 @@ def test_without_transformers(run, speech, tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--model", "vocos-mel-22khz-small", "--source", "vocos-24khz"), "--source is about mels"),
+        (("--model", "vocos-mel-22khz-small"), "vocos-mel-22khz-small decodes mel spectrograms"),
+        (("--model", "vocos-mel-22khz-small", "--source", "vocos-24khz"), "--source applies to mels"),
         ((), "can't load 'charactr/vocos-encodec-24khz'"),
     ],
-    ids=["source", "default"],
+    ids=["named", "source", "default"],
 )
 def test_wrong_usage_of_decode(run, tmp_path, options, message, monkeypatch) -> None:
-    """The default is the published model of codes, which can't be fetched here."""
+    """The default is the published model for codes, which can't be fetched here; a model that is named is used."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     np.save(tmp_path / "a.npy", np.zeros((8, 9), np.int16))
     assert message in run("decode", "--codes", tmp_path / "a.npy", tmp_path / "a.wav", *options, code=2).output
 
 
 def test_a_mel_model_decodes_no_codes(run, model, tmp_path) -> None:
-    """It is named, with one that does."""
+    """The error names the model, and one that decodes codes."""
     np.save(tmp_path / "a.npy", np.zeros((8, 9), np.int16))
     result = run("decode", "--codes", tmp_path / "a.npy", tmp_path / "a.wav", "--model", model, code=2)
     assert "such as charactr/vocos-encodec-24khz" in " ".join(result.output.split())

@@ -11,7 +11,7 @@ QUICK = ("--measure", "mel", "--measure", "mcd")
 
 
 def test_writes_table_data_and_page(run, model, speech, tmp_path) -> None:
-    """Over a folder with its subfolders, at any sample rate; the table is printed too."""
+    """A folder is measured with its subfolders, at any sample rate; the table is also printed."""
     output = run("eval", model, "--data", speech, "--out", tmp_path / "out", *QUICK).output
     assert "| Mel ↓ |" in output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "results.json", "results.md"]
@@ -21,7 +21,7 @@ def test_writes_table_data_and_page(run, model, speech, tmp_path) -> None:
 
 
 def test_json_is_one_object(run_process, model, speech, tmp_path) -> None:
-    """On standard output there is nothing else, whatever the measures print."""
+    """Standard output has only the JSON, whatever the measures print."""
     done = run_process("eval", model, "--data", speech, "--out", tmp_path / "out", "--json", *QUICK)
     data = json.loads(done.stdout)
     assert len(data["written"]) == 3
@@ -29,7 +29,7 @@ def test_json_is_one_object(run_process, model, speech, tmp_path) -> None:
 
 
 def test_two_checkpoints_stand_side_by_side(run, model, speech, tmp_path) -> None:
-    """Both in one table, with one Griffin-Lim since they take one mel."""
+    """Two checkpoints share a table, and one Griffin-Lim since they take the same mel."""
     second = tmp_path / "second"
     shutil.copytree(model, second)
     data = run("eval", model, second, "--data", speech, "--out", tmp_path / "out", "--json", *QUICK).stdout
@@ -38,7 +38,7 @@ def test_two_checkpoints_stand_side_by_side(run, model, speech, tmp_path) -> Non
 
 @pytest.mark.filterwarnings("ignore::vocos_plugins.mel.MelMismatchWarning")  # the tiny model has 12 bands
 def test_mels_of_another_convention(run, model, speech, tmp_path) -> None:
-    """As a text-to-speech model would give them; a name that nobody knows is refused."""
+    """--source evaluates mels of another convention; an unknown name is refused."""
     arguments = ("eval", model, "--data", speech, "--out", tmp_path / "out", "--json", *QUICK)
     found = [json.loads(run(*arguments, *more).stdout)["summary"] for more in ((), ("--source", "coqui-default"))]
     own, given = (summary["Griffin-Lim"]["mel"] for summary in found)
@@ -47,7 +47,7 @@ def test_mels_of_another_convention(run, model, speech, tmp_path) -> None:
 
 
 def test_a_bad_file_is_listed_and_the_rest_measured(run, model, speech, tmp_path) -> None:
-    """Exit code 1, and everything is written all the same."""
+    """The exit code is 1, and the results are written."""
     (speech / "bad.wav").write_text("no audio")
     result = run("eval", model, "--data", speech, "--out", tmp_path / "out", *QUICK, code=1)
     assert "failed: bad.wav" in result.stderr
@@ -55,12 +55,12 @@ def test_a_bad_file_is_listed_and_the_rest_measured(run, model, speech, tmp_path
 
 
 def test_wrong_usage(run, model, speech, tmp_path) -> None:
-    """No data, no such measure, one checkpoint twice, an output that can't be: each said before any work is done."""
+    """Missing data, an unknown measure, a repeated checkpoint and a bad output are reported before any work."""
     (tmp_path / "file").write_text("mine")
     for arguments, words in (
         ((model, "--data", tmp_path / "absent"), "no such file or folder"),
         ((model, "--data", speech, "--measure", "mos"), "no measure mos"),
-        ((model, model, "--data", speech), "given twice"),
+        ((model, model, "--data", speech), "named only once"),
         ((model, "--data", speech, "--out", tmp_path / "file", *QUICK), "can't write to"),
     ):
         assert words in run("eval", *arguments, code=2).output

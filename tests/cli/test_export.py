@@ -1,4 +1,4 @@
-"""``vocos export``, ``vocos enable`` and ``vocos disable``; what toolkits make of the files is tested with them."""
+"""``vocos export``, ``vocos enable`` and ``vocos disable``; the toolkits' own tests load the files."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ model: !new:torch.nn.Identity
     [("speechbrain", {"hyperparams.yaml", "generator.ckpt"}), ("coqui", {"config.json", "model.safetensors"})],
 )
 def test_writes_what_the_toolkit_loads(run, tmp_path, toolkit, files) -> None:
-    """The bundled model, as a directory; a second time too."""
+    """The bundled model can be exported as a directory, twice in a row."""
     for _ in range(2):
         run("export", toolkit, tmp_path / "out")
         assert {path.name for path in (tmp_path / "out").iterdir()} == files
 
 
 def test_the_tts_model_s_configuration_decides_the_mel(run, tmp_path) -> None:
-    """Its mel is written into what is exported; a mel that only fits with a loss warns, or is refused."""
+    """The export contains the mel of --tts; a lossy conversion warns, or is refused with --strict."""
     for sample_rate in (22050, 16000):
         (tmp_path / f"{sample_rate}.yaml").write_text(SPEECHBRAIN.format(sample_rate=sample_rate))
     run("export", "speechbrain", tmp_path / "exact", "--tts", tmp_path / "22050.yaml", "--strict")
@@ -49,7 +49,7 @@ def test_the_tts_model_s_configuration_decides_the_mel(run, tmp_path) -> None:
 
 
 def test_a_convention_s_name_will_do(run, tmp_path) -> None:
-    """Where there is no configuration at hand."""
+    """A convention's name can replace the configuration."""
     run("export", "coqui", tmp_path / "out", "--tts", "coqui-ljspeech", "--strict")
     assert '"np.log"' in (tmp_path / "out" / "config.json").read_text()
 
@@ -65,14 +65,14 @@ def test_a_convention_s_name_will_do(run, tmp_path) -> None:
     ids=["toolkit", "bark", "tts", "model"],
 )
 def test_wrong_usage_says_what_is_right(run, tmp_path, monkeypatch, arguments, expected) -> None:
-    """Exit code 2, and nothing is written."""
+    """Wrong usage has exit code 2, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     assert expected in " ".join(run("export", *arguments, code=2).output.split())
     assert not list(tmp_path.iterdir())
 
 
 def test_enable_and_disable(run, tmp_path, monkeypatch) -> None:
-    """One file comes and goes; both commands can be given twice."""
+    """One file is written and removed; repeating either command is harmless."""
     monkeypatch.setattr("vocos_coqui.activation.site_packages", lambda: tmp_path)
     assert "wrote" in run("enable", "coqui").output
     assert [path.suffix for path in tmp_path.iterdir()] == [".pth"]
@@ -83,5 +83,5 @@ def test_enable_and_disable(run, tmp_path, monkeypatch) -> None:
 
 
 def test_enable_where_nothing_is_needed(run) -> None:
-    """SpeechBrain finds Vocos by the exported directory."""
+    """SpeechBrain needs no activation: it finds Vocos through the exported directory."""
     assert "needs no such thing" in run("enable", "speechbrain", code=2).output

@@ -1,4 +1,4 @@
-"""``vocos plugins``: what is installed and what is wrong with it."""
+"""``vocos plugins``: the installed plugins and their problems."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def vocos_toolkit_adapter():
 
 @pytest.fixture
 def install(tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """Leaves plugins, given with their code, where a process finds them; gives that process's environment."""
+    """Installs plugins from their code; returns the environment of a process that finds them."""
 
     def write(**plugins: str) -> dict[str, str]:
         for name, code in plugins.items():
@@ -47,7 +47,7 @@ def install(tmp_path: Path) -> Callable[..., dict[str, str]]:
 
 
 def test_a_row_a_plugin(run) -> None:
-    """With state, toolkit, version and hooks."""
+    """The table has the state, toolkit, version and hooks of each plugin."""
     rows = {line.split()[0]: re.split(r"  +", line) for line in run("plugins").stdout.splitlines()}
     states = plugin_states()
     assert set(rows) == {"plugin", *(state.name for state in states)}
@@ -57,7 +57,7 @@ def test_a_row_a_plugin(run) -> None:
 
 
 def test_json(run) -> None:
-    """The same for scripts."""
+    """JSON has the plugins and their problems."""
     found = json.loads(run("plugins", "--json").stdout)
     assert found["problems"] == []
     coqui = next(each for each in found["plugins"] if each["name"] == "coqui")
@@ -66,14 +66,14 @@ def test_json(run) -> None:
 
 
 def test_how_to_get_a_toolkit(install, run_process) -> None:
-    """A toolkit that is missing is no fault of the plugin."""
+    """A missing toolkit does not make its plugin broken."""
     found = run_process("plugins", env=install(fine=GOOD.replace("HOP", "64")))
     assert re.search(r"^fine +loaded +not-there: pip install not-there  ", found.stdout, flags=re.MULTILINE)
     assert found.stderr == ""
 
 
 def test_a_broken_plugin_is_exit_code_1(install, run_process) -> None:
-    """With its reason; the others are listed as ever, and other commands go on."""
+    """A broken plugin has its reason; the others are listed, and other commands work."""
     environment = install(fine=GOOD.replace("HOP", "64"), bad="raise RuntimeError('on its knees')")
     found = run_process("plugins", env=environment, code=1)
     assert re.search("^bad +broken +-", found.stdout, flags=re.MULTILINE)
@@ -86,7 +86,7 @@ def test_a_broken_plugin_is_exit_code_1(install, run_process) -> None:
 
 
 def test_a_contradiction_is_exit_code_1(install, run_process) -> None:
-    """Both plugins are named; a command that needs what they contradict each other in says so too."""
+    """Both plugins are named, also by a command that needs the entry on which they contradict each other."""
     environment = install(one=GOOD.replace("HOP", "64"), two=GOOD.replace("HOP", "128"))
     found = run_process("plugins", "--json", env=environment, code=1)
     (problem,) = json.loads(found.stdout)["problems"]

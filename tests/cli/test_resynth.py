@@ -1,4 +1,4 @@
-"""``vocos resynth``: the main job, on files, folders and patterns, good and bad."""
+"""``vocos resynth`` on files, folders and patterns, good and bad."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def outputs(folder: Path) -> list[str]:
 
 
 def test_one_file_to_one_file(run, model, speech, tmp_path) -> None:
-    """The format follows the suffix, the rate the model, the duration the input."""
+    """The suffix determines the format, the model the sample rate, and the input the duration."""
     run("resynth", speech / "stereo.flac", tmp_path / "out.flac", "--model", model)
     info = soundfile.info(tmp_path / "out.flac")
     assert (info.format, info.samplerate, info.channels) == ("FLAC", 16000, 2)
@@ -25,7 +25,7 @@ def test_one_file_to_one_file(run, model, speech, tmp_path) -> None:
 
 
 def test_the_audio_is_the_model_s(run, model, speech, tmp_path) -> None:
-    """What is written is what the library gives, to 16 bits."""
+    """The file equals the library's result, to 16 bits."""
     run("resynth", speech / "mono.wav", tmp_path / "out.wav", "--model", model)
     import torch
 
@@ -35,14 +35,14 @@ def test_the_audio_is_the_model_s(run, model, speech, tmp_path) -> None:
 
 
 def test_folders_keep_their_structure(run, model, speech, tmp_path) -> None:
-    """Files that are no audio are passed over where a folder was named."""
+    """Files in a folder that are not audio are skipped."""
     result = run("resynth", speech, tmp_path / "out", "--model", model)
     assert outputs(tmp_path / "out") == ["deep/short.wav", "mono.wav", "stereo.wav"]
     assert result.output.count("->") == 3
 
 
 def test_patterns_are_expanded(run, model, speech, tmp_path) -> None:
-    """Where a shell hasn't done so."""
+    """Patterns that the shell did not expand are expanded."""
     run("resynth", speech / "**" / "*.ogg", tmp_path / "out", "--model", model)
     assert outputs(tmp_path / "out") == ["short.wav"]
 
@@ -60,7 +60,7 @@ def test_a_bad_file_doesn_t_end_the_batch(run, model, speech, tmp_path) -> None:
 
 
 def test_json_says_the_same(run, model, speech, tmp_path) -> None:
-    """For scripts: one object with what was done and what failed."""
+    """JSON is one object with the finished files and the failures."""
     (speech / "bad.wav").write_bytes(b"garbage")
     result = run("resynth", speech, tmp_path / "out", "--model", model, "--json", code=1)
     report = json.loads(result.stdout)
@@ -71,16 +71,16 @@ def test_json_says_the_same(run, model, speech, tmp_path) -> None:
 
 @pytest.mark.parametrize("n_samples", [1, 5, 32, 33, 100])
 def test_short_files_keep_their_length(run, model, tmp_path, n_samples) -> None:
-    """Shorter than a frame, too: they are filled up for the model and cut again."""
+    """Recordings shorter than a frame are padded for the model, and the output is cut to their length."""
     soundfile.write(tmp_path / "a.wav", np.full(n_samples, 0.1), 16000)
     run("resynth", tmp_path / "a.wav", tmp_path / "b.wav", "--model", model)
     assert soundfile.info(tmp_path / "b.wav").frames == n_samples
 
 
 def test_wrong_usage_does_nothing(run, model, speech, tmp_path) -> None:
-    """Exit code 2, before anything is written."""
+    """Wrong usage has exit code 2, before anything is written."""
     for arguments, expected in [
-        ((speech, tmp_path / "one.wav", "--model", model), "3 inputs can't be written to the one file"),
+        ((speech, tmp_path / "one.wav", "--model", model), "3 inputs cannot be written to the single file"),
         ((speech / "mono.wav", speech / "mono.wav", "--model", model), "would overwrite the input"),
         ((speech / "mono.wav", speech / "notes.txt", "--model", model), "is a file"),
         ((speech / "mono.wav", tmp_path / "o", "--model", "vocos-mel-22khz-smal"), "'vocos-mel-22khz-small'"),

@@ -197,7 +197,7 @@ def test_another_address_is_warned_of(run) -> None:
     """On standard error."""
     result, _ = run("--host", EVERY)
     assert result.exit_code == 0
-    assert f"everybody who can reach {EVERY}" in result.stderr
+    assert f"anyone who can reach {EVERY}" in result.stderr
 
 
 def test_a_checkpoint_that_is_not_there(run) -> None:

@@ -51,7 +51,7 @@ def test_stopped_in_a_stage_and_resumed(run_training, start_training, stop_train
     mapping["stages"] = STAGES | {"spectral": {"set": {"losses.pretrain_steps": 100_000, "run.max_steps": 100_000}}}
     process = start_training(mapping, tmp_path)
     output = stop_training(process, tmp_path / "spectral" / "last.ckpt")
-    assert "Stopped: all is saved; the same command carries on." in output
+    assert "Stopped and saved. Run the same command to continue." in output
     assert not (tmp_path / "adversarial").exists()
     step = read_pickle(tmp_path / "spectral" / "last.ckpt")["generator_step"]
     mapping["stages"] = STAGES | {"spectral": {"set": {"losses.pretrain_steps": step, "run.max_steps": step + 2}}}

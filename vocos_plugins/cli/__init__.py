@@ -1,4 +1,4 @@
-"""The ``vocos`` command. Exit codes: 0 all done, 1 some inputs failed (they are listed), 2 wrong usage."""
+"""The ``vocos`` command. Exit codes: 0 success, 1 some inputs failed (they are listed), 2 wrong usage."""
 
 from .app import app, main
 

@@ -1,4 +1,4 @@
-"""Puts the subcommands together."""
+"""The ``vocos`` command with all of its subcommands."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ app.command("eval")(evaluate)
 
 
 def print_version(wanted: bool) -> None:
-    """Ends the command with the version."""
+    """Prints the version and ends the command."""
     if wanted:
         typer.echo(f"vocos-plugins {__version__}")
         raise typer.Exit
@@ -47,10 +47,10 @@ def print_version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", callback=print_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Vocos: a fast neural vocoder that fits into speech synthesis toolkits."""
+    """Vocos: a fast neural vocoder for speech synthesis toolkits."""
 
 
 def main() -> None:

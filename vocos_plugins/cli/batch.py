@@ -1,4 +1,4 @@
-"""Runs a batch: goes on past a bad file, shows progress on a long run, and reports at the end."""
+"""Runs a batch of jobs: continues past failures, shows progress on long runs, and reports at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..corpus.jobs import FAILURES, Job, describe
+from ..apps.batch.jobs import FAILURES, Job, describe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,10 +22,10 @@ Result = dict[str, Any]
 
 
 class BatchProgress:
-    """A progress bar that appears on a terminal once a batch has taken two seconds; within a file, it tells how far.
+    """A progress bar on a terminal, which appears after two seconds and also shows the progress within a file.
 
     Args:
-        n_jobs: files in the batch; None if nobody knows yet.
+        n_jobs: number of files in the batch; None if unknown.
         console: where to draw; standard error by default.
     """
 
@@ -37,28 +37,31 @@ class BatchProgress:
         self._started = time.monotonic()
 
     def show(self, text: str) -> None:
-        """Says what is being done."""
+        """Shows the current file, or the progress within it."""
         if self._console.is_terminal and time.monotonic() - self._started > QUIET_S:
             self._bar.start()
         self._bar.update(self._task, description=text)
 
     def advance(self) -> None:
-        """One file more is done, or has failed."""
+        """Counts one more file, finished or failed."""
         self._bar.advance(self._task)
 
     def stop(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         self._bar.stop()
 
 
-Work = Callable[[Job, BatchProgress], Result]
+JobFunction = Callable[[Job, BatchProgress], Result]
 
 
-def run_batch(jobs: Sequence[Job], work: Work, *, as_json: bool) -> None:
-    """Calls ``work`` on each job and ends the command with its exit code.
+def run_batch(jobs: Sequence[Job], process: JobFunction, *, as_json: bool) -> None:
+    """Calls a function on each job, prints the report and ends the command with its exit code.
 
-    ``work`` gives what to report of a job: ``output`` and anything else. ValueError, TypeError and OSError are a
-    job's failure; anything else is a defect of ours and is not hidden.
+    Args:
+        jobs: run one after the other.
+        process: returns the report of a job: ``output`` and any other fields. ValueError, TypeError and OSError are
+            reported as the job's failure; any other exception is a bug and ends the command.
+        as_json: whether to print the report as JSON.
     """
     done: list[Result] = []
     failed: list[Result] = []
@@ -69,7 +72,7 @@ def run_batch(jobs: Sequence[Job], work: Work, *, as_json: bool) -> None:
             try:
                 if job.error is not None:
                     raise ValueError(job.error)
-                done.append({"input": job.label, **work(job, progress)})
+                done.append({"input": job.label, **process(job, progress)})
             except FAILURES as error:
                 failed.append({"input": job.label, "error": describe(error)})
             progress.advance()
@@ -79,11 +82,16 @@ def run_batch(jobs: Sequence[Job], work: Work, *, as_json: bool) -> None:
     raise typer.Exit(1 if failed else 0)
 
 
-def audio_job(vocode: Callable[[Job], Iterable[Tensor]], sample_rate: int) -> Work:
-    """Work for `run_batch`: writes the audio ``(channels, n)`` that a source becomes, piece by piece."""
+def audio_job(vocode: Callable[[Job], Iterable[Tensor]], sample_rate: int) -> JobFunction:
+    """Returns a function for `run_batch` that writes a job's audio piece by piece.
+
+    Args:
+        vocode: yields the audio of a job in pieces ``(channels, N)``.
+        sample_rate: of the audio, Hz.
+    """
     from ..storage.audio import AudioWriter
 
-    def work(job: Job, progress: BatchProgress) -> Result:
+    def process(job: Job, progress: BatchProgress) -> Result:
         started = time.perf_counter()
         with AudioWriter(job.target, sample_rate) as writer:
             for audio in vocode(job):
@@ -93,11 +101,11 @@ def audio_job(vocode: Callable[[Job], Iterable[Tensor]], sample_rate: int) -> Wo
         elapsed_s = time.perf_counter() - started
         return {"output": str(job.target), "duration_s": round(duration_s, 3), "elapsed_s": round(elapsed_s, 3)}
 
-    return work
+    return process
 
 
 def report(done: list[Result], failed: list[Result], *, as_json: bool) -> None:
-    """Prints what was done and what failed."""
+    """Prints the finished jobs and the failures."""
     if as_json:
         typer.echo(json.dumps({"done": done, "failed": failed}, indent=2))
         return

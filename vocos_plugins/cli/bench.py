@@ -1,4 +1,4 @@
-"""``vocos bench``: how fast a model decodes on this machine, and how near that is to what the machine can do."""
+"""``vocos bench``: how fast a model decodes on this machine, and how close that is to the machine's limits."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ REFERENCE = "reference"
 def bench(
     model: Model = DEFAULT_MODEL,
     seconds: Annotated[
-        list[float] | None, typer.Option(help="A length at batch 1; may be given again. 1, 10 and 60 by default.")
+        list[float] | None, typer.Option(help="Length at batch size 1; may be repeated. By default 1, 10 and 60.")
     ] = None,
     batch: Annotated[
-        list[int] | None, typer.Option(help="A number of items of 1 s at once; may be given again. 8 by default.")
+        list[int] | None, typer.Option(help="Batch size, with items of 1 s; may be repeated. By default 8.")
     ] = None,
     threads: Annotated[
-        list[int] | None, typer.Option(help="A number of threads; may be given again. All processors by default.")
+        list[int] | None, typer.Option(help="Number of threads; may be repeated. By default all processors.")
     ] = None,
     precision: Annotated[
         list[str] | None,
-        typer.Option(help="float32, bfloat16, int8 or auto; may be given again. The first three by default."),
+        typer.Option(help="float32, bfloat16, int8 or auto; may be repeated. By default the first three."),
     ] = None,
     backend: Annotated[
-        list[str] | None, typer.Option(help="torch, onnxruntime or openvino; may be given again. torch by default.")
+        list[str] | None, typer.Option(help="torch, onnxruntime or openvino; may be repeated. By default torch.")
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="'reference', the package vocos 0.1.0 in the same shape, takes part.")
+        str | None, typer.Option(help="'reference': also measure the package vocos 0.1.0 with the same architecture.")
     ] = None,
     as_json: Json = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Also write it here, with the JSON beside it.")
+        Path | None, typer.Option("--out", "-o", help="Also write the report to this file, and its JSON next to it.")
     ] = None,
 ) -> None:
-    """Measure real-time factors by length, batch, threads, precision and backend, side by side.
+    """Measure real-time factors by length, batch size, threads, precision and backend, side by side.
 
-    Then where the time goes, the share of the machine's peak that is reached, and the first call against later ones.
-    What isn't installed is told and left out. Other work on the machine is noticed: its figures are marked.
+    The report also shows where the time goes, how much of the machine's peak is reached, and how the first call
+    compares with later ones. Backends that are not installed are reported and skipped. Figures measured while the
+    machine was busy with other work are marked.
     """
     from ..bench.contestants import Contestant, line_up
     from ..bench.grid import Case
@@ -53,10 +54,10 @@ def bench(
     from ..inference.backend import BackendName, Precision
     from ..storage.atomic import atomic_write
 
-    for given, known, what in ((backend, BackendName, "backend"), (precision, Precision, "precision")):
-        for value in given or ():
+    for values, known, option in ((backend, BackendName, "backend"), (precision, Precision, "precision")):
+        for value in values or ():
             if value not in get_args(known):
-                fail(f"unknown {what} {value!r}; known are {', '.join(get_args(known))}")
+                fail(f"unknown {option} {value!r}; available: {', '.join(get_args(known))}")
     if against not in (None, REFERENCE):
         fail(f"--against takes {REFERENCE}, got {against!r}")
     n_usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""``vocos conventions``: every known mel convention."""
+"""``vocos conventions``: the known mel conventions."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ HEADER = (
 
 
 def conventions(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one field by field.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this convention field by field.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the mel conventions that are known, or show one field by field.
+    """List the known mel conventions, or show one field by field.
 
-    The table leaves out fields that rarely differ: power, window, padding, what is added under the root.
+    The table omits fields that rarely differ: power, window, padding and the constant under the square root.
     """
     from ..plugins import PluginError, convention_plugins, mel_conventions, unknown
 
-    _, found = survey()
+    _, problems = survey()
     try:
         known, owners = mel_conventions(), convention_plugins()
     except PluginError as error:
         fail(str(error))
-    report(found)
+    report(problems)
     if name is not None and name not in known:
         fail(unknown("mel convention", name, known))
     if name is not None:
@@ -57,7 +57,7 @@ def conventions(
 
 
 def _fields(mel: MelConvention, plugin: str) -> dict[str, Any]:
-    """Every field, the plugin that it comes from and, for the core's, how it is known."""
+    """Returns all fields, the plugin and, for conventions of the core, the source."""
     from ..config import FEATURES
     from ..config.mapping import write_part
     from ..mel.known import KNOWN
@@ -95,7 +95,7 @@ def _row(mel: MelConvention, plugin: str) -> tuple[str, ...]:
 
 
 def _formula(mel: MelConvention) -> str:
-    """How a band's amplitude ``x`` is written."""
+    """Returns the formula for a band's amplitude ``x``."""
     if mel.log is None:
         return "x"
     guarded = f"max(x, {mel.guard_value:g})" if mel.guard == "clamp" else f"x + {mel.guard_value:g}"
@@ -112,5 +112,5 @@ def _normalization(mel: MelConvention) -> str:
             bounds = f"{level.ref_level + level.min_level:g}..{level.ref_level:g} to {low:g}..{level.max_norm:g}"
             return f"{bounds}, clipped" if level.clip else bounds
         case MeanStdNormalization(mean=mean, std=std):
-            return "mean, std a band" if isinstance(mean, tuple) or isinstance(std, tuple) else f"{mean:g}, {std:g}"
+            return "mean, std per band" if isinstance(mean, tuple) or isinstance(std, tuple) else f"{mean:g}, {std:g}"
     return ""

@@ -1,4 +1,4 @@
-"""``vocos convert``: a training checkpoint to a directory for inference."""
+"""``vocos convert``: a training checkpoint to an inference directory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .options import fail
 
 def convert(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CKPT", help="A Lightning checkpoint of the reference's layout.")
+        Path, typer.Argument(metavar="CKPT", help="A Lightning checkpoint in the reference implementation's layout.")
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Directory to write.")],
-    config: Annotated[Path, typer.Option("--config", "-c", help="The YAML that the training ran with.")],
+    config: Annotated[Path, typer.Option("--config", "-c", help="The YAML configuration of the training.")],
 ) -> None:
-    """Keep a training checkpoint's generator, checked key by key, as a directory that loads anywhere."""
+    """Extract the generator of a training checkpoint into a directory for inference, checking every key."""
     from ..model import Vocos
     from ..storage.convert import read_training_checkpoint
 

@@ -1,4 +1,4 @@
-"""``vocos demo``: the main job on speech that ships with the package."""
+"""``vocos demo``: the shipped speech clips, vocoded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def demo(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for report.html.")] = Path("demo"),
     model: Model = DEFAULT_MODEL,
 ) -> None:
-    """Vocode the shipped clips and write a page to listen on: OUT/report.html."""
+    """Vocode the shipped clips and write a page for listening: OUT/report.html."""
     from rich.progress import Progress
 
     from ..demo.report import write_report

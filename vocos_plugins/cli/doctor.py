@@ -1,4 +1,4 @@
-"""``vocos doctor``: whether a model and a vocoder fit, what a mel could be, and whether the installation works."""
+"""``vocos doctor``: whether a model and a vocoder are compatible, what a mel is, and whether the installation works."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ..corpus.jobs import describe
+from ..apps.batch.jobs import describe
 from .doctor_text import comparison_lines, guess_lines, installation_lines, show
-from .options import Json, fail
+from .options import DEFAULT_MODEL, Json, fail
 from .plugins import report, survey
 
 if TYPE_CHECKING:
@@ -24,28 +24,28 @@ SIDE = (
 
 def doctor(
     tts: Annotated[str | None, typer.Argument(metavar="TTS", help=SIDE)] = None,
-    vocoder: Annotated[str | None, typer.Argument(metavar="VOCODER", help="The same.")] = None,
+    vocoder: Annotated[str | None, typer.Argument(metavar="VOCODER", help="Takes the same as TTS.")] = None,
     mel: Annotated[
-        Path | None, typer.Option("--mel", help="Tell instead which conventions the mel in this file could be of.")
+        Path | None, typer.Option("--mel", help="List the conventions that the mel in this file could have.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare a text-to-speech model's mel with a vocoder's, or, given nothing, check the installation.
+    """Compare a text-to-speech model's mel with a vocoder's; without arguments, check the installation.
 
     Nothing is downloaded, and nothing in a file is run.
 
-    Exit code of a comparison: 0 they fit, 1 they fit with a loss, 2 they don't.
+    Exit code of a comparison: 0 compatible, 1 compatible by a lossy conversion, 2 incompatible.
 
-    Exit code of the installation: 1 if something is broken. Of --mel: 1 if no known convention fits.
+    Exit code of the installation check: 1 if something is broken. Exit code of --mel: 1 if no known convention fits.
     """
     if mel is not None:
         if tts is not None:
-            fail("--mel stands alone: it looks for the convention that TTS and VOCODER would name")
+            fail("--mel takes no TTS or VOCODER: it looks for the mel's convention")
         _guess(mel, as_json)
     if tts is None:
         _check(as_json)
     if vocoder is None:
-        fail(f"compare {tts} with what? Give a VOCODER too, such as vocos-mel-22khz-small")
+        fail(f"VOCODER is missing; for example: vocos doctor {tts} {DEFAULT_MODEL}")
     _compare(tts, vocoder, as_json)
 
 

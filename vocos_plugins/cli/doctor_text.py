@@ -1,4 +1,4 @@
-"""What ``vocos doctor`` prints: tables within 80 columns, prose that wraps, commands that don't."""
+"""Text output of ``vocos doctor``: tables of at most 80 columns, wrapped prose, and unwrapped commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..doctor import Check, Comparison, FieldComparison, Side
     from ..mel.guess import Guess
 
-WIDTHS = (40, 80)  # of prose, columns
+WIDTHS = (40, 80)  # least and most columns of prose
 INDENT = "    "
 STYLES = {
     "equal": "dim",
@@ -31,18 +31,18 @@ STYLES = {
 }
 VERDICTS = {"lossy": "bold yellow", "refused": "bold red"}
 
-Line = tuple[str, str]  # with its style
+Line = tuple[str, str]  # text, style
 
 
 def show(lines: Iterator[Line]) -> None:
-    """Prints lines as they are, in colours where standard output is a terminal."""
+    """Prints lines without wrapping, in colour if standard output is a terminal."""
     console = Console(highlight=False, soft_wrap=True)
     for text, style in lines:
         console.print(Text(text, style=style))
 
 
 def comparison_lines(comparison: Comparison) -> Iterator[Line]:
-    """Both sides, every field, the verdict, and what to do."""
+    """Yields the lines about both sides, each field, the verdict and the remedies."""
     from ..doctor import remedies, verdict
 
     yield f"TTS      {_describe(comparison.tts)}", ""
@@ -65,7 +65,7 @@ def comparison_lines(comparison: Comparison) -> Iterator[Line]:
 
 
 def installation_lines(checks: Sequence[Check]) -> Iterator[Line]:
-    """One line a check, and below it what is wrong and what to do."""
+    """Yields one line per check, followed by the problem and its fix."""
     rows = [(check.group, check.name, check.version or "", check.state) for check in checks]
     header, *lines = table(("", "", "version", "state"), rows).splitlines()
     yield header.replace("-", " "), "bold"
@@ -82,7 +82,7 @@ def installation_lines(checks: Sequence[Check]) -> Iterator[Line]:
 
 
 def guess_lines(name: str, shape: tuple[int, ...], guesses: Sequence[Guess]) -> Iterator[Line]:
-    """The conventions that a mel could be of, and what rules out the others of as many bands."""
+    """Yields the conventions that a mel could have, and what rules out the others with the same number of bands."""
     from ..doctor.report import group_equal
 
     n_mels, n_frames = shape
@@ -90,19 +90,19 @@ def guess_lines(name: str, shape: tuple[int, ...], guesses: Sequence[Guess]) -> 
     groups = group_equal(guesses)
     for title, possible in (("could be", True), ("can't be", False)):
         chosen = [
-            (", ".join(names), "; ".join(found.reasons))
-            for names, found in groups
-            if found.possible is possible and found.convention.n_mels == n_mels
+            (", ".join(names), "; ".join(guess.reasons))
+            for names, guess in groups
+            if guess.possible is possible and guess.convention.n_mels == n_mels
         ]
         if chosen:
             yield "", ""
             yield title, "bold"
         for names, reasons in chosen:
             yield from _prose(f"{names}: {reasons}", "green" if possible else "dim", indent=INDENT)
-    others = sorted({found.convention.n_mels for _, found in groups} - {n_mels})
+    others = sorted({guess.convention.n_mels for _, guess in groups} - {n_mels})
     yield "", ""
     yield from _prose(f"The other conventions have {', '.join(map(str, others))} bands.")
-    if n_frames in others and n_mels not in {found.convention.n_mels for _, found in groups}:
+    if n_frames in others and n_mels not in {guess.convention.n_mels for _, guess in groups}:
         yield from _prose(f"If {shape} are (frames, bands), transpose the mel.", "bold")
 
 
@@ -118,7 +118,7 @@ def _values(row: FieldComparison) -> tuple[str, str]:
 
 
 def _value(value: object) -> str:
-    """A field's value in at most 24 characters."""
+    """Returns a field's value in at most 24 characters."""
     match value:
         case None:
             return ""
@@ -140,9 +140,9 @@ def _normalization(value: object) -> str:
             bounds = f"{level.ref_level + level.min_level:g}..{level.ref_level:g} to {low:g}..{level.max_norm:g}"
             return f"{bounds} clip" if level.clip else bounds
         case MeanStdNormalization(mean=tuple() as mean):
-            return f"mean {min(mean):.2g}..{max(mean):.2g} a band"
+            return f"mean {min(mean):.2g}..{max(mean):.2g} per band"
         case MeanStdNormalization(mean=mean, std=std):
-            return f"mean {mean:.3g}, std {'a band' if isinstance(std, tuple) else f'{std:.3g}'}"
+            return f"mean {mean:.3g}, std {'per band' if isinstance(std, tuple) else f'{std:.3g}'}"
     return str(value)
 
 

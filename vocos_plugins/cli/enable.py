@@ -1,4 +1,4 @@
-"""``vocos enable`` and ``vocos disable``: whether a toolkit knows Vocos in every process of this environment."""
+"""``vocos enable`` and ``vocos disable``: whether a toolkit's own commands can use Vocos in this environment."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import typer
 
 from .options import fail, find_adapter
 
-Toolkit = Annotated[str, typer.Argument(metavar="TOOLKIT", help="coqui, or a plugin's.")]
+Toolkit = Annotated[str, typer.Argument(metavar="TOOLKIT", help="coqui, or another plugin's toolkit.")]
 
 
 def enable(toolkit: Toolkit) -> None:
-    """Make a toolkit's own commands know Vocos: writes one line that Python runs at its start."""
+    """Let a toolkit's own commands use Vocos. Writes one line that Python runs when it starts."""
     _set_enabled(toolkit, True)
 
 

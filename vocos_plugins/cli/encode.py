@@ -1,4 +1,4 @@
-"""``vocos encode``: recordings to EnCodec codes, which ``vocos decode --codes`` turns back."""
+"""``vocos encode``: recordings to EnCodec codes, which ``vocos decode --codes`` decodes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..corpus.jobs import Job
-from ..corpus.search import Search
+from ..apps.batch.jobs import Job
+from ..apps.batch.naming import Search
+from ..apps.batch.plan import plan
 from .batch import BatchProgress, Result, run_batch
 from .options import Device, Json, fail
-from .paths import plan
 
 if TYPE_CHECKING:
     import torch
@@ -22,13 +22,13 @@ def encode(
     inputs: Annotated[
         list[str], typer.Argument(metavar="AUDIO...", help="Audio files, folders, or patterns such as 'a/*.wav'.")
     ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, or a .npz or .npy for one input.")],
-    bandwidth: Annotated[float, typer.Option(help="kb/s: 1.5, 3, 6 or 12, which are 2, 4, 8 or 16 codebooks.")] = 6.0,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; for one input also a .npz or .npy.")],
+    bandwidth: Annotated[float, typer.Option(help="In kb/s: 1.5, 3, 6 or 12, with 2, 4, 8 or 16 codebooks.")] = 6.0,
     encodec: Annotated[
         str | None,
         typer.Option(
-            help="EnCodec's 24 kHz weights: a directory, a file, or a repository of the hub. By default the "
-            "published ones, downloaded once."
+            help="EnCodec's 24 kHz weights: a directory, a file, or a repository on the Hugging Face hub. By default "
+            "the published ones, downloaded once."
         ),
     ] = None,
     device: Device = "auto",
@@ -36,9 +36,9 @@ def encode(
 ) -> None:
     """Turn recordings into EnCodec codes.
 
-    Channels are mixed to one and resampled to 24 kHz. Needs transformers: pip install 'vocos-plugins[encodec]'.
+    Channels are mixed to mono and resampled to 24 kHz. Needs transformers: pip install 'vocos-plugins[encodec]'.
     """
-    from ..code_files import CODES, WRITERS, write_codes
+    from ..apps.batch.codes import CODES, WRITERS, write_codes
     from ..network.encodec_encoder import EncodecEncoder
     from ..storage.audio import INPUT_SUFFIXES, read_mono
 
@@ -48,14 +48,14 @@ def encode(
             known = ", ".join(f"{each:g}" for each in CODES.bandwidths)
             raise ValueError(f"--bandwidth must be one of {known} kb/s, got {bandwidth:g}")
         encoder = EncodecEncoder(CODES, encodec)
-        place = _place(device)
-        encoder.codebooks()  # loads it: without one, no file need be tried
+        torch_device = _torch_device(device)
+        encoder.codebooks()  # loads it: a missing EnCodec is reported before any file is read
     except ValueError as error:
         fail(str(error))
 
-    def work(job: Job, _: BatchProgress) -> Result:
+    def process(job: Job, _: BatchProgress) -> Result:
         started = time.perf_counter()
-        audio = read_mono(job.source, CODES.sample_rate).to(place)
+        audio = read_mono(job.source, CODES.sample_rate).to(torch_device)
         codes = encoder.encode(audio, bandwidth)[:, 0]
         write_codes(job.target, codes, audio.shape[1])
         return {
@@ -65,10 +65,10 @@ def encode(
             "elapsed_s": round(time.perf_counter() - started, 3),
         }
 
-    run_batch(jobs, work, as_json=as_json)
+    run_batch(jobs, process, as_json=as_json)
 
 
-def _place(device: str) -> torch.device:
+def _torch_device(device: str) -> torch.device:
     import torch
 
     if device == "auto":

@@ -1,4 +1,4 @@
-"""``vocos eval``: how good checkpoints are, by measures and by ear."""
+"""``vocos eval``: the quality of checkpoints, by measures and by listening."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .batch import BatchProgress
-from .options import SIDE, Device, Json, alignable, fail, load_mel_model
+from .options import SIDE, Device, Json, fail, load_mel_model, resolve_source
 
 if TYPE_CHECKING:
     from ..evaluation.evaluate import Evaluation
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def evaluate(
     checkpoints: Annotated[
         list[str],
-        typer.Argument(metavar="CHECKPOINT...", help="Bundled names, directories, or repositories of the hub."),
+        typer.Argument(metavar="CHECKPOINT...", help="Bundled names, directories, or Hugging Face repositories."),
     ],
     data: Annotated[Path, typer.Option("--data", help="Recordings: a folder, a list of files, or a manifest (.csv).")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the table, the data and the page.")] = Path(
@@ -27,22 +27,22 @@ def evaluate(
     ),
     measure: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Take this measure only; may be given again. 'all' includes slow ones."),
+        typer.Option(metavar="NAME", help="Take only this measure; may be repeated. 'all' includes slow ones."),
     ] = None,
     source: Annotated[
         str | None,
         typer.Option(
-            help=f"Give all checkpoints this mel, aligned to their own, as they will get it from {SIDE}. "
-            "Each gets its own by default."
+            help="Compute the mel that this names, and convert it to the one that each checkpoint takes: "
+            f"{SIDE}. By default each checkpoint's own mel is computed."
         ),
     ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure checkpoints on recordings beside Griffin-Lim, and write a page to listen on.
+    """Measure checkpoints and Griffin-Lim on recordings, and write a page for listening.
 
-    Every recording is turned into the mel that a checkpoint takes, or that --source names, and back. OUT gets
-    results.md, results.json and report.html.
+    Every recording is turned into the mel that a checkpoint takes, or that --source names, and back into audio. The
+    results are written to OUT as results.md, results.json and report.html.
     """
     from ..evaluation.evaluate import evaluate as run
     from ..evaluation.measures import choose
@@ -51,14 +51,14 @@ def evaluate(
     from ..evaluation.tables import left_out_in_words
 
     if len(set(checkpoints)) < len(checkpoints):
-        fail("a checkpoint is given twice")
+        fail("each CHECKPOINT must be named only once")
     try:
         clips = _find_clips(data)
         measures, left_out = choose(measure or ())
     except (ValueError, OSError) as error:
         fail(str(error))
     models = {name: load_mel_model(name, device) for name in checkpoints}
-    convention = alignable(source, models[checkpoints[0]].mel) if source else None
+    convention = resolve_source(source, models[checkpoints[0]].mel) if source else None
     try:
         systems = line_up(models, convention)
     except ValueError as error:
@@ -67,7 +67,7 @@ def evaluate(
         typer.echo(f"Not measured: {left_out_in_words(left_out)}", err=True)
     progress = BatchProgress(len(clips))
     try:
-        out.mkdir(parents=True, exist_ok=True)  # says now, not after an hour, that the folder can't be
+        out.mkdir(parents=True, exist_ok=True)  # fails now instead of after an hour
         evaluation = run(systems, clips, measures, left_out, progress)
         progress.stop()
         paths = write_evaluation(evaluation, out, facts_of(models))
@@ -79,7 +79,7 @@ def evaluate(
 
 
 def _find_clips(data: Path) -> list[Clip]:
-    """The recordings, called by their paths below `data`."""
+    """Returns the recordings, named by their paths below `data`."""
     from ..mel.speech import Clip
     from ..training.sources import find_recordings
 

@@ -1,4 +1,4 @@
-"""What several subcommands share: their options, loading the model, and the two ways to fail."""
+"""Options that several subcommands share, loading models, and ending a command with an error."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "vocos-mel-22khz-small"
 
-# Of help texts: what `alignable` takes.
-SIDE = "a text-to-speech model's configuration or directory, or a convention's name, as `vocos doctor` takes it"
+# For help texts: what `resolve_source` accepts.
+SIDE = "a text-to-speech model's configuration or directory, or a convention's name, as in `vocos doctor`"
+CHECKPOINT = "A bundled name, a checkpoint directory, or a repository on the Hugging Face hub."
 
-Model = Annotated[
-    str, typer.Option("--model", "-m", help="A bundled name, a checkpoint directory, or a repository of the hub.")
-]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for a GPU where there is one.")]
+Model = Annotated[str, typer.Option("--model", "-m", help=CHECKPOINT)]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto: a GPU if there is one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
 def fail(message: str) -> NoReturn:
-    """Ends the command as wrong usage: nothing was done."""
+    """Prints an error and ends the command with exit code 2: wrong usage, nothing was done."""
     typer.secho(f"error: {message}", fg="red", err=True)
     raise typer.Exit(2)
 
 
 def load_model(name: str, device: str = "cpu") -> Vocos:
-    """Loads a checkpoint onto a device; what is wrong with either ends the command."""
+    """Loads a checkpoint onto a device; a problem with either ends the command."""
     import torch
 
     from ..model import Vocos
@@ -42,20 +41,20 @@ def load_model(name: str, device: str = "cpu") -> Vocos:
         return Vocos.from_pretrained(name).to(device)
     except (ValueError, OSError) as error:
         fail(f"can't load {name!r}: {error}")
-    except (RuntimeError, AssertionError) as error:  # what torch raises for a device that isn't there
+    except (RuntimeError, AssertionError) as error:  # what torch raises for a missing device
         fail(f"can't use device {device!r}: {error}")
 
 
 def load_mel_model(name: str, device: str) -> Vocos:
-    """As `load_model`, and refuses models that take EnCodec codes."""
+    """Loads a mel model like `load_model`; a model of EnCodec codes ends the command."""
     vocos = load_model(name, device)
     if vocos.mel is None:
-        fail(f"{name} decodes EnCodec codes; this command needs a model of mel spectrograms")
+        fail(f"{name} decodes EnCodec codes; this command needs a mel model, such as {DEFAULT_MODEL}")
     return vocos
 
 
-def alignable(source: str, target: MelConvention | None, *, strict: bool = False) -> MelConvention:
-    """The convention that a name or file stands for; ends the command if it can't be aligned to the model's."""
+def resolve_source(source: str, target: MelConvention | None, *, strict: bool = False) -> MelConvention:
+    """Returns the convention of a name or file; ends the command if it cannot be aligned with the model's."""
     from ..doctor import resolve_side
     from ..mel import align
 
@@ -65,17 +64,17 @@ def alignable(source: str, target: MelConvention | None, *, strict: bool = False
     except ValueError as error:
         fail(str(error))
     if convention is None:
-        fail(f"{source} has no mel; EnCodec codes are no mels")
+        fail(f"{source} uses EnCodec codes and has no mel")
     return convention
 
 
 def find_adapter(toolkit: str) -> ToolkitAdapter:
-    """A toolkit's adapter by its name; ends the command if there is none."""
+    """Returns a toolkit's adapter; an unknown name ends the command."""
     from ..plugins import toolkit_adapters
 
     adapters = toolkit_adapters()
     if toolkit not in adapters:
         close = difflib.get_close_matches(toolkit, adapters, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        fail(f"no plugin knows a toolkit {toolkit!r}{hint}. Known are {', '.join(sorted(adapters))}")
+        fail(f"unknown toolkit {toolkit!r}{hint}. Available: {', '.join(sorted(adapters))}")
     return adapters[toolkit]

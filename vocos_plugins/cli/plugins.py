@@ -1,4 +1,4 @@
-"""``vocos plugins``: what is installed, what it offers and what is wrong with it."""
+"""``vocos plugins``: the installed plugins, what they offer, and their problems."""
 
 from __future__ import annotations
 
@@ -19,31 +19,32 @@ HEADER = ("plugin", "state", "toolkit", "hooks")
 
 
 def plugins(as_json: Json = False) -> None:
-    """List the plugins with what they offer, and the toolkits that they are for.
+    """List the plugins, their toolkits and what they offer.
 
-    VOCOS_PLUGINS_DISABLE=nemo,coqui switches plugins off. Exit code 1: one is broken, or two contradict each other.
+    VOCOS_PLUGINS_DISABLE=nemo,coqui disables plugins. Exit code 1: a plugin is broken, or two contradict each other.
     """
-    states, found = survey()
+    states, problems = survey()
     if as_json:
-        typer.echo(json.dumps({"plugins": [asdict(state) for state in states], "problems": found}, indent=2))
+        typer.echo(json.dumps({"plugins": [asdict(state) for state in states], "problems": problems}, indent=2))
     else:
         typer.echo(table(HEADER, [(s.name, s.state, _toolkit(s), ", ".join(s.hooks)) for s in states]))
-    report(found)
-    raise typer.Exit(1 if found else 0)
+    report(problems)
+    raise typer.Exit(1 if problems else 0)
 
 
 def survey() -> tuple[list[PluginState], list[str]]:
-    """All plugins, and what is wrong with them."""
-    from ..plugins import PluginWarning, plugin_states, problems
+    """Returns the states of all plugins, and their problems."""
+    from ..plugins import PluginWarning, plugin_states
+    from ..plugins import problems as find_problems
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PluginWarning)  # what it says is among the problems
-        return plugin_states(), problems()
+        warnings.simplefilter("ignore", PluginWarning)  # the problems include its message
+        return plugin_states(), find_problems()
 
 
-def report(found: list[str]) -> None:
+def report(problems: list[str]) -> None:
     """Writes problems to standard error."""
-    for problem in found:
+    for problem in problems:
         typer.secho(problem, fg="red", err=True)
 
 

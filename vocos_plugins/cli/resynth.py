@@ -1,4 +1,4 @@
-"""``vocos resynth``: recordings through the vocoder and back, to hear what it does to them."""
+"""``vocos resynth``: recordings to mels and back to audio, to listen to the vocoder."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from .corpus import Address, EngineName, Format, Loaded, Resume, Root, Running, Workers, make_search, vocode
 from .options import DEFAULT_MODEL, Device, Json, Model, load_mel_model
+from .vocoding import Address, EngineName, Format, Loaded, Resume, Root, RunOptions, Workers, make_search, vocode
 
 
 def resynth(
     inputs: Annotated[
         list[str], typer.Argument(metavar="IN...", help="Audio files, folders, lists, or patterns such as 'a/*.wav'.")
     ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, or a .wav, .flac or .ogg for one input.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; for one input also a .wav, .flac or .ogg.")],
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
     format_: Format = "auto",
@@ -29,18 +29,18 @@ def resynth(
 ) -> None:
     """Turn recordings into mel spectrograms and back into audio.
 
-    Every channel is vocoded by itself. The output has the model's sample rate and the input's duration. Long files
+    Each channel is vocoded separately. The output has the model's sample rate and the input's duration. Long files
     need no more memory than short ones.
     """
-    from ..corpus.building import portable, resynthesis
+    from ..apps.batch.remote import absolute_if_local, resynthesis
     from ..storage.audio import INPUT_SUFFIXES
 
     def load() -> Loaded:
-        from ..corpus.work import Resynthesis
+        from ..apps.batch.work import Resynthesis
 
         vocos = load_mel_model(model, "cpu" if engine == "ray" else device)
-        return Resynthesis(vocos), partial(resynthesis, portable(model))
+        return Resynthesis(vocos), partial(resynthesis, absolute_if_local(model))
 
-    running = Running(resume=resume, engine=engine, address=address, workers=workers, as_json=as_json, device=device)
+    options = RunOptions(resume=resume, engine=engine, address=address, workers=workers, as_json=as_json, device=device)
     search = make_search(out, INPUT_SUFFIXES, "audio", format_, root)
-    vocode(inputs, search, running, load)
+    vocode(inputs, search, options, load)

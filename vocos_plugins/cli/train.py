@@ -1,4 +1,4 @@
-"""``vocos train``: a training run from its configuration file."""
+"""``vocos train``: a training run from a configuration file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .options import fail
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; recipes/lightning has examples.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoints and the log.")] = Path("runs/vocos"),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Fail, rather than carry on, if OUT holds a run.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Fail if OUT holds a run, instead of continuing it.")] = False,
 ) -> None:
-    """Train or fine-tune a model, in stages if CONFIG has them; the same command carries on an interrupted run."""
+    """Train or fine-tune a model, in stages if CONFIG has them. The same command continues an interrupted run."""
     for package in ("lightning", "tensorboard"):
         if find_spec(package) is None:
             fail(f"training needs {package}: pip install 'vocos-plugins[train]'")
@@ -27,6 +27,6 @@ def train(
     except (ValueError, OSError) as error:
         fail(str(error))
     if model is None:
-        typer.echo("Stopped: all is saved; the same command carries on.")
+        typer.echo("Stopped and saved. Run the same command to continue.")
     else:
         typer.echo(f"Done: Vocos.from_pretrained({str(model)!r}) loads the averaged generator.")

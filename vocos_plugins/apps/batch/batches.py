@@ -1,4 +1,4 @@
-"""Batches for a GPU: of items of similar length, so that little of what is computed is padding."""
+"""Batches for a GPU: items of similar length together, so that little computation goes into padding."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from ..model import Vocos
+    from ...model import Vocos
 
 BATCH_FRAMES = 2**15
 MAX_WASTE = 0.1
 
 
 def by_length(lengths: Sequence[int], max_frames: int, max_waste: float = MAX_WASTE) -> list[list[int]]:
-    """Numbers of items in batches, the longest first.
+    """Returns batches of item indices, the longest items first.
 
     Args:
-        lengths: frames of each item.
-        max_frames: of a batch with its padding, unless one item alone is longer.
-        max_waste: the most of a batch that is padding, in [0, 1).
+        lengths: number of frames of each item.
+        max_frames: largest size of a batch, with its padding; only a batch of one item may be larger.
+        max_waste: largest share of padding in a batch, in [0, 1).
     """
     batches: list[list[int]] = []
     longest = total = 0
@@ -36,7 +36,7 @@ def by_length(lengths: Sequence[int], max_frames: int, max_waste: float = MAX_WA
 
 
 def decode_together(vocos: Vocos, items: Sequence[Tensor], max_frames: int = BATCH_FRAMES) -> list[Tensor]:
-    """Features ``(C, T)`` of any lengths to audio ``(N,)`` on the CPU, each what its own decode gives."""
+    """Decodes features ``(C, T)`` of any lengths to audio ``(N,)`` on the CPU, each equal to its own decode."""
     lengths = [item.shape[1] for item in items]
     audio = [items[0].new_empty(0)] * len(items)
     for batch in by_length(lengths, max_frames):

@@ -1,4 +1,4 @@
-"""Batches by length: little padding, nothing lost, and what each item gives by itself."""
+"""Batches by length: little padding, every item once, and each decoded as if alone."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vocos_plugins.corpus.batches import by_length, decode_together
+from vocos_plugins.apps.batch.batches import by_length, decode_together
 
 LENGTHS = st.lists(st.integers(1, 3000), max_size=60)
 
 
 @given(LENGTHS, st.integers(1, 10000), st.sampled_from([0.0, 0.1, 0.5]))
 def test_batches_are_full_and_bounded(lengths, max_frames, max_waste) -> None:
-    """Each item is in one batch; none is larger than asked unless it is one item; none wastes more than asked."""
+    """Each item is in one batch; only a batch of one item is larger than asked; none has more padding than asked."""
     batches = by_length(lengths, max_frames, max_waste)
     assert sorted(item for batch in batches for item in batch) == list(range(len(lengths)))
     for batch in batches:
@@ -25,7 +25,7 @@ def test_batches_are_full_and_bounded(lengths, max_frames, max_waste) -> None:
 
 
 def test_lengths_of_speech_waste_little() -> None:
-    """Of a thousand utterances of 1 to 15 s under 10 % is padding, in batches of more than a few."""
+    """A thousand utterances of 1 to 15 s have under 10 % of padding, in batches of more than ten."""
     lengths = np.random.default_rng(0).integers(86, 1290, 1000).tolist()
     batches = by_length(lengths, 2**15)
     padded = sum(len(batch) * max(lengths[item] for item in batch) for batch in batches)
@@ -34,19 +34,19 @@ def test_lengths_of_speech_waste_little() -> None:
 
 
 @pytest.mark.parametrize("framing", ["center", "same"])
-def test_a_batch_gives_what_each_item_gives(make_model, noise, relative_error, framing) -> None:
-    """In the order of the items; a batch on a CPU is computed row by row, so to the bit."""
+def test_a_batch_equals_its_items_alone(make_model, noise, relative_error, framing) -> None:
+    """Audio comes in the order of the items; a batch on a CPU is computed row by row, so it is equal to the bit."""
     vocos = make_model("mel", "convnext", "istft", framing)
     items = [noise(12, n_frames, seed=n_frames) for n_frames in (30, 2, 29, 31, 7)]
     audio = decode_together(vocos, items, max_frames=100)
-    for item, heard in zip(items, audio, strict=True):
-        assert torch.equal(heard, vocos.decode(item[None])[0])
+    for item, decoded in zip(items, audio, strict=True):
+        assert torch.equal(decoded, vocos.decode(item[None])[0])
 
 
-def test_masks_give_what_each_item_gives(make_model, noise, relative_error, monkeypatch) -> None:
-    """As on a GPU, where rows are computed at once: to float32 rounding."""
+def test_masked_rows_equal_items_alone(make_model, noise, relative_error, monkeypatch) -> None:
+    """Rows that are computed together, as on a GPU, are equal to float32 rounding."""
     monkeypatch.setattr("vocos_plugins.inference.decode.ROW_BY_ROW", ())
     vocos = make_model("mel", "convnext", "istft", "center")
     items = [noise(12, n_frames, seed=n_frames) for n_frames in (30, 28, 29, 31, 7)]
-    for item, heard in zip(items, decode_together(vocos, items), strict=True):
-        assert relative_error(heard, vocos.decode(item[None])[0]) < 1e-5
+    for item, decoded in zip(items, decode_together(vocos, items), strict=True):
+        assert relative_error(decoded, vocos.decode(item[None])[0]) < 1e-5

@@ -1,4 +1,4 @@
-"""Cut sets of Lhotse, which that library reads: cuts of recordings, or of mels that were computed before.
+"""Lhotse's cut sets: cuts of recordings, or of mels computed earlier. Lhotse itself reads them.
 
 Only local files are read. Nothing in a manifest is run, downloaded or unpickled.
 """
@@ -15,17 +15,17 @@ import torch
 from torch import Tensor
 
 from .jobs import FAILURES, Job, describe
-from .search import Search
+from .naming import Search
 
-# How features are stored: an archive of many, or a folder with a file for each. Of the others, some are unpickled, some
-# come from servers, and Kaldi's may be commands.
+# Storage types of features: an archive of many, or a folder with one file for each. Others are not read: some are
+# unpickled, some come from servers, and Kaldi's may be commands.
 ARCHIVES = ("lilcom_chunky", "lilcom_hdf5", "chunked_lilcom_hdf5", "numpy_hdf5")
 FOLDERS = ("lilcom_files", "numpy_files")
 
 
 def read_lhotse(path: Path, search: Search) -> Iterator[Job]:
-    """Cuts, or recordings, each by its id."""
-    make = _of_features if search.kind == "mel" else _of_recording
+    """Yields a job for each cut or recording, named by its id."""
+    make = _features_job if search.kind == "mel" else _recording_job
     for item in _items(path):
         try:
             yield make(item, path, search)
@@ -34,7 +34,7 @@ def read_lhotse(path: Path, search: Search) -> Iterator[Job]:
 
 
 def features_mel(job: Job) -> Tensor:
-    """The mel of a job that `read_lhotse` made of features, ``(1, n_mels, T)``."""
+    """Returns the mel of a job that `read_lhotse` made for features, ``(1, n_mels, T)``."""
     from lhotse import Features
 
     features = Features.from_dict(json.loads(job.features or ""))
@@ -56,23 +56,23 @@ def _items(path: Path) -> Iterator[Any]:
     except ImportError as error:
         raise ValueError(f"{error}: pip install lhotse") from error
     try:
-        items = load_manifest_lazy_or_eager(path)  # None if there are none; a lazy set may call itself empty
+        items = load_manifest_lazy_or_eager(path)  # None if empty; a lazy set that has items may be falsy
         yield from () if items is None else items
     except (NotALhotseManifest, KeyError) as error:
-        raise ValueError(f"no cuts or recordings: {error}") from error
+        raise ValueError(f"expected cuts or recordings: {error}") from error
 
 
-def _of_recording(cut: Any, path: Path, search: Search) -> Job:
+def _recording_job(cut: Any, path: Path, search: Search) -> Job:
     recording = cut if hasattr(cut, "sources") else getattr(cut, "recording", None)
     if recording is None:
-        raise ValueError(f"a {type(cut).__name__} without one recording of its own; save its audio first")
+        raise ValueError(f"{type(cut).__name__} has no single recording; save its audio first")
     kinds = [source.type for source in recording.sources]
     if kinds != ["file"]:
-        raise ValueError(f"its recording must be one local file, it is {', '.join(kinds) or 'none'}")
+        raise ValueError(f"its recording must be one local file, got {', '.join(kinds) or 'none'}")
     if recording.transforms:
-        raise ValueError("its recording is to be transformed when it is loaded; save the transformed audio first")
+        raise ValueError("its recording has transforms, which are not applied; save the transformed audio first")
     file = search.resolve(recording.sources[0].source, path)
-    target = search.place(cut.id)
+    target = search.output_path(cut.id)
     if recording is cut:
         return Job(source=file, target=target)
     wanted = [cut.channel] if isinstance(cut.channel, int) else list(cut.channel)
@@ -83,17 +83,17 @@ def _of_recording(cut: Any, path: Path, search: Search) -> Job:
     return Job(source=file, target=target, start_s=cut.start, duration_s=duration_s, channels=channels)
 
 
-def _of_features(cut: Any, path: Path, search: Search) -> Job:
+def _features_job(cut: Any, path: Path, search: Search) -> Job:
     features = getattr(cut, "features", None)
-    if features is None or isinstance(features, str):  # a mixed cut tells their kind there
-        raise ValueError(f"a {type(cut).__name__} without features of its own; compute and store them first")
+    if features is None or isinstance(features, str):  # a mixed cut holds their type there
+        raise ValueError(f"{type(cut).__name__} has no features; compute and store them first")
     if features.storage_type not in (*ARCHIVES, *FOLDERS):
         known = ", ".join((*ARCHIVES, *FOLDERS))
-        raise ValueError(f"its features are stored as {features.storage_type}; {known} are read")
-    place = search.resolve(features.storage_path, path)
-    file = place / features.storage_key.lstrip("/") if features.storage_type in FOLDERS else place
-    manifest = json.dumps({**features.to_dict(), "storage_path": str(place)})
+        raise ValueError(f"its features are stored as {features.storage_type}; supported: {known}")
+    storage = search.resolve(features.storage_path, path)
+    file = storage / features.storage_key.lstrip("/") if features.storage_type in FOLDERS else storage
+    manifest = json.dumps({**features.to_dict(), "storage_path": str(storage)})
     shift = features.frame_shift / 2
     whole = abs(cut.start - features.start) < shift and abs(cut.duration - features.duration) < shift
     part = {} if whole else {"start_s": cut.start, "duration_s": cut.duration}
-    return Job(source=file, target=search.place(cut.id), features=manifest, **part)
+    return Job(source=file, target=search.output_path(cut.id), features=manifest, **part)

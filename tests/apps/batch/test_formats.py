@@ -1,4 +1,4 @@
-"""Lists of every kind: told by what they hold, parts and names as the kind says, bad lines as failures."""
+"""Lists of every format: detected from the content, with their parts and names, and bad lines as failures."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 import soundfile
 import torch
 
-from vocos_plugins.corpus.formats import READERS
-from vocos_plugins.corpus.jobs import Job
-from vocos_plugins.corpus.search import FORMATS, unique
-from vocos_plugins.corpus.work import read_job_audio, read_job_mel
+from vocos_plugins.apps.batch.find import reject_clashes
+from vocos_plugins.apps.batch.formats import READERS
+from vocos_plugins.apps.batch.jobs import Job
+from vocos_plugins.apps.batch.naming import FORMATS
+from vocos_plugins.apps.batch.work import read_job_audio, read_job_mel
 
 RATE = 16000
 
@@ -41,7 +42,7 @@ def write(corpus):
 
 
 def audio(job) -> np.ndarray:
-    """What is read for a job, ``(N, channels)``."""
+    """Reads the recording of a job, ``(N, channels)``."""
     return torch.cat(list(read_job_audio(job, RATE)), dim=1).T.numpy()
 
 
@@ -54,12 +55,12 @@ def targets(jobs, tmp_path: Path) -> list[str]:
 
 
 def test_every_format_has_a_reader() -> None:
-    """And a name in the help."""
+    """Every reader is also a format in the help."""
     assert ("auto", "files", *READERS) == FORMATS
 
 
 def test_a_list_of_paths(write, corpus, find, tmp_path) -> None:
-    """Relative to the list, or absolute; the outputs' names are the paths."""
+    """Paths are relative to the list, or absolute; outputs are named by the paths."""
     (tmp_path / "other.wav").touch()
     jobs = find(write("files.txt", f"wavs/a.wav\n\n{tmp_path / 'other.wav'}\n"))
     assert [job.source for job in jobs] == [corpus / "wavs" / "a.wav", tmp_path / "other.wav"]
@@ -68,7 +69,7 @@ def test_a_list_of_paths(write, corpus, find, tmp_path) -> None:
 
 
 def test_a_list_with_a_root(corpus, find, tmp_path) -> None:
-    """Paths are relative to it, wherever the list is."""
+    """Paths are relative to the root, wherever the list is."""
     (tmp_path / "files.lst").write_text("a.wav\nb.wav\n")
     jobs = find(tmp_path / "files.lst", root=corpus / "wavs")
     assert [job.source.exists() for job in jobs] == [True, True]
@@ -93,7 +94,7 @@ def test_nemo(write, corpus, find, tmp_path) -> None:
 
 
 def test_nemo_s_mels(write, find, tmp_path) -> None:
-    """A manifest of predicted mels names them beside the recordings; offsets are the recordings' own."""
+    """A manifest of predicted mels also names the recordings; offsets apply only to those."""
     np.save(tmp_path / "corpus" / "m.npy", np.zeros((12, 5), np.float32))
     line = json.dumps({"audio_filepath": "wavs/a.wav", "offset": 1.0, "mel_filepath": "m.npy"})
     (job,) = find(write("manifest.jsonl", line), kind="mel")
@@ -102,7 +103,7 @@ def test_nemo_s_mels(write, find, tmp_path) -> None:
 
 
 def test_speechbrain(write, corpus, find, tmp_path) -> None:
-    """Named by ids; a path, or a dictionary with samples, the last one excluded."""
+    """Outputs are named by ids; ``wav`` is a path, or a dictionary with samples, without the last one."""
     utterances = {
         "one": {"wav": "{data_root}/wavs/a.wav", "length": 2.0},
         "two": {"wav": {"file": "wavs/a.wav", "start": 100, "stop": 16101}},
@@ -118,12 +119,12 @@ def test_speechbrain(write, corpus, find, tmp_path) -> None:
 
 
 def test_speechbrain_on_one_line(write, find) -> None:
-    """Without indents it is still no NeMo manifest."""
+    """JSON on one line is not taken for a NeMo manifest."""
     assert [job.error for job in find(write("a.json", json.dumps({"one": {"wav": "wavs/a.wav"}})))] == [None]
 
 
 def test_ljspeech(write, corpus, find, tmp_path) -> None:
-    """``wavs/ID.wav``, with or without that suffix in the list."""
+    """Recordings are ``wavs/ID.wav``, with or without the suffix in the list."""
     jobs = find(write("metadata.csv", "a|A text.|A text.\nb.wav|Another.|Another.\n"))
     assert [job.source for job in jobs] == [corpus / "wavs" / "a.wav", corpus / "wavs" / "b.wav"]
     assert targets(jobs, tmp_path) == ["a.wav", "b.wav"]
@@ -131,7 +132,7 @@ def test_ljspeech(write, corpus, find, tmp_path) -> None:
 
 @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "json"])
 def test_lhotse(corpus, find, tmp_path, suffix) -> None:
-    """Cuts, whose audio is what Lhotse itself loads; a mixed cut is no part of one recording."""
+    """The audio of cuts equals what Lhotse loads; a mixed cut, which has no single recording, fails."""
     from lhotse import CutSet, MonoCut, MultiCut, Recording
 
     two, one = (Recording.from_file(corpus / "wavs" / f"{name}.wav") for name in "ab")
@@ -147,12 +148,12 @@ def test_lhotse(corpus, find, tmp_path, suffix) -> None:
     for job, cut in zip(jobs[:3], cuts, strict=False):
         assert np.array_equal(audio(job).T, cut.load_audio())
         assert job.target == tmp_path / "out" / f"{cut.id}.wav"
-    assert "transformed" in jobs[3].error
+    assert "has transforms" in jobs[3].error
     assert "MixedCut" in jobs[4].error
 
 
 def test_lhotse_s_features(corpus, find, tmp_path) -> None:
-    """Mels that were computed before, whole and in part, are what Lhotse itself loads; an archive of them, too."""
+    """Stored mels, whole or in part, in files or an archive, equal what Lhotse loads."""
     from lhotse import CutSet, Features, LilcomChunkyWriter, MonoCut, NumpyFilesWriter
 
     mel = np.random.default_rng(0).standard_normal((100, 12)).astype(np.float32)
@@ -194,11 +195,11 @@ def test_lhotse_s_features(corpus, find, tmp_path) -> None:
         ("memory_raw", "stored as memory_raw"),  # a pickle
         ("kaldiio", "stored as kaldiio"),  # may be a command
         ("lilcom_url", "stored as lilcom_url"),  # a server's
-        (None, "a MonoCut without features"),
+        (None, "MonoCut has no features"),
     ],
 )
 def test_lhotse_s_features_that_are_not_read(write, find, kind, expected) -> None:
-    """Each says why; nothing is opened."""
+    """The error names the reason; nothing is opened."""
     cut = {"id": "a", "start": 0, "duration": 1.0, "channel": 0, "type": "MonoCut", "supervisions": []}
     shape = {"num_frames": 100, "num_features": 12, "frame_shift": 0.01, "sampling_rate": 16000, "type": "mel"}
     where = {"storage_type": kind, "storage_path": "x", "storage_key": "y", "start": 0, "duration": 1.0}
@@ -212,13 +213,13 @@ def test_lhotse_s_commands_are_not_run(write, find, tmp_path) -> None:
     source = {"type": "command", "channels": [0], "source": f"touch {tmp_path}/ran"}
     recording = {"id": "a", "sources": [source], "sampling_rate": 16000, "num_samples": 16000, "duration": 1.0}
     (job,) = find(write("recordings.jsonl", json.dumps(recording)))
-    assert "one local file, it is command" in job.error
+    assert "one local file, got command" in job.error
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("embedded", [False, True], ids=["paths", "bytes"])
 def test_datasets(corpus, find, tmp_path, embedded) -> None:
-    """Rows by their numbers, a folder for each split; recordings beside the data set or in it."""
+    """Outputs are named by rows, in a folder for each split; recordings are files, or bytes in the data set."""
     from datasets import Audio, Dataset, DatasetDict
 
     paths = [corpus / "wavs" / f"{name}.wav" for name in "ab"]
@@ -232,7 +233,7 @@ def test_datasets(corpus, find, tmp_path, embedded) -> None:
 
 
 def test_datasets_of_mels(find, tmp_path) -> None:
-    """A column ``mel``."""
+    """Mels are read from the column ``mel``."""
     from datasets import Dataset
 
     mel = np.random.default_rng(0).standard_normal((12, 7)).astype(np.float32)
@@ -240,36 +241,36 @@ def test_datasets_of_mels(find, tmp_path) -> None:
     (job,) = find(tmp_path / "saved", kind="mel")
     assert np.array_equal(read_job_mel(job)[0].numpy(), mel)
     (job,) = find(tmp_path / "saved")
-    assert "no column 'audio'; it has mel" in job.error
+    assert "no column 'audio'; the data set has mel" in job.error
 
 
 @pytest.mark.parametrize(
     ("name", "text"), [("notes.txt", "not a list at all"), ("a.csv", "1,2,3"), ("b.bin", "\0\1"), ("empty.txt", "")]
 )
 def test_what_is_no_list_is_a_file(write, find, name, text) -> None:
-    """It fails as any other file that isn't audio."""
+    """It fails like any other file that isn't audio."""
     path = write(name, text)
     assert [(job.source, job.error) for job in find(path)] == [(path, None)]
 
 
 def test_a_format_that_is_named_is_read_as_such(write, find) -> None:
-    """Also where the list would not have been told to be one; and ``files`` reads none."""
+    """A named format is used even if it would not be detected; ``files`` reads no lists."""
     path = write("missing.txt", "nowhere.wav\n")
     assert [job.source.name for job in find(path, format="list")] == ["nowhere.wav"]
     assert [job.source for job in find(write("real.txt", "wavs/a.wav"), format="files")] == [path.with_name("real.txt")]
     (job,) = find(write("broken.json", "{"), format="speechbrain")
-    assert "can't be read as speechbrain" in job.error
+    assert "cannot be read as speechbrain" in job.error
 
 
 @pytest.mark.parametrize("name", ["../up", "/top", ""])
 def test_no_output_lies_elsewhere(write, find, name) -> None:
-    """Whatever an id says."""
+    """An id can't put an output outside of the output folder."""
     (job,) = find(write("a.json", json.dumps({name: {"wav": "wavs/a.wav"}})), format="speechbrain")
-    assert "can't name an output" in job.error
+    assert "is not a valid output name" in job.error
 
 
 def test_two_jobs_of_one_output(write, find) -> None:
-    """The second one fails, and says so."""
-    jobs = list(unique(find(write("files.txt", "wavs/a.wav\nwavs/a.flac\n"))))
+    """The second job fails, and its error names the output."""
+    jobs = list(reject_clashes(find(write("files.txt", "wavs/a.wav\nwavs/a.flac\n"))))
     assert jobs[0].error is None
-    assert "another input is written to" in jobs[1].error
+    assert "another input is also written to" in jobs[1].error

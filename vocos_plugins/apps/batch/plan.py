@@ -1,4 +1,4 @@
-"""Which files a batch reads and where it writes."""
+"""The inputs and outputs of a batch that is planned before it runs."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..corpus.jobs import Job
-from ..corpus.search import Search
+from .find import find_jobs
+from .jobs import Job
+from .naming import Search
 
 
 def plan(inputs: Sequence[str], search: Search, write: frozenset[str]) -> list[Job]:
-    """Finds the inputs and gives each its output.
+    """Finds the inputs and assigns each an output.
 
-    A folder is searched for files with a suffix that can be read and its structure is kept below ``search.out``; a
-    pattern with ``*``, ``?`` or ``[`` is expanded; lists are read. ``search.out`` is a file if it has a suffix in
-    ``write`` and one file comes in, else a folder.
+    A folder is searched for readable files, and its structure is kept below ``search.out``; a pattern with ``*``,
+    ``?`` or ``[`` is expanded; lists are read. ``search.out`` is a folder, or, for a single input, a file with a suffix
+    in ``write``.
 
     Raises:
         ValueError: two inputs would write one file, or an input would be overwritten.
     """
     out = search.out
-    jobs = list(dict.fromkeys(search.jobs(inputs)))
+    jobs = list(dict.fromkeys(find_jobs(inputs, search)))
     if out.suffix.lower() in write:
-        found = sum(job.error is None for job in jobs)
-        if found > 1:
-            raise ValueError(f"{found} inputs can't be written to the one file {out}; give a folder")
+        n_inputs = sum(job.error is None for job in jobs)
+        if n_inputs > 1:
+            raise ValueError(f"{n_inputs} inputs cannot be written to the single file {out}; choose a folder")
         jobs = [dataclasses.replace(job, target=out) for job in jobs]
     elif out.is_file():
-        raise ValueError(f"{out} is a file; give a folder, or a name that ends in {', '.join(sorted(write))}")
+        raise ValueError(f"{out} is a file; choose a folder, or a name that ends in {', '.join(sorted(write))}")
     _check_clashes([job for job in jobs if job.error is None])
     return jobs
 

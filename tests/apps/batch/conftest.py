@@ -1,4 +1,4 @@
-"""A small model, recordings of several lengths, and work to be done to them."""
+"""A small model, recordings of several lengths, and functions to find and run jobs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 import soundfile
 
 from vocos_plugins import Vocos
-from vocos_plugins.corpus.jobs import Job, Outcome
-from vocos_plugins.corpus.pipeline import run
-from vocos_plugins.corpus.search import Search
-from vocos_plugins.corpus.work import Work
+from vocos_plugins.apps.batch.find import find_jobs
+from vocos_plugins.apps.batch.jobs import Job, Outcome
+from vocos_plugins.apps.batch.naming import Search
+from vocos_plugins.apps.batch.pipeline import run
+from vocos_plugins.apps.batch.work import Task
 
 RATE = 16000
 
@@ -46,21 +47,21 @@ def recordings(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def find(tmp_path: Path) -> Callable[..., list[Job]]:
-    """The jobs that inputs make, to be written to the folder ``out``."""
+    """Finds the jobs of inputs; their outputs go to the folder ``out``."""
 
-    def search(*inputs: object, kind: str = "audio", **options: object) -> list[Job]:
+    def jobs_of(*inputs: object, kind: str = "audio", **options: object) -> list[Job]:
         read = frozenset({".wav", ".flac"} if kind == "audio" else {".npy"})
-        looking = Search(out=tmp_path / "out", read=read, suffix=".wav", kind=kind, **options)
-        return list(looking.jobs([str(each) for each in inputs]))
+        search = Search(out=tmp_path / "out", read=read, suffix=".wav", kind=kind, **options)
+        return list(find_jobs([str(each) for each in inputs], search))
 
-    return search
+    return jobs_of
 
 
 @pytest.fixture(scope="session")
 def do() -> Callable[..., dict[str, Outcome]]:
-    """Runs the pipeline; outcomes by the names of the outputs."""
+    """Runs the pipeline; returns the outcomes by the names of the outputs."""
 
-    def all_of(jobs: Iterable[Job], work: Work, **options: object) -> dict[str, Outcome]:
-        return {outcome.job.target.stem: outcome for outcome in run(jobs, work, **options)}
+    def all_of(jobs: Iterable[Job], task: Task, **options: object) -> dict[str, Outcome]:
+        return {outcome.job.target.stem: outcome for outcome in run(jobs, task, **options)}
 
     return all_of

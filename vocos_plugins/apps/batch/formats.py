@@ -1,4 +1,4 @@
-"""The kinds of lists that corpora come with, and how to tell them by what they hold."""
+"""The formats of lists that corpora come with, and their detection from the content."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from .hf_datasets import is_dataset, read_dataset
 from .jobs import Job
 from .lhotse_cuts import read_lhotse
-from .libraries import is_dataset, read_dataset
 from .lists import read_list, read_ljspeech, read_nemo, read_speechbrain
-from .search import Search
+from .naming import Search
 
 READERS: dict[str, Callable[[Path, Search], Iterator[Job]]] = {
     "list": read_list,
@@ -26,7 +26,7 @@ BAR_SUFFIXES = {".csv", ".txt"}
 
 
 def detect(path: Path, search: Search) -> str | None:
-    """The name of a list's format; None for a folder of files, or a file that is no list."""
+    """Returns the name of a list's format; None for a folder of files, or a file that is not a list."""
     if search.format != "auto":
         return None if search.format == "files" else search.format
     if path.is_dir():
@@ -39,14 +39,14 @@ def _by_content(path: Path, search: Search) -> str | None:
         return "lhotse"
     first = _first_line(path)
     if first[:1] in ("{", "["):
-        return _of_json(first)
+        return _by_json(first)
     if "|" in first and path.suffix.lower() in BAR_SUFFIXES:
         return "ljspeech"
     return "list" if first and search.resolve(first, path).is_file() else None
 
 
 def _first_line(path: Path) -> str:
-    """The first line that isn't empty, as far as a mebibyte of it goes; nothing of a file that is no text."""
+    """Returns the first line that isn't empty, cut at one mebibyte; an empty string for a file that isn't text."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     line = next((line for line in head.splitlines() if line.strip()), b"")
@@ -56,10 +56,10 @@ def _first_line(path: Path) -> str:
         return ""
 
 
-def _of_json(first: str) -> str | None:
+def _by_json(first: str) -> str | None:
     try:
         content: Any = json.loads(first)
-    except json.JSONDecodeError:  # it goes on for several lines
+    except json.JSONDecodeError:  # the value continues on the next line
         return "lhotse" if first[0] == "[" else "speechbrain"
     if isinstance(content, list):
         return "lhotse"

@@ -1,4 +1,4 @@
-"""What is done to each job: its windows, which are computed by themselves, and the audio that they make."""
+"""Tasks: how a job becomes audio, as a stream or as windows that are computed separately."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..inference.windows import Window, decode_chunks, decode_windows, resynthesis_windows, resynthesize_chunks
-from ..mel import MelConvention
-from ..model import Vocos
-from ..storage.audio import read_blocks
-from ..storage.mel_files import read_mel
+from ...inference.windows import Window, decode_chunks, decode_windows, resynthesis_windows, resynthesize_chunks
+from ...mel import MelConvention
+from ...model import Vocos
+from ...storage.audio import read_blocks
+from ...storage.mel_files import read_mel
 from .batches import decode_together
+from .hf_datasets import row_audio, row_mel
 from .jobs import Job
 from .lhotse_cuts import features_mel
-from .libraries import row_audio, row_mel
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-# As many frames have 2 % of context, and take a few tens of megabytes.
+# With this many frames, context adds 2 %, and a window takes a few tens of megabytes.
 WINDOW_FRAMES = 2048
 GROUP_FRAMES = 2**17
 
 
-class Work(ABC):
-    """What a command makes of a job.
+class Task(ABC):
+    """The computation that a command runs on each job.
 
     Attributes:
         sample_rate: of the audio, Hz.
-        group_frames: how many frames a call of `compute` is given; None for one window.
+        group_frames: number of frames to pass to each call of `compute`; None to pass single windows.
     """
 
     sample_rate: int
@@ -42,32 +42,32 @@ class Work(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, str]:
-        """What the outputs depend on beside the inputs."""
+        """Returns everything that the outputs depend on in addition to the inputs, by name."""
 
     @abstractmethod
     def stream(self, job: Job) -> Iterator[Tensor]:
-        """One job alone, by all threads: audio ``(channels, n)``, piece by piece."""
+        """Computes a single job with all threads; yields its audio in pieces ``(channels, N)``."""
 
     @abstractmethod
     def windows(self, job: Job) -> Iterator[Window]:
-        """The same, to be computed one by one; raises ValueError, TypeError or OSError for what can't be read."""
+        """Yields the windows of a job; raises ValueError, TypeError or OSError for an unreadable input."""
 
     @abstractmethod
     def compute(self, windows: Sequence[Window]) -> list[Tensor]:
-        """The audio of each window, ``(channels, n_samples)``, on the CPU."""
+        """Returns the audio of each window, ``(channels, n_samples)``, on the CPU."""
 
     def n_frames(self, window: Window) -> int:
-        """What `group_frames` counts."""
+        """Returns the number of frames of a window, which `group_frames` limits."""
         return window.inputs.shape[0] * window.inputs.shape[-1]
 
 
-class Pieces(Work):
-    """What gives its audio piece by piece, by all threads, and not otherwise.
+class StreamedTask(Task):
+    """A task that can only stream: it yields a job's audio piece by piece, computed with all threads.
 
     Args:
         sample_rate: of the audio, Hz.
-        vocode: a job's audio ``(channels, n)``.
-        settings: as of `Work`.
+        vocode: yields a job's audio in pieces ``(channels, N)``.
+        settings: see `Task.settings`.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class Pieces(Work):
         return [window.inputs for window in windows]
 
 
-class Vocoding(Work):
-    """What a mel model does, where it is.
+class Vocoding(Task):
+    """A task of a mel model, on the model's device.
 
     Args:
         vocos: a mel model.
@@ -110,7 +110,7 @@ class Decoding(Vocoding):
 
     Args:
         vocos: a mel model.
-        source, strict: as for `Vocos.decode`.
+        source, strict: see `Vocos.decode`.
     """
 
     def __init__(self, vocos: Vocos, source: MelConvention | None = None, strict: bool = False) -> None:
@@ -123,7 +123,7 @@ class Decoding(Vocoding):
         return {"model": model_digest(self.vocos), "mels": digest(repr(source).encode())}
 
     def read(self, job: Job) -> Tensor:
-        """A job's mel, ``(1, n_mels, T)``."""
+        """Returns a job's mel, ``(1, n_mels, T)``."""
         return read_job_mel(job)
 
     def stream(self, job: Job) -> Iterator[Tensor]:
@@ -136,11 +136,15 @@ class Decoding(Vocoding):
     def compute(self, windows: Sequence[Window]) -> list[Tensor]:
         if self.group_frames is None:
             return [window.cut(self.vocos.decode(window.inputs)) for window in windows]
-        return together(self.vocos, windows, [window.inputs.to(self.device) for window in windows])
+        return decode_batched(self.vocos, windows, [window.inputs.to(self.device) for window in windows])
 
 
 class Resynthesis(Vocoding):
-    """Recordings to mels and back; arguments as of `Vocoding`."""
+    """Recordings to mels and back to audio.
+
+    Args:
+        vocos: a mel model.
+    """
 
     def settings(self) -> dict[str, str]:
         return {"model": model_digest(self.vocos)}
@@ -160,21 +164,21 @@ class Resynthesis(Vocoding):
                 window.cut(self.vocos(window.inputs, length=length))
                 for window, length in zip(windows, lengths, strict=True)
             ]
-        return together(self.vocos, windows, [self._mel(window.inputs.to(self.device)) for window in windows])
+        return decode_batched(self.vocos, windows, [self._mel(window.inputs.to(self.device)) for window in windows])
 
     def n_frames(self, window: Window) -> int:
         return window.inputs.numel() // self.vocos.hop_length
 
     @torch.no_grad()
     def _mel(self, audio: Tensor) -> Tensor:
-        """What `Vocos.forward` decodes."""
+        """Returns the mel that `Vocos.forward` decodes."""
         padded = F.pad(audio, (0, self.vocos.filled_length(audio.shape[1]) - audio.shape[1]))
         mel: Tensor = self.vocos.feature_extractor(padded)
         return mel
 
 
-def together(vocos: Vocos, windows: Sequence[Window], features: Sequence[Tensor]) -> list[Tensor]:
-    """The audio of windows whose features ``(B, C, T)`` are decoded in batches by length."""
+def decode_batched(vocos: Vocos, windows: Sequence[Window], features: Sequence[Tensor]) -> list[Tensor]:
+    """Decodes the features ``(B, C, T)`` of windows in batches by length, and returns the audio of each window."""
     audio = iter(decode_together(vocos, [row for each in features for row in each]))
     return [
         window.cut(torch.stack([next(audio) for _ in each])) for window, each in zip(windows, features, strict=True)
@@ -182,13 +186,13 @@ def together(vocos: Vocos, windows: Sequence[Window], features: Sequence[Tensor]
 
 
 def model_digest(vocos: Vocos) -> str:
-    """Tells a model from others by its configuration and its weights, wherever it lies."""
+    """Returns a digest of a model's configuration and weights, which is independent of its path."""
     weights = (tensor.detach().cpu().contiguous().reshape(-1) for tensor in vocos.state_dict().values())
     return digest(repr(vocos.config).encode(), *(tensor.view(torch.uint8).numpy() for tensor in weights))
 
 
 def digest(*parts: Buffer) -> str:
-    """Sixteen letters that tell bytes from others."""
+    """Returns a digest of bytes as sixteen hexadecimal digits."""
     hashed = hashlib.blake2b(digest_size=8)
     for part in parts:
         hashed.update(part)
@@ -196,14 +200,14 @@ def digest(*parts: Buffer) -> str:
 
 
 def read_job_audio(job: Job, sample_rate: int) -> Iterator[Tensor]:
-    """The recording of a job, or the part that it names: blocks ``(channels, n)``; raises as `read_blocks`."""
+    """Yields a job's recording, or its part of one, in blocks ``(channels, N)``; errors as raised by `read_blocks`."""
     source = job.source if job.row is None else row_audio(job.source, job.row)
     for block in read_blocks(source, sample_rate, start_s=job.start_s, duration_s=job.duration_s):
         yield block if job.channels is None else block[list(job.channels)]
 
 
 def read_job_mel(job: Job) -> Tensor:
-    """The mel of a job, ``(1, n_mels, T)``; raises as `read_mel`."""
+    """Returns a job's mel, ``(1, n_mels, T)``; errors as raised by `read_mel`."""
     if job.features is not None:
         return features_mel(job)
     return read_mel(job.source) if job.row is None else row_mel(job.source, job.row)

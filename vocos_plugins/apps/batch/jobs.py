@@ -1,4 +1,4 @@
-"""One output of a corpus: what it is made of, where it goes, and how it went."""
+"""Jobs and their outcomes: one input, its output, and the result."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# What a file or a list can be wrong in. Anything else is a defect of ours, and is not hidden.
+# What a bad file or list raises. Any other exception is a bug in this package and is not caught.
 FAILURES = (ValueError, TypeError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A file, or a part of one, and its output; ``error`` says why it can't even be tried.
+    """An input file, or a part of one, and its output.
 
     Attributes:
         source: a file; or the folder of a data set of the library ``datasets``.
-        target: the file to be written.
-        start_s, duration_s: which part of a recording, or of features; to its end if there is no duration.
-        channels: which of a recording, from 0; all of them if None.
+        target: the file to write.
+        error: why the job cannot even be tried.
+        start_s, duration_s: the part of the recording or features, in seconds; up to the end if there is no duration.
+        channels: of the recording, from 0; all of them if None.
         row: of the data set.
-        features: what Lhotse says of features in the file, as JSON.
+        features: Lhotse's manifest of the features in the file, as JSON.
     """
 
     source: Path
@@ -36,19 +37,19 @@ class Job:
 
     @property
     def label(self) -> str:
-        """What reports call the input."""
+        """The name of the input in reports."""
         row = "" if self.row is None else f"[{self.row}]"
         part = f" from {self.start_s:g} s" if self.start_s else ""
         entry = "" if self.features is None else f" of {self.target.stem}"
         return f"{self.source}{row}{entry}{part}"
 
     def to_json(self) -> str:
-        """For another process: `from_json` makes it again."""
+        """Returns the job as JSON for another process; `from_json` reads it."""
         return json.dumps(dataclasses.asdict(self), default=str)
 
     @classmethod
     def from_json(cls, text: str) -> Job:
-        """What `to_json` wrote."""
+        """Returns the job that `to_json` wrote."""
         fields = json.loads(text)
         channels = None if fields["channels"] is None else tuple(fields["channels"])
         return cls(
@@ -58,11 +59,11 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a job went.
+    """The outcome of a job.
 
     Attributes:
         duration_s: of the audio that was written.
-        elapsed_s: from its reading to its writing; several jobs go on at a time.
+        elapsed_s: from the start of reading to the end of writing; several jobs run at a time.
         error: why nothing was written.
     """
 
@@ -72,7 +73,7 @@ class Outcome:
     error: str | None = None
 
     def report(self) -> dict[str, Any]:
-        """What a command tells of it."""
+        """Returns the outcome as a command reports it."""
         if self.error is not None:
             return {"input": self.job.label, "error": self.error}
         return {
@@ -84,7 +85,7 @@ class Outcome:
 
 
 def describe(error: BaseException) -> str:
-    """An error as one line; for the operating system's, its own words and the file."""
+    """Returns an error as one line; for an error of the operating system, its message and the file."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return " ".join(str(error).split())

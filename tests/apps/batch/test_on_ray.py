@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from vocos_plugins.apps.batch.jobs import Job, Outcome
+from vocos_plugins.apps.batch.remote import resynthesis
+from vocos_plugins.apps.batch.work import Resynthesis
 from vocos_plugins.cli import app
-from vocos_plugins.corpus.building import resynthesis
-from vocos_plugins.corpus.jobs import Job, Outcome
-from vocos_plugins.corpus.work import Resynthesis
 
 pytestmark = [
     pytest.mark.xdist_group("ray"),
@@ -34,7 +34,7 @@ N_WORKERS = 3
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Three cores, as Ray counts them, whatever the machine has."""
-    import vocos_plugins.corpus.on_ray  # noqa: F401  switches Ray's statistics off
+    import vocos_plugins.apps.batch.on_ray  # noqa: F401  switches Ray's statistics off
 
     ray.init(num_cpus=N_WORKERS, include_dashboard=False, log_to_driver=False)
     yield
@@ -44,8 +44,8 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture
 def on_ray(cluster) -> Callable[..., list[Outcome]]:
-    """Does jobs, in blocks of two."""
-    from vocos_plugins.corpus.on_ray import run_on_ray
+    """Runs jobs in blocks of two."""
+    from vocos_plugins.apps.batch.on_ray import run_on_ray
 
     def do(jobs: list[Job], build, each=lambda _: None, n_workers: int = N_WORKERS) -> list[Outcome]:
         seen: list[Outcome] = []
@@ -61,7 +61,7 @@ def on_ray(cluster) -> Callable[..., list[Outcome]]:
 
 @pytest.fixture
 def alone(vocos, do, tmp_path) -> Callable[[list[Job]], dict[str, bytes]]:
-    """What this process writes for jobs, by the outputs' names."""
+    """Returns the files that this process writes for jobs, by the outputs' names."""
 
     def contents(jobs: list[Job]) -> dict[str, bytes]:
         here = [dataclasses.replace(job, target=tmp_path / "alone" / job.target.name) for job in jobs]
@@ -72,25 +72,25 @@ def alone(vocos, do, tmp_path) -> Callable[[list[Job]], dict[str, bytes]]:
 
 
 def watched(model: str, folder: Path) -> Callable[[str], Resynthesis]:
-    """Builds work whose process leaves its number, and which takes its time; sent to workers by value."""
+    """Builds a slow task whose process writes down its id; sent to workers by value."""
 
     def build(device: str) -> Resynthesis:
         (folder / str(os.getpid())).touch()
-        work = resynthesis(model, device)
-        read = work.windows
+        task = resynthesis(model, device)
+        read = task.windows
 
         def slowly(job):
             time.sleep(0.05)
             return read(job)
 
-        work.windows = slowly
-        return work
+        task.windows = slowly
+        return task
 
     return build
 
 
 def test_a_killed_worker_loses_nothing(on_ray, alone, model, recordings, find, tmp_path) -> None:
-    """Three processes work; one is killed in the middle; every output is there, to the bit that of one machine."""
+    """Three workers run and one is killed; every output exists and equals that of a single process to the bit."""
     workers = tmp_path / "workers"
     workers.mkdir()
     jobs, killed = find(recordings), []
@@ -107,35 +107,35 @@ def test_a_killed_worker_loses_nothing(on_ray, alone, model, recordings, find, t
     assert {job.target.name: job.target.read_bytes() for job in jobs} == alone(jobs)
 
 
-def test_failures_are_told(on_ray, model, recordings, find, monkeypatch) -> None:
-    """A bad file, and a job that ends every worker that tries it, fail; what isn't done together with it is done."""
-    monkeypatch.setattr("vocos_plugins.corpus.on_ray.RETRIES", 1)  # a worker takes seconds to start
+def test_failures_are_reported(on_ray, model, recordings, find, monkeypatch) -> None:
+    """A bad file fails, and so does the block of a job that kills its workers; all other jobs are done."""
+    monkeypatch.setattr("vocos_plugins.apps.batch.on_ray.RETRIES", 1)  # a worker takes seconds to start
     jobs = find(recordings)[:6]
     bad = jobs[1].source
     bad.write_bytes(b"garbage")
     deadly = jobs[4].source
 
     def build(device: str) -> Resynthesis:
-        work = resynthesis(model, device)
-        read = work.windows
+        task = resynthesis(model, device)
+        read = task.windows
 
         def deadly_for_one(job):
             if job.source == deadly:
                 os.kill(os.getpid(), signal.SIGKILL)
             return read(job)
 
-        work.windows = deadly_for_one
-        return work
+        task.windows = deadly_for_one
+        return task
 
     outcomes = {outcome.job: outcome for outcome in on_ray(jobs, build, n_workers=1)}
     errors = [outcomes[job].error for job in jobs]
     assert "not audio" in errors[1]
     assert [error is None for error in errors] == [True, False, True, True, False, False]
-    assert all("ended its worker 2 times" in error for error in errors[4:])
+    assert all("its worker died 2 times" in error for error in errors[4:])
 
 
 def test_the_command(cluster, model, recordings, tmp_path) -> None:
-    """``vocos resynth --engine ray`` keeps a record, by which a second run has nothing left to do."""
+    """``vocos resynth --engine ray`` keeps a record, so a second run has nothing left to do."""
     options = ["--model", model, "--engine", "ray", "--workers", "1", "--json"]
     words = ["resynth", str(recordings), str(tmp_path / "out"), *options]
     first, second = (json.loads(CliRunner().invoke(app, words).stdout) for _ in range(2))
@@ -143,13 +143,13 @@ def test_the_command(cluster, model, recordings, tmp_path) -> None:
     assert (second["n_done"], second["n_done_before"]) == (0, 24)
 
 
-def test_nothing_is_told_to_anybody(cluster) -> None:
-    """Ray's usage statistics are off in all of its processes, unless somebody wants them."""
+def test_usage_statistics_are_off(cluster) -> None:
+    """Ray's usage statistics are off in all of its processes."""
     setting = ray.remote(lambda: os.environ["RAY_USAGE_STATS_ENABLED"])
     assert ray.get(setting.remote()) == "0"
 
 
 def test_builders_can_be_sent(model) -> None:
-    """What the command sends is a function of the package and strings."""
+    """The command sends a function of the package with strings, which can be pickled."""
     build = functools.partial(resynthesis, model)
     assert pickle.loads(pickle.dumps(build)).args == (model,)  # noqa: S301

@@ -1,4 +1,4 @@
-"""EnCodec codes in files: our own, Bark's voices, and what EnCodec compresses to. Nothing in them is ever run."""
+"""EnCodec codes in files: of ``vocos encode``, of EnCodec, and Bark's voices. Nothing in a file is ever executed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .config import EncodecCodes
-from .storage.atomic import atomic_write
+from ...config import EncodecCodes
+from ...storage.atomic import atomic_write
 
 CODES = EncodecCodes()
-# Arrays that hold codes, by the name of what writes them: we, and Bark in its voices.
+# Names of arrays that hold codes: in files of ``vocos encode``, and in Bark's voices.
 NAMES = ("codes", "fine_prompt")
 ECDC_HEADER = struct.Struct("!4sBI")  # encodec/binary.py: magic, version, bytes of JSON
 CODE_BITS = 10
@@ -28,11 +28,11 @@ MAX_HEADER_BYTES = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCodes:
-    """Codes as a file holds them.
+    """Codes from a file.
 
     Attributes:
         codes: int64 ``(Q, T)``.
-        n_samples: of the audio that they stand for, None where the file doesn't tell.
+        n_samples: length of the audio that they encode; None if the file does not record it.
     """
 
     codes: Tensor
@@ -40,15 +40,15 @@ class StoredCodes:
 
 
 def read_codes(path: Path) -> StoredCodes:
-    """Codes of one recording.
+    """Reads the codes of one recording.
 
     Args:
-        path: ``.npz``, of ``vocos encode`` or a voice of Bark; ``.npy``, an array ``(Q, T)``; or ``.ecdc``, as the
-            package encodec compresses mono at 24 kHz, unless by its language model.
+        path: ``.npz``, of ``vocos encode`` or a voice of Bark; ``.npy``, an array ``(Q, T)``; or ``.ecdc``, written by
+            the package encodec from mono audio at 24 kHz, without its language model.
 
     Raises:
-        OSError: the file isn't there or can't be opened.
-        ValueError: it is damaged, of another kind, or holds no codes of one recording.
+        OSError: the file does not exist or can't be opened.
+        ValueError: it is damaged, of another kind, or does not hold the codes of one recording.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -62,9 +62,9 @@ def write_codes(path: Path, codes: Tensor, n_samples: int) -> None:
     """Writes codes ``(Q, T)`` atomically.
 
     Args:
-        path: ``.npz``, which also tells `n_samples` and the sample rate, or ``.npy``. Folders are made.
+        path: ``.npz``, which also stores `n_samples` and the sample rate, or ``.npy``. Folders are created.
         codes: of the 24 kHz model.
-        n_samples: of the audio that they stand for.
+        n_samples: length of the audio that they encode.
 
     Raises:
         ValueError: another suffix.
@@ -102,10 +102,12 @@ def _read_npz(path: Path) -> StoredCodes:
     if name is None:
         raise ValueError(f"expected an array called {' or '.join(NAMES)}; found {', '.join(arrays) or 'nothing'}")
     if (rate := _optional(arrays, "sample_rate")) not in (None, CODES.sample_rate):
-        raise ValueError(f"its codes are of {rate} Hz, expected {CODES.sample_rate}")
+        raise ValueError(f"its codes are for {rate} Hz, expected {CODES.sample_rate}")
     stored = StoredCodes(codes=_as_codes(arrays[name]), n_samples=_optional(arrays, "n_samples"))
     if stored.n_samples is not None and -(-stored.n_samples // CODES.hop_length) != stored.codes.shape[1]:
-        raise ValueError(f"it holds {stored.codes.shape[1]} frames, but says that they are {stored.n_samples} samples")
+        raise ValueError(
+            f"it holds {stored.codes.shape[1]} frames, which do not match its n_samples={stored.n_samples}"
+        )
     return stored
 
 
@@ -118,27 +120,27 @@ def _read_ecdc(path: Path) -> StoredCodes:
     about, start = _read_ecdc_header(content)
     n_samples, n_codebooks = about.get("al"), about.get("nc")
     if about.get("m") != "encodec_24khz":
-        raise ValueError(f"it is compressed by {about.get('m')}; only mono of encodec_24khz can be decoded")
+        raise ValueError(f"it was compressed with {about.get('m')}; only mono audio of encodec_24khz can be decoded")
     if about.get("lm"):
-        raise ValueError("it is packed by EnCodec's language model; compress it again without --lm")
+        raise ValueError("it was compressed with EnCodec's language model; compress it again without --lm")
     if not isinstance(n_samples, int) or not isinstance(n_codebooks, int) or n_samples < 1 or n_codebooks < 1:
         raise ValueError(f"its header is damaged: al={n_samples!r}, nc={n_codebooks!r}")
     n_frames = -(-n_samples // CODES.hop_length)
     bits = np.unpackbits(np.frombuffer(content, np.uint8, offset=start), bitorder="little")
-    wanted = n_frames * n_codebooks * CODE_BITS
-    if len(bits) < wanted:
-        raise ValueError(f"truncated: it promises {wanted // 8} bytes of codes and holds {len(bits) // 8}")
-    values = bits[:wanted].reshape(n_frames, n_codebooks, CODE_BITS) @ (1 << np.arange(CODE_BITS))
+    n_bits = n_frames * n_codebooks * CODE_BITS
+    if len(bits) < n_bits:
+        raise ValueError(f"truncated: expected {n_bits // 8} bytes of codes, found {len(bits) // 8}")
+    values = bits[:n_bits].reshape(n_frames, n_codebooks, CODE_BITS) @ (1 << np.arange(CODE_BITS))
     return StoredCodes(codes=torch.from_numpy(values.T.astype(np.int64)), n_samples=n_samples)
 
 
 def _read_ecdc_header(content: bytes) -> tuple[Mapping[str, Any], int]:
-    """What the header says, and where the codes start."""
+    """Returns the header's fields, and the offset of the codes."""
     if len(content) < ECDC_HEADER.size or content[:4] != b"ECDC":
-        raise ValueError("not a file that EnCodec compressed: it doesn't start with ECDC")
+        raise ValueError("not a file written by EnCodec: it does not start with ECDC")
     _, version, size = ECDC_HEADER.unpack_from(content)
     if version != 0 or size > MAX_HEADER_BYTES:
-        raise ValueError(f"its header is damaged or of a later version: version {version}, {size} bytes")
+        raise ValueError(f"its header is damaged or has a later version: version {version}, {size} bytes")
     try:
         about = json.loads(content[ECDC_HEADER.size : ECDC_HEADER.size + size])
     except ValueError as error:
@@ -149,16 +151,16 @@ def _read_ecdc_header(content: bytes) -> tuple[Mapping[str, Any], int]:
 
 
 def _as_codes(array: Any) -> Tensor:
-    """Codes ``(Q, T)``, also of ``(Q, 1, T)`` and ``(1, Q, T)``, in which one recording has its batch dimension."""
+    """Returns codes ``(Q, T)``; also from ``(Q, 1, T)`` and ``(1, Q, T)``, which have a batch dimension of 1."""
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
-        found = getattr(array, "dtype", type(array).__name__)
-        raise ValueError(f"expected whole numbers, got {found}; mels are decoded without --codes")
+        dtype = getattr(array, "dtype", type(array).__name__)
+        raise ValueError(f"expected integers, got {dtype}; decode mels without --codes")
     if array.ndim == 3 and 1 in array.shape[:2]:
         array = array.squeeze(0 if array.shape[0] == 1 else 1)
     if array.ndim != 2:
         raise ValueError(f"expected codes of one recording, (codebooks, frames), got shape {array.shape}")
     if array.shape[1] == 0:
-        raise ValueError(f"it holds no frames: shape {array.shape}")
+        raise ValueError(f"it has no frames: shape {array.shape}")
     return torch.from_numpy(array.astype(np.int64))
 
 

@@ -1,4 +1,4 @@
-"""The record of what is done: what it believes, what it doesn't, and who may write it."""
+"""The record of finished outputs: which lines count, which changes are noticed, and who may write it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vocos_plugins.corpus.jobs import Outcome
-from vocos_plugins.corpus.record import DONE, FAILED, Record, RecordError
+from vocos_plugins.apps.batch.jobs import Outcome
+from vocos_plugins.apps.batch.record import DONE, FAILED, Record, RecordError
 
 SETTINGS = {"model": "m"}
 
@@ -20,7 +20,7 @@ def jobs(recordings, find):
 
 
 def write_all(record: Record, jobs) -> int:
-    """Does what remains, in no time."""
+    """Runs the remaining jobs at once, and returns their number."""
     before = record.n_done
     for job in record.remaining(jobs):
         job.target.parent.mkdir(parents=True, exist_ok=True)
@@ -31,21 +31,21 @@ def write_all(record: Record, jobs) -> int:
 
 @pytest.fixture
 def out(jobs, tmp_path) -> Path:
-    """A folder in which all is done."""
+    """A folder in which all jobs are done."""
     with Record(tmp_path / "out", SETTINGS) as record:
         assert write_all(record, jobs) == 24
     return tmp_path / "out"
 
 
 def test_what_is_done_is_not_done_again(out, jobs) -> None:
-    """A second run has nothing to do, and says how much was done."""
+    """A second run has nothing to do, and reports how many jobs were done."""
     with Record(out, SETTINGS) as record:
         assert list(record.remaining(jobs)) == []
         assert (record.n_done, record.n_done_before) == (0, 24)
 
 
 def test_changes_are_noticed(out, jobs) -> None:
-    """An output that was removed, an input that was written anew, and one that changed its size."""
+    """An output was removed, an input was rewritten, and another one changed its size."""
     jobs[0].target.unlink()
     os.utime(jobs[1].source, ns=(0, 0))
     with jobs[2].source.open("ab") as file:
@@ -58,7 +58,7 @@ def test_changes_are_noticed(out, jobs) -> None:
 
 
 def test_a_line_that_was_being_written_does_not_count(out, jobs) -> None:
-    """Cut anywhere, the record is whole again after the next run."""
+    """The record is complete again after the next run, wherever it was cut."""
     text = (out / DONE).read_bytes()
     last = text.rindex(b"\n", 0, -1) + 1
     for end in (last, last + 1, len(text) - 1):
@@ -72,7 +72,7 @@ def test_a_line_that_was_being_written_does_not_count(out, jobs) -> None:
 
 
 def test_the_record_is_on_the_disk_at_once(jobs, tmp_path) -> None:
-    """Before the next output is begun."""
+    """The line is written before the next output is started."""
     with Record(tmp_path / "out", SETTINGS) as record:
         job = next(record.remaining(jobs))
         record.add(Outcome(job=job, duration_s=1.5))
@@ -82,15 +82,18 @@ def test_the_record_is_on_the_disk_at_once(jobs, tmp_path) -> None:
 
 
 def test_another_model_is_refused(out) -> None:
-    """With what differs and what to do; nothing is touched."""
+    """The error names the difference and what to do; nothing is changed."""
     before = (out / DONE).read_bytes()
-    with pytest.raises(RecordError, match=r"model was m, is n.*another folder"), Record(out, {"model": "n"}):
+    with (
+        pytest.raises(RecordError, match=r"other settings: model m, now n.*another folder"),
+        Record(out, {"model": "n"}),
+    ):
         pass
     assert (out / DONE).read_bytes() == before
 
 
 def test_two_runs_at_once_are_refused(out) -> None:
-    """Until the first one has ended."""
+    """The second run is refused until the first one has ended."""
     with Record(out, SETTINGS), pytest.raises(RecordError, match="another run"), Record(out, SETTINGS):
         pass
     with Record(out, SETTINGS):
@@ -98,7 +101,7 @@ def test_two_runs_at_once_are_refused(out) -> None:
 
 
 def test_leftovers_are_removed(out) -> None:
-    """What a killed process was writing; nothing else that is hidden."""
+    """Partial files of a killed process are removed, but no other hidden files."""
     (out / "deep" / ".a.wav.123.part").touch()
     (out / ".keep.part").touch()
     with Record(out, SETTINGS):
@@ -107,7 +110,7 @@ def test_leftovers_are_removed(out) -> None:
 
 
 def test_failures_are_listed_in_a_file(out, jobs) -> None:
-    """All of them, of this run only; they are tried again."""
+    """All failures of the last run are listed, and tried again."""
     jobs[0].target.unlink()
     with Record(out, SETTINGS) as record:
         (job,) = record.remaining(jobs)

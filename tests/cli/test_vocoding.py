@@ -1,4 +1,4 @@
-"""Lists of inputs, going on after a stop, and wrong uses of both."""
+"""Lists of inputs, resumed runs, and wrong usage of both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def listed(speech):
 
 
 def test_a_list_is_an_input(run, model, listed, tmp_path) -> None:
-    """Beside files; its parts are written to files of their own, and told with the others in their order."""
+    """A list is read next to files; its parts get separate outputs, reported in the order of the inputs."""
     short = listed.parent / "deep" / "short.ogg"
     result = run("resynth", short, listed, tmp_path / "out", "--model", model, "--json", code=1)
     report = json.loads(result.stdout)
@@ -36,29 +36,29 @@ def test_a_list_is_an_input(run, model, listed, tmp_path) -> None:
 
 
 def test_a_resumed_run_does_what_is_left(run, model, listed, tmp_path) -> None:
-    """Numbers instead of lists; what failed is tried again, and told again."""
+    """A resumed run reports numbers; failed inputs are tried again."""
     words = ("resynth", listed, tmp_path / "out", "--model", model, "--resume")
     first = run(*words, code=1)
     assert first.stdout.splitlines()[0] == "3 done"
     assert "gone.wav: No such file" in first.output
     assert "1 of 4 inputs failed" in first.output
     soundfile.write(listed.parent / "gone.wav", np.zeros(16000), 16000)
-    assert run(*words).stdout.splitlines() == ["1 done, 3 were done before"]
+    assert run(*words).stdout.splitlines() == ["1 done, 3 already done"]
 
 
 def test_a_record_belongs_to_a_model_and_its_mels(run, model, make_model, speech, tmp_path) -> None:
-    """Another one is refused, wherever it lies; the same one elsewhere goes on."""
+    """Another model is refused; the same model from another path continues."""
     out = tmp_path / "out"
     run("resynth", speech, out, "--model", model, "--resume")
     make_model("mel", "convnext", "istft", "center").save_pretrained(tmp_path / "same")
     make_model("mel", "convnext", "istft", "center", seed=1).save_pretrained(tmp_path / "other")
-    assert "0 done, 3 were done before" in run("resynth", speech, out, "-m", tmp_path / "same", "--resume").output
+    assert "0 done, 3 already done" in run("resynth", speech, out, "-m", tmp_path / "same", "--resume").output
     result = run("resynth", speech, out, "-m", tmp_path / "other", "--resume", code=2)
-    assert "made otherwise: model was" in " ".join(result.output.split())
+    assert "written with other settings: model" in " ".join(result.output.split())
 
 
 def test_mels_from_a_list(run, model, noise, tmp_path) -> None:
-    """Decoded to what they give by themselves."""
+    """Mels from a list are decoded like single files."""
     for name in "ab":
         np.save(tmp_path / f"{name}.npy", noise(12, 50).numpy() - 4)
     (tmp_path / "mels.txt").write_text("a.npy\nb.npy\n")
@@ -68,41 +68,41 @@ def test_mels_from_a_list(run, model, noise, tmp_path) -> None:
 
 
 def test_an_exported_file_can_be_resumed(run, model, noise, tmp_path) -> None:
-    """Whatever computes, the record is kept."""
+    """An exported file keeps a record like a checkpoint."""
     pytest.importorskip("onnxruntime")
     np.save(tmp_path / "a.npy", noise(12, 50).numpy() - 4)
     run("export", "onnx", tmp_path / "v.onnx", "--model", model)
     words = ("decode", tmp_path / "a.npy", tmp_path / "out", "--model", tmp_path / "v.onnx", "--resume")
     assert run(*words).stdout.splitlines() == ["1 done"]
-    assert run(*words).stdout.splitlines() == ["0 done, 1 were done before"]
+    assert run(*words).stdout.splitlines() == ["0 done, 1 already done"]
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (("--format", "nemmo"), "unknown --format 'nemmo'; known are auto, files, list, nemo"),
+        (("--format", "nemmo"), "unknown --format 'nemmo'; available: auto, files, list, nemo"),
         (("--engine", "spark"), "unknown --engine 'spark'"),
         (("--address", "10.0.0.1:6379"), "add --engine ray"),
         (("--workers", "0"), "--workers"),
     ],
 )
 def test_wrong_options(run, model, speech, tmp_path, options, expected) -> None:
-    """Nothing is done."""
+    """Wrong options are an error, and nothing is written."""
     result = run("resynth", speech, tmp_path / "out", "--model", model, *options, code=2)
     assert expected in " ".join(result.output.replace("│", " ").split())
     assert not (tmp_path / "out").exists()
 
 
 def test_a_record_needs_a_folder(run, model, speech, tmp_path) -> None:
-    """A single file has no room for it."""
+    """A single output file is refused with --resume."""
     result = run("resynth", speech / "mono.wav", tmp_path / "a.wav", "--model", model, "--resume", code=2)
     assert "a.wav is a file" in " ".join(result.output.split())
 
 
 def test_ray_decodes_by_checkpoints_only(run, model, noise, tmp_path) -> None:
-    """An exported file is read by this process alone."""
+    """Ray's workers do not load exported files."""
     pytest.importorskip("onnxruntime")
     np.save(tmp_path / "a.npy", noise(12, 50).numpy())
     run("export", "onnx", tmp_path / "v.onnx", "--model", model)
     words = ("decode", tmp_path / "a.npy", tmp_path / "out", "--model", tmp_path / "v.onnx", "--engine", "ray")
-    assert "decodes mels by a checkpoint" in " ".join(run(*words, code=2).output.split())
+    assert "only decodes mels with a checkpoint" in " ".join(run(*words, code=2).output.split())

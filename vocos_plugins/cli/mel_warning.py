@@ -1,4 +1,4 @@
-"""The warning that mels can hardly be of the convention that they are decoded as."""
+"""The warning that mels do not look like the convention that they are decoded as."""
 
 from __future__ import annotations
 
@@ -8,32 +8,37 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ..corpus.work import Decoding
+from ..apps.batch.work import Decoding
 from ..mel.guess import doubt
 from ..plugins import mel_conventions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..corpus.jobs import Job
+    from ..apps.batch.jobs import Job
     from ..mel import MelConvention
     from ..model import Vocos
 
-PROBED = 10  # the mels of a batch have one origin, and looking takes a few milliseconds
+PROBED = 10  # the mels of a batch have one origin, and checking one takes a few milliseconds
 
 
-class Doubter:
-    """Looks at the first mels of a batch and warns on standard error, once; any thread may call it."""
+class MelChecker:
+    """Checks the first mels of a batch and warns once on standard error; thread-safe.
+
+    Args:
+        convention: the convention that the mels are decoded as.
+    """
 
     def __init__(self, convention: MelConvention) -> None:
         self.convention = convention
         self._left = PROBED
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
 
     def __call__(self, job: Job, mel: Tensor) -> None:
+        """Checks the mel of a job, ``(1, n_mels, T)``."""
         if mel.shape[1] != self.convention.n_mels:
-            return  # decoding it says so
-        with self._guard:
+            return  # decoding it reports that
+        with self._lock:
             if self._left == 0:
                 return
             self._left -= 1
@@ -41,26 +46,28 @@ class Doubter:
             if found is None:
                 return
             self._left = 0
+        name = self.convention.name
+        expected = f"a {name} mel" if name else "a mel of the model's convention"
         names = [each.name for each in found.instead]
-        remedy = f"It could be of {', '.join(names)}: try --source {names[0]}. " if names else ""
+        remedy = f"It could be {', '.join(names)}: try --source {names[0]}. " if names else ""
         typer.secho(
-            f"warning: {job.source} is hardly a mel of {self.convention.name or 'this convention'}: "
-            f"it {'; '.join(found.reasons)}. {remedy}`vocos doctor --mel {shlex.quote(str(job.source))}` tells more",
+            f"warning: {job.source} does not look like {expected}: it {'; '.join(found.reasons)}. "
+            f"{remedy}Run `vocos doctor --mel {shlex.quote(str(job.source))}` for details",
             fg="yellow",
             err=True,
         )
 
 
-class DoubtingDecoding(Decoding):
-    """Mels to audio, with that warning."""
+class CheckedDecoding(Decoding):
+    """`Decoding` that checks the first mels with a `MelChecker`."""
 
     def __init__(self, vocos: Vocos, source: MelConvention | None = None, strict: bool = False) -> None:
         super().__init__(vocos, source, strict)
         convention = source or vocos.mel
         assert convention is not None  # noqa: S101
-        self._doubter = Doubter(convention)
+        self._check_mel = MelChecker(convention)
 
     def read(self, job: Job) -> Tensor:
         mel = super().read(job)
-        self._doubter(job, mel)
+        self._check_mel(job, mel)
         return mel

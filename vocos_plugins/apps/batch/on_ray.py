@@ -1,7 +1,7 @@
-"""A corpus on a Ray cluster: Ray Data hands blocks of jobs to workers that hold the model, and counts what comes back.
+"""Batches on a Ray cluster: Ray Data hands blocks of jobs to workers that hold the model, and collects the outcomes.
 
-A worker reads its inputs and writes its outputs itself, in folders that all machines share; only what it says of them
-travels. A worker that dies is started again and so are its blocks, whose outputs are written atomically.
+Workers read inputs and write outputs themselves, in folders that all machines share; only paths and outcomes pass
+through Ray. A worker that dies is restarted and its block is run again; outputs are written atomically.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
 
 import ray
 import ray.data
 
-from ..inference.backend import PRECISION_VARIABLE
+from ...inference.backend import PRECISION_VARIABLE
 from .jobs import Job, Outcome
 
 if TYPE_CHECKING:
-    from .work import Work
+    from .work import Task
 
-# Jobs that a worker is given at a time, and that are done again if it dies; a GPU wants large batches.
+# Jobs that a worker receives at a time, and that are run again if it dies; a GPU needs large batches.
 BLOCKS = {"cpu": 16, "cuda": 256}
-DATASET = 2**15  # jobs that Ray knows of at a time
+DATASET = 2**15  # jobs that Ray holds at a time
 RETRIES = 3
 
 Row = dict[str, Any]
@@ -35,7 +35,7 @@ Row = dict[str, Any]
 
 def run_on_ray(
     jobs: Iterable[Job],
-    build: Callable[[str], Work],
+    build: Callable[[str], Task],
     done: Callable[[Outcome], None],
     *,
     address: str | None = None,
@@ -43,19 +43,19 @@ def run_on_ray(
     gpus: bool = True,
     block: int | None = None,
 ) -> Iterator[Outcome]:
-    """Does jobs by the workers of a cluster.
+    """Runs jobs on the workers of a cluster.
 
     Args:
-        jobs: each with an output of its own; they are taken as they are needed.
-        build: makes what is done to them on a device, ``cpu`` or ``cuda``.
+        jobs: each with a different output; read lazily.
+        build: builds the task on a device, ``cpu`` or ``cuda``.
         done: called with each outcome, in this process.
-        address: of the cluster; ``RAY_ADDRESS`` if None, or else one on this machine that lasts as long as this.
-        n_workers: each with a core or a GPU; as many as there are if None.
-        gpus: whether GPUs are used where there are any.
-        block: jobs that a worker is given at a time; `BLOCKS` if None.
+        address: of the cluster. If None, ``RAY_ADDRESS``, or else a new cluster on this machine for this call.
+        n_workers: number of workers, each with a core or a GPU; if None, as many as the cluster has.
+        gpus: whether to use the cluster's GPUs.
+        block: number of jobs that a worker receives at a time; `BLOCKS` if None.
 
     Yields:
-        How each went, as they come. A job whose worker dies with it `RETRIES` times more fails.
+        The outcomes as they arrive. A job fails after its worker has died 1 + `RETRIES` times.
     """
     with _cluster(address, n_workers):
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
@@ -68,9 +68,9 @@ def run_on_ray(
             "batch_size": None,
             **({"num_gpus": 1} if n_gpus else {"num_cpus": 1}),
         }
-        left = iter(jobs)
-        while some := list(itertools.islice(left, DATASET)):
-            for outcome in _outcomes(some, settings, block or BLOCKS[device]):
+        remaining = iter(jobs)
+        while chunk := list(itertools.islice(remaining, DATASET)):
+            for outcome in _outcomes(chunk, settings, block or BLOCKS[device]):
                 done(outcome)
                 yield outcome
 
@@ -79,7 +79,7 @@ def _outcomes(jobs: list[Job], settings: dict[str, Any], block: int) -> Iterator
     rows = [{"number": number, "job": job.to_json()} for number, job in enumerate(jobs)]
     data = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // block))
     with warnings.catch_warnings():
-        # Ray up to 2.63 has no other way to say how often a block is done again, which would be for ever.
+        # Ray up to 2.63 has no other option that limits the retries of a block; without one it retries for ever.
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         done = data.map_batches(Worker, **settings)
     lost = set(range(len(rows)))
@@ -89,31 +89,32 @@ def _outcomes(jobs: list[Job], settings: dict[str, Any], block: int) -> Iterator
         error = row["error"] or None
         yield Outcome(job=jobs[number], duration_s=row["duration_s"], elapsed_s=row["elapsed_s"], error=error)
     for number in sorted(lost):
-        what = f"it, or one of {block} jobs with it, ended its worker {1 + RETRIES} times; Ray's log tells more"
-        yield Outcome(job=jobs[number], error=what)
+        error = f"its worker died {1 + RETRIES} times on this job or another of the {block} in its block; see Ray's log"
+        yield Outcome(job=jobs[number], error=error)
 
 
 class Worker:
-    """A process that holds the model.
+    """A worker process, which holds the model.
 
     Args:
-        build, device: what it builds.
-        n_threads: that it may have, for reading and writing beside a GPU.
+        build: builds the task.
+        device: passed to ``build``.
+        n_threads: number of threads; next to a GPU they read and write.
     """
 
-    def __init__(self, build: Callable[[str], Work], device: str, n_threads: int) -> None:
+    def __init__(self, build: Callable[[str], Task], device: str, n_threads: int) -> None:
         import torch
 
         torch.set_num_threads(n_threads)
-        self.work = build(device)
+        self.task = build(device)
 
     def __call__(self, batch: Row) -> Row:
-        """Does a block of jobs: columns ``number`` and ``job``."""
+        """Runs a block of jobs, with the columns ``number`` and ``job``."""
         from .pipeline import run
 
         jobs = [Job.from_json(text) for text in batch["job"].tolist()]
-        places = {job: place for place, job in enumerate(jobs)}
-        outcomes = sorted(run(jobs, self.work), key=lambda outcome: places[outcome.job])
+        positions = {job: position for position, job in enumerate(jobs)}
+        outcomes = sorted(run(jobs, self.task), key=lambda outcome: positions[outcome.job])
         return {
             "number": batch["number"],
             "duration_s": [outcome.duration_s for outcome in outcomes],
@@ -124,11 +125,11 @@ class Worker:
 
 @contextmanager
 def _cluster(address: str | None, n_workers: int | None) -> Iterator[None]:
-    """The cluster at an address, or one on this machine that ends with this; what is joined already stays so."""
+    """Connects to a cluster, or starts one on this machine and ends it afterwards; keeps an existing connection."""
     address = address or os.environ.get("RAY_ADDRESS")
     joined = ray.is_initialized()
     if not joined:
-        # The workers compute as this process would.
+        # Workers must compute in the same precision as this process.
         variables = {name: os.environ[name] for name in (PRECISION_VARIABLE,) if name in os.environ}
         settings: dict[str, Any] = {
             "runtime_env": {"env_vars": variables},
@@ -138,7 +139,7 @@ def _cluster(address: str | None, n_workers: int | None) -> Iterator[None]:
         if address is None:
             settings |= {"num_cpus": max(n_workers or 1, os.cpu_count() or 1), "include_dashboard": False}
         ray.init(address=address, **settings)
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of plans and progress
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it logs plans and progress
     context = ray.data.DataContext.get_current()
     before = context.enable_progress_bars, context.max_errored_blocks
     context.enable_progress_bars, context.max_errored_blocks = False, -1

@@ -1,6 +1,6 @@
-"""Lists that are plain text: one path a line, NeMo's and SpeechBrain's JSON, LJSpeech's ``metadata.csv``.
+"""Lists in plain text: one path per line, NeMo's and SpeechBrain's JSON, LJSpeech's ``metadata.csv``.
 
-A line that can't be used is a job with an error, which the command reports when all others are done.
+A bad line becomes a job with an error, which the command reports after all others are done.
 """
 
 from __future__ import annotations
@@ -10,55 +10,56 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import soundfile
-
 from .jobs import FAILURES, Job, describe
-from .search import Search
+from .naming import Search
 
 Fields = dict[str, Any]
 DATA_FOLDERS = ("{data_root}", "{data_folder}")
 
 
 def read_list(path: Path, search: Search) -> Iterator[Job]:
-    """A path a line."""
+    """Yields a job for each line, which is a path."""
 
     def job(line: str) -> Job:
         file = search.resolve(line, path)
-        return Job(source=file, target=search.place(search.name(file, path)))
+        return Job(source=file, target=search.output_path(search.output_name(file, path)))
 
     return _each_line(path, job)
 
 
 def read_nemo(path: Path, search: Search) -> Iterator[Job]:
-    """A JSON object a line: ``audio_filepath`` with ``offset`` and ``duration`` in seconds, or ``mel_filepath``."""
+    """Yields a job for each line, a JSON object.
+
+    It has ``audio_filepath`` with ``offset`` and ``duration`` in seconds, or ``mel_filepath``.
+    """
     key = f"{search.kind}_filepath"
 
     def job(line: str) -> Job:
         fields: Fields = json.loads(line)
         file = search.resolve(_text(fields, key), path)
-        name = search.name(file, path)
+        name = search.output_name(file, path)
         if search.kind == "mel":
-            return Job(source=file, target=search.place(name))
+            return Job(source=file, target=search.output_path(name))
         start_s, duration_s = float(fields.get("offset") or 0.0), fields.get("duration")
         duration_s = None if duration_s is None else float(duration_s)
         if fields.get("offset") is not None:
             name += f"-{start_s:.3f}" if duration_s is None else f"-{start_s:.3f}-{start_s + duration_s:.3f}"
-        return Job(source=file, target=search.place(name), start_s=start_s, duration_s=duration_s)
+        return Job(source=file, target=search.output_path(name), start_s=start_s, duration_s=duration_s)
 
     return _each_line(path, job)
 
 
 def read_speechbrain(path: Path, search: Search) -> Iterator[Job]:
-    """One JSON object of utterances by their ids: ``wav``, with ``start`` and ``stop`` in samples, or ``mel``.
+    """Yields a job for each utterance of a JSON object, which maps ids to utterances.
 
-    ``wav`` is a path or, as `speechbrain.dataio.dataio.read_audio` takes it, ``{"file", "start", "stop"}``. For
-    ``{data_root}`` the list's root is put in.
+    An utterance has ``wav``, with ``start`` and ``stop`` in samples, or ``mel``. ``wav`` is a path or, as for
+    `speechbrain.dataio.dataio.read_audio`, ``{"file", "start", "stop"}``. ``{data_root}`` stands for the list's root.
     """
     key = "wav" if search.kind == "audio" else "mel"
     root = str(search.root or path.parent)
     content = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(content, dict):
-        raise TypeError("expected an object of utterances by their ids")
+        raise TypeError("expected an object that maps ids to utterances")
 
     def job(name: str, utterance: Any) -> Job:
         if not isinstance(utterance, dict):
@@ -69,7 +70,7 @@ def read_speechbrain(path: Path, search: Search) -> Iterator[Job]:
             text = text.replace(placeholder, root)
         file = search.resolve(text, path)
         part = _seconds(file, fields.get("start"), fields.get("stop")) if key == "wav" else (0.0, None)
-        return Job(source=file, target=search.place(name), start_s=part[0], duration_s=part[1])
+        return Job(source=file, target=search.output_path(name), start_s=part[0], duration_s=part[1])
 
     for name, utterance in content.items():
         try:
@@ -79,13 +80,13 @@ def read_speechbrain(path: Path, search: Search) -> Iterator[Job]:
 
 
 def read_ljspeech(path: Path, search: Search) -> Iterator[Job]:
-    """Lines ``id|text|normalised text``, as Coqui TTS reads them: the recordings are ``wavs/id.wav``."""
+    """Yields a job for each line ``id|text|normalised text``, as in Coqui TTS: the recordings are ``wavs/id.wav``."""
     if search.kind == "mel":
         raise ValueError("LJSpeech's metadata.csv lists recordings, not mels")
 
     def job(line: str) -> Job:
         name = line.split("|", 1)[0].strip().removesuffix(".wav")
-        return Job(source=search.resolve(f"wavs/{name}.wav", path), target=search.place(name))
+        return Job(source=search.resolve(f"wavs/{name}.wav", path), target=search.output_path(name))
 
     return _each_line(path, job)
 
@@ -109,9 +110,11 @@ def _text(fields: Fields, key: str) -> str:
 
 
 def _seconds(file: Path, start: int | None, stop: int | None) -> tuple[float, float | None]:
-    """Samples of a file, the second one excluded, as a start and a duration; the same or no samples are all of it."""
+    """Returns a range of samples, without ``stop``, as a start and a duration; an empty range is the whole file."""
     if not start and not stop:
         return 0.0, None
+    import soundfile  # the command's help is shown without it
+
     try:
         rate: int = soundfile.info(file).samplerate
     except soundfile.LibsndfileError as error:

@@ -1,7 +1,7 @@
-"""The record of what is done, by which a run goes on where another one was stopped, at whatever moment.
+"""The record of finished outputs, with which a run continues after an interruption at any moment.
 
-``.vocos-done.jsonl`` in the folder of the outputs: a line that says how they are made, then a line for each output, on
-the disk before the next one. An output is done if its input, as it is now, is in the record, and it is there.
+It is ``.vocos-done.jsonl`` in the folder of the outputs: a line with the settings, then a line for each output, synced
+to the disk before the job counts as done. An output is done if it exists and the record has its input, unchanged.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from filelock import FileLock, Timeout
 from .jobs import Job, Outcome
 
 DONE, FAILED, LOCK = ".vocos-done.jsonl", ".vocos-failed.jsonl", ".vocos-lock"
-TEMPORARY = re.compile(r"\..+\.\d+\.part")  # `AudioWriter` calls them so
+TEMPORARY = re.compile(r"\..+\.\d+\.part")  # the names that `AudioWriter` uses
 
 
 class RecordError(ValueError):
-    """The folder belongs to another run, or holds what another model or command made."""
+    """Raised for a folder that another run is using, or that was written with other settings."""
 
 
 class Record:
-    """Opens, or makes, the record of a folder; use as a context manager, which keeps other runs out of the folder.
+    """The record of a folder; as a context manager it opens or creates the record and locks the folder for other runs.
 
     Args:
-        folder: of the outputs; made if need be.
-        settings: by their names, all that outputs depend on beside their inputs.
+        folder: of the outputs; created if it does not exist.
+        settings: everything that outputs depend on in addition to their inputs, by name.
 
     Raises:
-        RecordError: another run is at work there, or its outputs were made otherwise.
+        RecordError: another run is using the folder, or its outputs were written with other settings.
         OSError: no permission, or a full disk.
     """
 
@@ -44,24 +44,22 @@ class Record:
         self.folder = folder
         self.settings = dict(settings)
         self.n_done_before = self.n_done = self.n_failed = 0
-        self._done: dict[bytes, bytes] = {}  # of digests: an entry takes 200 bytes
-        self._begun: dict[Job, dict[str, Any]] = {}
-        self._n_written = self._n_on_disk = 0
-        self._guard, self._on_disk = threading.Lock(), threading.Lock()
+        self._done: dict[bytes, bytes] = {}  # digests of output and facts: an entry takes 200 bytes
+        self._pending: dict[Job, dict[str, Any]] = {}
+        self._n_written = self._n_synced = 0
+        self._lock, self._disk_lock = threading.Lock(), threading.Lock()
 
     def __enter__(self) -> Record:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.folder / LOCK)
+        self._folder_lock = FileLock(self.folder / LOCK)
         try:
-            self._lock.acquire(timeout=0)
+            self._folder_lock.acquire(timeout=0)
         except Timeout as error:
-            raise RecordError(
-                f"another run is writing to {self.folder}; wait for it, or give another folder"
-            ) from error
+            raise RecordError(f"another run is writing to {self.folder}; wait for it, or use another folder") from error
         try:
             self._lines: IO[str] = self._open()
         except BaseException:
-            self._lock.release()
+            self._folder_lock.release()
             raise
         self._failures: IO[str] = (self.folder / FAILED).open("w", encoding="utf-8")
         self._sweep()
@@ -75,28 +73,28 @@ class Record:
         if not self.n_failed:
             self.failures_path.unlink()
         self._sweep()
-        self._lock.release()
+        self._folder_lock.release()
 
     @property
     def failures_path(self) -> Path:
-        """A line for each job of this run that failed; not there if none did."""
+        """The file with a line for each job that failed in this run; it does not exist if none did."""
         return self.folder / FAILED
 
     def remaining(self, jobs: Iterable[Job]) -> Iterator[Job]:
-        """Those that are not done, or whose input has changed since."""
+        """Yields the jobs that are not done, or whose input has changed since."""
         for job in jobs:
             facts = self._facts(job)
             if job.error is None and self._done.get(_digest(facts["output"])) == _digest(facts) and job.target.exists():
                 self.n_done_before += 1
                 continue
-            with self._guard:
-                self._begun[job] = facts
+            with self._lock:
+                self._pending[job] = facts
             yield job
 
     def add(self, outcome: Outcome) -> None:
-        """Writes down how a job went; by any thread."""
-        with self._guard:
-            facts = self._begun.pop(outcome.job, {})
+        """Records the outcome of a job; thread-safe."""
+        with self._lock:
+            facts = self._pending.pop(outcome.job, {})
             if outcome.error is not None:
                 self.n_failed += 1
                 self._failures.write(json.dumps(outcome.report()) + "\n")
@@ -107,14 +105,15 @@ class Record:
             self._lines.flush()
             self._n_written += 1
             number = self._n_written
-        with self._on_disk:  # what others have written meanwhile goes along
-            if self._n_on_disk < number:
+        # One sync also covers the lines that other threads wrote meanwhile; they skip their own.
+        with self._disk_lock:
+            if self._n_synced < number:
                 number = self._n_written
                 os.fsync(self._lines.fileno())
-                self._n_on_disk = number
+                self._n_synced = number
 
     def _facts(self, job: Job) -> dict[str, Any]:
-        """What is written down of a job, and what its input has to be like to count as done."""
+        """Returns what the record stores of a job; all of it must match for the job to count as done."""
         try:
             stat = (job.source if job.row is None else job.source / "state.json").stat()
         except OSError:
@@ -133,7 +132,7 @@ class Record:
         path = self.folder / DONE
         if path.exists():
             with path.open("r+b") as file:
-                os.truncate(file.fileno(), _end_of_last_line(file))  # a line that was being written
+                os.truncate(file.fileno(), _end_of_last_line(file))  # an unfinished last line
         if not path.exists() or path.stat().st_size == 0:
             path.write_text(json.dumps({"settings": self.settings}) + "\n", encoding="utf-8")
             return path.open("a", encoding="utf-8")
@@ -149,14 +148,14 @@ class Record:
         names = sorted(before.keys() | self.settings.keys())
         changed = [name for name in names if before.get(name) != self.settings.get(name)]
         if changed:
-            told = ", ".join(f"{name} was {before.get(name)}, is {self.settings.get(name)}" for name in changed)
+            differences = ", ".join(f"{name} {before.get(name)}, now {self.settings.get(name)}" for name in changed)
             raise RecordError(
-                f"{self.folder} holds outputs that were made otherwise: {told}. Give another folder, or delete "
-                f"{self.folder / DONE} to make all of them anew"
+                f"{self.folder} was written with other settings: {differences}. Use another folder, or delete "
+                f"{self.folder / DONE} to start over"
             )
 
     def _sweep(self) -> None:
-        """Removes what killed processes were writing; no other run is at work here."""
+        """Removes partial files of killed processes; the lock rules out that another run is writing them."""
         for folder, _, names in os.walk(self.folder):
             for name in names:
                 if TEMPORARY.fullmatch(name):
@@ -164,14 +163,14 @@ class Record:
 
 
 def _end_of_last_line(file: IO[bytes]) -> int:
-    """Where the last whole line ends."""
+    """Returns the position after the last complete line."""
     end = file.seek(0, os.SEEK_END)
     while end:
         start = max(0, end - 2**16)
         file.seek(start)
-        found = file.read(end - start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
         end = start
     return 0
 

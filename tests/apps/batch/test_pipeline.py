@@ -1,4 +1,4 @@
-"""Reading, computing and writing at once: what each file gives alone, in bounded memory, and failures apart."""
+"""Reading, computing and writing concurrently: the same results as alone, bounded memory, separate failures."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 import soundfile
 import torch
 
-from vocos_plugins.corpus import pipeline
-from vocos_plugins.corpus.jobs import Job, Outcome
-from vocos_plugins.corpus.work import Decoding, Pieces, Resynthesis
+from vocos_plugins.apps.batch import pipeline
+from vocos_plugins.apps.batch.jobs import Job, Outcome
+from vocos_plugins.apps.batch.work import Decoding, Resynthesis, StreamedTask
 from vocos_plugins.inference.windows import Window
 
 PATIENCE_S = 300  # only a failure takes so long
@@ -23,19 +23,19 @@ QUANTA = 3 / 2**15  # of 16 bits: rounding of the file, and of pieces that are c
 
 @pytest.fixture
 def two_threads():
-    """Torch with two threads, whose pool the pipeline takes."""
+    """Two torch threads, which the pipeline uses."""
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(1)
 
 
-def heard(path: Path) -> np.ndarray:
+def written_audio(path: Path) -> np.ndarray:
     return soundfile.read(path, dtype="float32", always_2d=True)[0].T
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_each_recording_gives_what_it_gives_alone(vocos, recordings, find, do) -> None:
-    """Whatever goes on beside it."""
+def test_each_recording_equals_its_own_decode(vocos, recordings, find, do) -> None:
+    """The audio does not depend on the other recordings."""
     jobs = find(recordings)
     outcomes = do(jobs, Resynthesis(vocos))
     assert len(outcomes) == 24
@@ -43,7 +43,7 @@ def test_each_recording_gives_what_it_gives_alone(vocos, recordings, find, do) -
     for job in jobs:
         audio = torch.from_numpy(soundfile.read(job.source, dtype="float32")[0])[None]
         expected = vocos(audio, length=audio.shape[1]).clamp(-1, 1).numpy()
-        assert np.abs(heard(job.target) - expected).max() <= QUANTA
+        assert np.abs(written_audio(job.target) - expected).max() <= QUANTA
         assert outcomes[job.target.stem].duration_s == audio.shape[1] / 16000
 
 
@@ -51,17 +51,17 @@ def test_a_gpu_s_batches_give_the_same(vocos, recordings, find, do, tmp_path) ->
     """Groups of windows, sorted, padded and put into order again."""
     jobs = find(recordings)
     do(jobs, Resynthesis(vocos))
-    alone = [heard(job.target) for job in jobs]
+    alone = [written_audio(job.target) for job in jobs]
     work = Resynthesis(vocos)
     work.group_frames = 700
     do(jobs, work)
     for job, expected in zip(jobs, alone, strict=True):
-        assert np.array_equal(heard(job.target), expected)
+        assert np.array_equal(written_audio(job.target), expected)
 
 
 def test_long_recordings_are_computed_in_windows(vocos, tmp_path, do, monkeypatch) -> None:
-    """Of two channels, beside short ones, with one thread or a device: the whole's audio."""
-    monkeypatch.setattr("vocos_plugins.corpus.work.WINDOW_FRAMES", 50)
+    """Windows of long two-channel recordings, among short ones, make the audio of the whole, on a CPU or a device."""
+    monkeypatch.setattr("vocos_plugins.apps.batch.work.WINDOW_FRAMES", 50)
     noise = 0.1 * np.random.default_rng(0).standard_normal((5000, 2))
     jobs = []
     for number, n_samples in enumerate((100, 5000, 4000, 10)):
@@ -74,13 +74,13 @@ def test_long_recordings_are_computed_in_windows(vocos, tmp_path, do, monkeypatc
         for job in jobs:
             audio = torch.from_numpy(soundfile.read(job.source, dtype="float32")[0].T)
             expected = vocos(audio, length=audio.shape[1]).clamp(-1, 1).numpy()
-            assert np.abs(heard(job.target) - expected).max() <= QUANTA
+            assert np.abs(written_audio(job.target) - expected).max() <= QUANTA
 
 
 @pytest.mark.parametrize("group_frames", [None, 64])
 def test_mels_of_another_convention(vocos, make_config, noise, do, tmp_path, group_frames, monkeypatch) -> None:
     """They are aligned, and windows of the aligned mel are cut where `Vocos.decode` cuts the whole."""
-    monkeypatch.setattr("vocos_plugins.corpus.work.WINDOW_FRAMES", 20)
+    monkeypatch.setattr("vocos_plugins.apps.batch.work.WINDOW_FRAMES", 20)
     source = make_config("mel", "convnext", "istft", "same").features
     jobs = []
     for n_frames in (1, 2, 40, 90):
@@ -92,8 +92,8 @@ def test_mels_of_another_convention(vocos, make_config, noise, do, tmp_path, gro
     for job in jobs:
         mel = torch.from_numpy(np.load(job.source))[None]
         expected = vocos.decode(mel, source=source).clamp(-1, 1).numpy()
-        assert heard(job.target).shape == expected.shape
-        assert np.abs(heard(job.target) - expected).max() <= QUANTA
+        assert written_audio(job.target).shape == expected.shape
+        assert np.abs(written_audio(job.target) - expected).max() <= QUANTA
 
 
 @pytest.mark.parametrize("group_frames", [None, 10**6])
@@ -131,7 +131,7 @@ class Refusing(Resynthesis):
 
 
 def test_one_bad_window_does_not_spoil_its_batch(vocos, recordings, find, do) -> None:
-    """Where many are computed at once."""
+    """Only the bad window fails where many are computed in one batch."""
     soundfile.write(recordings / "refused.wav", np.zeros(77), 16000)
     work = Refusing(vocos)
     work.group_frames = 10**6
@@ -163,7 +163,7 @@ def test_little_is_held_at_a_time(tmp_path, do) -> None:
         yield torch.zeros(1, 8)
 
     jobs = (Job(source=Path("none"), target=tmp_path / f"{number}.wav") for number in range(200))
-    outcomes = do(jobs, Pieces(8000, vocode, dict), done=lambda _: count(-1))
+    outcomes = do(jobs, StreamedTask(8000, vocode, dict), done=lambda _: count(-1))
     assert len(outcomes) == 200
     assert most <= 40  # eight are being read, as many written, and a few computed
 
@@ -173,7 +173,7 @@ def test_stages_overlap(tmp_path, do) -> None:
     """The first file is being written while the fourth is computed and the sixth is read: they wait for each other."""
     together = threading.Barrier(3, timeout=PATIENCE_S)
 
-    class Meeting(Pieces):
+    class Meeting(StreamedTask):
         def windows(self, job):
             if job.start_s == 5:
                 together.wait()

@@ -1,4 +1,4 @@
-"""Killed at any moment, a run goes on: no output is half-written, none is done twice, none is missing."""
+"""A run that is killed at any moment can continue: no output is partial, done twice or missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from vocos_plugins.corpus.record import DONE, LOCK
+from vocos_plugins.apps.batch.record import DONE, LOCK
 
 N_FILES = 120
 N_STOPS = 4
@@ -34,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def command(model, folder) -> list[str]:
-    """But for the output folder."""
+    """The command without its output folder."""
     vocos = shutil.which("vocos", path=str(Path(sys.executable).parent))
     assert vocos is not None
     return [vocos, "resynth", str(folder), "--model", model, "--resume", "--json"]
@@ -45,7 +45,7 @@ def n_lines(path: Path) -> int:
 
 
 def kill_when(process: subprocess.Popen, record: Path, wanted: int, delay_s: float) -> None:
-    """Ends a process by SIGKILL a moment after its record has so many lines."""
+    """Ends a process by SIGKILL a moment after its record has ``wanted`` lines."""
     started = time.monotonic()
     while n_lines(record) < wanted:
         assert process.poll() is None, "it ended before it was to be killed"
@@ -57,7 +57,7 @@ def kill_when(process: subprocess.Popen, record: Path, wanted: int, delay_s: flo
 
 
 def test_killed_runs_go_on(command, folder, tmp_path) -> None:
-    """At random moments; in the end every file is the same as that of a run in one go, and recorded once."""
+    """After kills at random moments, every file equals that of an uninterrupted run, and is recorded once."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     chance = np.random.default_rng(0)
     out = tmp_path / "killed"
@@ -65,7 +65,7 @@ def test_killed_runs_go_on(command, folder, tmp_path) -> None:
         wanted = 2 + stop * N_FILES // N_STOPS // 2 + int(chance.integers(N_FILES // N_STOPS // 2))
         process = subprocess.Popen([*command, str(out)], env=environment, stdout=subprocess.DEVNULL)
         kill_when(process, out / DONE, wanted, chance.random() * 0.02)
-        for path in out.glob("*.wav"):  # whatever has its final name is whole
+        for path in out.glob("*.wav"):  # a file with its final name is complete
             assert soundfile.info(path).frames == soundfile.info(folder / f"{path.stem}.flac").frames
     last = subprocess.run([*command, str(out)], env=environment, check=True, capture_output=True)
     numbers = json.loads(last.stdout)

@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face ``datasets`` on this machine, which that library reads."""
+"""Data sets of Hugging Face ``datasets`` on this machine. The library itself reads them."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import torch
 from torch import Tensor
 
 from .jobs import Job
-from .search import Search
+from .naming import Search
 
 DATASET_FILE, DATASETS_FILE = "state.json", "dataset_dict.json"  # what `save_to_disk` writes
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether ``datasets`` saved it."""
+    """Returns whether ``datasets`` saved this folder."""
     return (folder / DATASET_FILE).is_file() or (folder / DATASETS_FILE).is_file()
 
 
 def read_dataset(path: Path, search: Search) -> Iterator[Job]:
-    """The rows of what `save_to_disk` wrote, by their numbers; a folder for each split of a `DatasetDict`."""
+    """Yields a job for each row that `save_to_disk` wrote, named by its number; below its split for a `DatasetDict`."""
     splits = sorted(folder for folder in path.iterdir() if is_dataset(folder)) if path.is_dir() else []
     folders = [path] if (path / DATASET_FILE).is_file() else splits
     if not folders:
-        raise ValueError("no folder that save_to_disk wrote")
+        raise ValueError("expected a folder written by save_to_disk")
     for folder in folders:
         rows = _open_dataset(folder)
         _column(rows, search.kind or "audio")
         for row in range(len(rows)):
             name = f"{row:08d}" if folder == path else f"{folder.name}/{row:08d}"
-            yield Job(source=folder.absolute(), target=search.place(name), row=row)
+            yield Job(source=folder.absolute(), target=search.output_path(name), row=row)
 
 
 def row_audio(folder: Path, row: int) -> Path | bytes:
-    """The recording of a row: its file, or what that file holds."""
+    """Returns the recording of a row: the path of its file, or the file's bytes."""
     rows = _open_dataset(folder)
     value = rows[row][_column(rows, "audio")]
     if isinstance(value, str):
@@ -48,7 +48,7 @@ def row_audio(folder: Path, row: int) -> Path | bytes:
 
 
 def row_mel(folder: Path, row: int) -> Tensor:
-    """The mel of a row, ``(1, n_mels, T)``."""
+    """Returns the mel of a row, ``(1, n_mels, T)``."""
     rows = _open_dataset(folder)
     mel = torch.from_numpy(np.asarray(rows[row][_column(rows, "mel")], dtype=np.float32))
     if mel.dim() not in (2, 3) or (mel.dim() == 3 and len(mel) != 1):
@@ -58,7 +58,7 @@ def row_mel(folder: Path, row: int) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _open_dataset(folder: Path) -> Any:
-    """The data set, in the computer's memory only where it is read; recordings as they are stored."""
+    """Opens a data set, memory-mapped; recordings stay encoded."""
     try:
         from datasets import Audio, load_from_disk
     except ImportError as error:
@@ -71,11 +71,11 @@ def _open_dataset(folder: Path) -> Any:
 
 
 def _column(rows: Any, kind: str) -> str:
-    """Which column has the recordings, or the mels: the one of that name, or the first of recordings."""
+    """Returns the column named ``audio`` or ``mel``; without one, the first with recordings."""
     from datasets import Audio
 
     of_audio = (name for name, feature in rows.features.items() if kind == "audio" and isinstance(feature, Audio))
     column = kind if kind in rows.features else next(itertools.islice(of_audio, 1), None)
     if column is None:
-        raise ValueError(f"no column {kind!r}; it has {', '.join(rows.features)}")
+        raise ValueError(f"no column {kind!r}; the data set has {', '.join(rows.features)}")
     return column
