@@ -15,9 +15,9 @@ from statistics import mean
 
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.cli.options import DEFAULT_MODEL
-from vocos_plugins.evaluation.comparison import compare
+from vocos_plugins.evaluation.comparison import run_clip
 from vocos_plugins.evaluation.measures import choose
-from vocos_plugins.evaluation.systems import line_up
+from vocos_plugins.evaluation.systems import build_systems
 from vocos_plugins.mel import MelMismatchWarning
 from vocos_plugins.mel.speech import Clip
 from vocos_plugins.plugins import mel_conventions
@@ -58,7 +58,7 @@ def main() -> None:
     for name in CONVENTIONS:
         source = dataclasses.replace(mel_conventions()[name], framing="center")
         models = starts(donor, source)
-        comparisons = [compare(line_up(models, source), clip, measures) for clip in clips]
+        comparisons = [run_clip(build_systems(models, source), clip, measures) for clip in clips]
         scores = [mean(each.renditions[model].scores["pesq"].value for each in comparisons) for model in models]
         print(f"| `{name}` | " + " | ".join(f"{score:.2f}" for score in scores) + " |", flush=True)
 

@@ -37,7 +37,7 @@ from vocos_plugins.apps.batch.pipeline import run
 from vocos_plugins.apps.batch.record import Record
 from vocos_plugins.apps.batch.remote import resynthesis
 from vocos_plugins.apps.batch.work import StreamedTask, Task
-from vocos_plugins.bench.alone import alone
+from vocos_plugins.bench.alone import in_fresh_process
 from vocos_plugins.bench.report import this_machine
 from vocos_plugins.bench.tables import machine_line, table
 from vocos_plugins.mel.speech import CLIPS
@@ -160,8 +160,8 @@ def cpu_of_family() -> dict[int, float]:
 def rows_of(engines: list[str], workers: list[int], folder: Path) -> Iterator[tuple[str, Row]]:
     for engine in engines:
         for n_workers in workers:
-            yield "speech", alone(n_workers, measure, engine, n_workers, "speech", folder)
-        yield "empty", alone(workers[-1], measure, engine, workers[-1], "empty", folder)
+            yield "speech", in_fresh_process(n_workers, measure, engine, n_workers, "speech", folder)
+        yield "empty", in_fresh_process(workers[-1], measure, engine, workers[-1], "empty", folder)
 
 
 def line(kind: str, row: Row) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from vocos_plugins.bench.alone import alone, peak_memory
+from vocos_plugins.bench.alone import in_fresh_process, peak_memory
 from vocos_plugins.bench.grid import LONG_S, LONG_TURNS, Case
 from vocos_plugins.bench.timing import TURNS, Timing, measure
 
@@ -69,12 +69,12 @@ def compare(build: Build, make: Make, rivals: list[str], ours: list[str], args: 
         args: of `parse`.
     """
     try:
-        times = alone(args.threads, time_all, build, [*rivals, *ours], make, args.cases, args.threads)
+        times = in_fresh_process(args.threads, time_all, build, [*rivals, *ours], make, args.cases, args.threads)
     except ImportError as error:
         yield f"Not measured: {', '.join(rivals)}: {error}."
         return
     longest = max(case.seconds for case in args.cases)
-    weights = {name: alone(args.threads, weigh, build, name, make, longest) for name in (*rivals, *ours)}
+    weights = {name: in_fresh_process(args.threads, weigh, build, name, make, longest) for name in (*rivals, *ours)}
     for rival in rivals:
         for own in ours:
             pairs = zip(weights[own], weights[rival], strict=True)

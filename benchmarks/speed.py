@@ -24,10 +24,9 @@ import side_by_side
 import toolkits
 
 from vocos_plugins import Vocos
-from vocos_plugins.bench.alone import alone
-from vocos_plugins.bench.contestants import REFERENCE, Contestant, Source, line_up
-from vocos_plugins.bench.grid import Case
-from vocos_plugins.bench.long_items import LongItem, long_item
+from vocos_plugins.bench.alone import in_fresh_process
+from vocos_plugins.bench.contestants import REFERENCE, Contestant, Source, list_contestants
+from vocos_plugins.bench.grid import Case, LongItem, long_item
 from vocos_plugins.bench.report import Plan, Report, bench, this_machine
 from vocos_plugins.bench.tables import machine_line, model_tables, ratio, table
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
@@ -59,7 +58,7 @@ def models() -> dict[str, Source]:
 
 def decoding(name: str, source: Source, args: argparse.Namespace) -> Report:
     in_full = not args.quick and name != "unrefined"
-    contestants = [PEER, *line_up(["torch", "onnxruntime", "openvino"] if in_full else ["torch"])]
+    contestants = [PEER, *list_contestants(["torch", "onnxruntime", "openvino"] if in_full else ["torch"])]
     lengths = (1, 10) if args.quick else (1, 10, 60)
     return bench(
         Plan(
@@ -80,7 +79,7 @@ def long_items(source: Source, args: argparse.Namespace) -> list[LongItem]:
         for length in lengths:
             tell(f"{length} min by {contestant.name}")
             try:
-                found.append(alone(args.threads, long_item, contestant, source, 60 * length, args.threads))
+                found.append(in_fresh_process(args.threads, long_item, contestant, source, 60 * length, args.threads))
             except (ImportError, ValueError) as error:
                 tell(str(error))
     return found
@@ -93,7 +92,7 @@ def pipelines(args: argparse.Namespace) -> dict[str, side_by_side.Times]:
         tell(f"HiFi-GAN in {toolkit}")
         names, cases = (*toolkits.RIVALS[toolkit], *toolkits.OURS), [Case(1, seconds) for seconds in (1, 3, 10)]
         try:
-            found[toolkit] = alone(
+            found[toolkit] = in_fresh_process(
                 args.threads, side_by_side.time_all, build, names, toolkits.mels, cases, args.threads
             )
         except ImportError as error:

@@ -26,9 +26,9 @@ from typing import Any
 import yaml
 
 from vocos_plugins import Vocos
-from vocos_plugins.evaluation.comparison import compare
+from vocos_plugins.evaluation.comparison import run_clip
 from vocos_plugins.evaluation.measures import Measure, Score, choose
-from vocos_plugins.evaluation.systems import line_up
+from vocos_plugins.evaluation.systems import build_systems
 from vocos_plugins.mel.speech import Clip
 from vocos_plugins.storage.safe_files import read_yaml
 from vocos_plugins.training.config import TrainingConfig
@@ -149,8 +149,8 @@ def row(name: str, model: Path, clips: Sequence[Clip], measures: Sequence[Measur
     cells = [f"{vocos.provenance['steps']:,}"]
     for passes in (0, PASSES):
         vocos.set_refinement_steps(passes)
-        systems = [system for system in line_up({name: vocos}) if system.name == name]
-        found = [compare(systems, clip, measures).renditions[name].scores for clip in clips]
+        systems = [system for system in build_systems({name: vocos}) if system.name == name]
+        found = [run_clip(systems, clip, measures).renditions[name].scores for clip in clips]
         cells += [f"{mean(taken(scores[measure.name]) for scores in found):.2f}" for measure in measures]
     return f"| {name} | " + " | ".join(cells) + " |"
 

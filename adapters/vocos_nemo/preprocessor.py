@@ -8,13 +8,13 @@ librosa's.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
+from vocos_plugins.config.suggestions import suggestion
 from vocos_plugins.mel import ConventionError, MelConvention
 
 # Defaults of the constructors in NeMo 3.0.
@@ -165,9 +165,8 @@ def _with_defaults(config: Mapping[str, Any], kind: str) -> dict[str, Any]:
     given = {key: value for key, value in config.items() if key not in HYDRA_KEYS}
     for key in given:
         if key not in defaults:
-            close = difflib.get_close_matches(key, defaults, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise ConventionError(f"{key} is no option of NeMo's {kind}{hint}")
+            hint = suggestion(key, defaults)
+            raise ConventionError(f"{key} is no option of NeMo's {kind}{hint and f'; {hint}'}")
     options = {**defaults, **given}
     for seconds, samples in IN_SECONDS:
         if options.get(seconds):

@@ -8,12 +8,12 @@ Hann window, centred frames and reflected ends, then ``log(clamp(mel, min=1e-5))
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from vocos_plugins.config.suggestions import suggestion
 from vocos_plugins.mel import ConventionError, MelConvention
 
 from .hyperparams import MAX_NUMBER, Undetermined, read_hyperparams
@@ -145,8 +145,7 @@ def _values(hparams: object) -> dict[str, Any]:
 def _check_names(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
     for name in overrides:
         if name not in ARGUMENTS:
-            close = difflib.get_close_matches(name, ARGUMENTS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(ARGUMENTS)}"
+            hint = suggestion(name, ARGUMENTS) or f"known are {', '.join(ARGUMENTS)}"
             raise ConventionError(f"{name} is no field of a mel; {hint}")
     if missing := [key for key in ARGUMENTS if key not in values]:
         raise ConventionError(

@@ -1,4 +1,4 @@
-"""Time that tests advance, and measurements that stay in this process and are short."""
+"""Fixtures: a clock that tests advance, and short measurements that stay in this process."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from vocos_plugins.bench import peak, report, timing
+from vocos_plugins.bench import report, roofline, timing
 
 
 @dataclass
 class FakeTime:
-    """Stands in for the module ``time``; nothing but `work` takes any."""
+    """Replaces the module ``time``; its time passes only in `work`."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -25,14 +25,14 @@ class FakeTime:
         return self.cpu
 
     def work(self, seconds: float, share: float = 1.0) -> None:
-        """So much CPU time on the one thread that tests have, of which the processor gives a share at once."""
+        """Uses CPU time on the only thread of the tests, which gets the given share of the processor."""
         self.wall += seconds / share
         self.cpu += seconds
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
-    """Time that passes only by `FakeTime.work`; the machine has nothing else to do, and a turn is a call."""
+    """A clock that passes only by `FakeTime.work`, on a machine that is otherwise idle; a turn is one call."""
     fake = FakeTime()
     monkeypatch.setattr(timing, "time", fake)
     monkeypatch.setattr(timing, "TURN_S", 0.0)
@@ -42,16 +42,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
 
 @pytest.fixture(scope="module")
 def short() -> Iterator[None]:
-    """Real measurements of milliseconds, without processes of their own."""
+    """Makes measurements take milliseconds, and keeps them in this process."""
 
-    def here(_n_threads: int, function: Callable[..., object], *args: object) -> object:
+    def in_this_process(_n_threads: int, function: Callable[..., object], *args: object) -> object:
         function, args = pickle.loads(pickle.dumps((function, args)))  # noqa: S301
         return pickle.loads(pickle.dumps(function(*args)))  # noqa: S301
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timing, "TURN_S", 0.0)
         patch.setattr(timing, "PROBE_SIZE", 16)
-        patch.setattr(peak, "SIZE", 64)
-        patch.setattr(peak, "COPIED_BYTES", 2**20)
-        patch.setattr(report, "alone", here)
+        patch.setattr(roofline, "SIZE", 64)
+        patch.setattr(roofline, "COPIED_BYTES", 2**20)
+        patch.setattr(report, "in_fresh_process", in_this_process)
         yield

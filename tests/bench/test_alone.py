@@ -1,4 +1,4 @@
-"""A process of its own: its threads, its processors, and its memory."""
+"""Fresh processes: their threads, their processors, and their memory."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from vocos_plugins.bench.alone import alone, peak_memory
+from vocos_plugins.bench.alone import in_fresh_process, peak_memory
 
 MEBIBYTE = 2**20
 HELD = 400 * MEBIBYTE
-# Of a process, in one expression, since each takes seconds to start.
+# Facts about a process, in one expression, since each process takes seconds to start.
 FACTS = """{
     "process": __import__("os").getpid(),
     "threads": __import__("torch").get_num_threads(),
@@ -22,30 +22,30 @@ FACTS = """{
 
 @pytest.fixture(scope="module")
 def held() -> Iterator[bytearray]:
-    """Memory that this process has, and touches."""
-    found = bytearray(HELD)
-    found[::4096] = len(found[::4096]) * b"x"
-    yield found
-    del found
+    """Memory that this process holds, with every page written."""
+    memory = bytearray(HELD)
+    memory[::4096] = len(memory[::4096]) * b"x"
+    yield memory
+    del memory
 
 
 @pytest.fixture(scope="module")
 def facts(held) -> dict[str, float]:
-    """Of a process with one thread, started by one that was told to have seven."""
+    """The facts of a process with one thread, started by a process whose environment asks for seven."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "7")
-        found = alone(1, eval, FACTS)
+        facts = in_fresh_process(1, eval, FACTS)
         assert os.environ["OMP_NUM_THREADS"] == "7"
-    return found
+    return facts
 
 
 def test_it_is_another_process(facts) -> None:
-    """With as many threads as it is given, and as many processors, whatever this one has."""
+    """It has the given number of threads and as many processors, independent of the parent."""
     assert facts["process"] != os.getpid()
     assert facts["threads"] == facts["processors"] == 1
 
 
 def test_memory_is_its_own(held, facts) -> None:
-    """What this process holds is counted here and not there, though that one was split off it."""
+    """The parent's memory is not counted in the child process."""
     assert peak_memory() > len(held)
     assert facts["memory"] < peak_memory() - HELD + 50 * MEBIBYTE

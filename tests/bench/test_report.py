@@ -1,4 +1,4 @@
-"""A whole measurement of a tiny model, what is told of it, and what isn't there."""
+"""A whole benchmark of a tiny model, its tables, and contestants that aren't available."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from vocos_plugins.bench.contestants import REFERENCE, Contestant
-from vocos_plugins.bench.grid import Case, Row, compare
+from vocos_plugins.bench.grid import Case, Measurement, measure_grid
 from vocos_plugins.bench.report import Plan, Report, as_data, bench
-from vocos_plugins.bench.roofline import Machine, Roofline, Stage
+from vocos_plugins.bench.roofline import Limits, Roofline, Stage
 from vocos_plugins.bench.tables import LOADED, markdown, ratio, speed_tables, stage_table
 from vocos_plugins.bench.timing import Timing
 
@@ -21,7 +21,7 @@ OURS = Contestant("torch", "float32")
 
 @pytest.fixture(scope="module")
 def report(short, make_config) -> Report:
-    """Of everything at once; the ResNet has no reference here, which is told."""
+    """A report with every part; the reference isn't available for a ResNet."""
     both = [Contestant(REFERENCE), OURS]
     source = make_config(backbone="resnet")
     plan = Plan(source=source, contestants=both, cases=CASES, n_threads=[1], first_calls=both)
@@ -29,7 +29,7 @@ def report(short, make_config) -> Report:
 
 
 def test_a_report_holds_every_part(report) -> None:
-    """Speeds of each case, stages of each precision, first calls of the shortest and of a longer item."""
+    """It has the speed of each case, the stages of each precision, and first calls of a short and a longer item."""
     assert [(row.contestant, row.case) for row in report.rows] == [(OURS.name, case) for case in CASES]
     assert [roofline.precision for roofline in report.rooflines] == ["float32"]
     assert [call.audio_seconds for call in report.first_calls] == [0.1, 0.5]
@@ -38,7 +38,7 @@ def test_a_report_holds_every_part(report) -> None:
     assert min(report.limits.bandwidth, *report.limits.peaks.values()) > 1e6
 
 
-def test_it_is_told_in_words_and_as_data(report) -> None:
+def test_a_report_is_written_as_markdown_and_as_data(report) -> None:
     """Every contestant and case is in the tables; the data survive JSON."""
     text, data = markdown(report), json.loads(json.dumps(as_data(report)))
     for word in ("random weights", "1 x 0.5 s", "3 x 0.1 s", OURS.name, "Not measured: vocos 0.1.0", "GFLOP/s"):
@@ -47,29 +47,29 @@ def test_it_is_told_in_words_and_as_data(report) -> None:
     assert data["machine"]["torch"]
 
 
-def test_precisions_that_a_machine_lacks_are_told(short, make_config, monkeypatch) -> None:
-    """And the others are measured."""
+def test_precisions_that_a_machine_lacks_are_reported(short, make_config, monkeypatch) -> None:
+    """The other precisions are measured."""
     monkeypatch.setattr("vocos_plugins.inference.backend.has_bfloat16", lambda: False)
-    rows, absent = compare([OURS, Contestant("torch", "bfloat16")], make_config(), CASES[:1], 1)
+    rows, absent = measure_grid([OURS, Contestant("torch", "bfloat16")], make_config(), CASES[:1], 1)
     assert [row.contestant for row in rows] == [OURS.name]
     assert "bfloat16" in absent["torch bfloat16"]
 
 
-def test_a_package_that_is_missing_is_told(short, make_config, monkeypatch) -> None:
-    """As what Python says when it is imported."""
+def test_a_package_that_is_missing_is_reported(short, make_config, monkeypatch) -> None:
+    """The reason is Python's own import error."""
     monkeypatch.setitem(sys.modules, "vocos", None)
     monkeypatch.delitem(sys.modules, "vocos_plugins.bench.reference", raising=False)
-    rows, absent = compare([Contestant(REFERENCE), OURS], make_config(), CASES[:1], 1)
+    rows, absent = measure_grid([Contestant(REFERENCE), OURS], make_config(), CASES[:1], 1)
     assert [row.contestant for row in rows] == [OURS.name]
     assert "vocos" in absent["vocos 0.1.0"]
 
 
-def row(contestant: str, seconds: float, *, n_threads: int = 1, disturbed: bool = False) -> Row:
-    return Row(n_threads, contestant, Case(2, 5), Timing(seconds, seconds, seconds, 1, disturbed))
+def row(contestant: str, seconds: float, *, n_threads: int = 1, disturbed: bool = False) -> Measurement:
+    return Measurement(n_threads, contestant, Case(2, 5), Timing(seconds, seconds, seconds, 1, disturbed))
 
 
 def test_factors_and_ratios() -> None:
-    """Seconds over seconds of audio, of all items; and how many times as fast as the first, in the same run."""
+    """A factor is seconds over seconds of audio of all items; a ratio is the speed relative to the first contestant."""
     rows = [row("a", 2), row("b", 0.5)]
     assert rows[0].real_time_factor == 0.2
     assert ratio(rows, "b", "a", Case(2, 5)) == (4, False)
@@ -79,7 +79,7 @@ def test_factors_and_ratios() -> None:
 
 
 def test_what_was_disturbed_is_marked(report) -> None:
-    """In its cell, in the ratio of what is compared with it, and at the top."""
+    """The mark is in its cell, in the ratios to it, and explained at the top."""
     rows = [row("a", 2, disturbed=True), row("b", 0.5)]
     calm = [dataclasses.replace(call, disturbed=False) for call in report.first_calls]
     report = dataclasses.replace(report, first_calls=calm, rooflines=[])
@@ -96,7 +96,7 @@ def test_what_was_disturbed_is_marked(report) -> None:
 
 
 def test_the_share_of_the_peak() -> None:
-    """By hand: a second of products that took two; what has no products has no share but counts in the whole."""
+    """By hand: one second of products took two; a stage without products has no share but counts in the total."""
     stages = {
         "blocks": Stage(seconds=2.0, flops=10**9, bytes=10**6, product_seconds=1.0, limit=1.0),
         "inverse STFT": Stage(seconds=2.0, flops=0, bytes=10**9, product_seconds=0.0, limit=0.5),
@@ -112,16 +112,16 @@ def test_the_share_of_the_peak() -> None:
 
 
 def test_limits_are_the_machines(short, make_config, monkeypatch) -> None:
-    """Products at their peak, or memory where that takes longer; a slow moment among others changes nothing."""
+    """A limit is the products at their peak, or the memory if that takes longer; a slow moment doesn't count."""
     from vocos_plugins.bench import roofline
 
-    def with_bandwidth(bytes_a_second: float) -> dict[str, Stage]:
-        fast = Machine({"float32": 1e9, "bfloat16": 2e9, "int8": 4e9}, bytes_a_second)
-        moments = [Machine(dict.fromkeys(fast.peaks, 1.0), 0.1), fast]
-        monkeypatch.setattr(roofline, "this_moment", lambda: moments.pop(0))
-        machine, (found,) = roofline.rooflines(make_config(), 0.5, 1, ("float32",))
-        assert machine == fast
-        return found.stages
+    def with_bandwidth(bytes_per_second: float) -> dict[str, Stage]:
+        fast = Limits({"float32": 1e9, "bfloat16": 2e9, "int8": 4e9}, bytes_per_second)
+        moments = [Limits(dict.fromkeys(fast.peaks, 1.0), 0.1), fast]
+        monkeypatch.setattr(roofline, "measure_limits", lambda: moments.pop(0))
+        limits, (result,) = roofline.rooflines(make_config(), 0.5, 1, ("float32",))
+        assert limits == fast
+        return result.stages
 
     stages, starved = with_bandwidth(1e12), with_bandwidth(1.0)
     for name, stage in stages.items():

@@ -1,4 +1,4 @@
-"""The scripts in ``benchmarks/`` that the documentation's figures come from: what they make of measurements."""
+"""The scripts in ``benchmarks/`` behind the documentation's figures: how they evaluate measurements."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from types import ModuleType
 import pytest
 import torch
 
-from vocos_plugins.bench.first_call import FirstCall
-from vocos_plugins.bench.grid import Case, Row
-from vocos_plugins.bench.long_items import LongItem
+from vocos_plugins.bench.grid import Case, FirstCall, LongItem, Measurement
 from vocos_plugins.bench.report import Report
-from vocos_plugins.bench.roofline import Machine
+from vocos_plugins.bench.roofline import Limits
 from vocos_plugins.bench.timing import Timing
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -23,7 +21,7 @@ CASES = (Case(1, 1), Case(1, 10))
 
 @pytest.fixture
 def script(monkeypatch):
-    """Imports one, as it imports its neighbours."""
+    """Imports a script, whose own imports of its neighbours work too."""
     monkeypatch.syspath_prepend(str(FOLDER))
 
     def load(name: str) -> ModuleType:
@@ -39,22 +37,22 @@ def timing(seconds: float, *, disturbed: bool = False) -> Timing:
 
 
 def make_report(first: float = 2.0, **speeds: float) -> Report:
-    """Of contestants that take so many seconds whatever the length, the package 6."""
+    """Makes a report of contestants that take fixed seconds whatever the length; the package takes 6."""
     names = {"vocos 0.1.0": 6.0} | {f"torch {precision}": seconds for precision, seconds in speeds.items()}
     return Report(
         model="m",
         parameters=1,
         machine={},
-        rows=[Row(2, name, case, timing(seconds)) for name, seconds in names.items() for case in CASES],
+        rows=[Measurement(2, name, case, timing(seconds)) for name, seconds in names.items() for case in CASES],
         absent={},
-        limits=Machine({}, 1.0),
+        limits=Limits({}, 1.0),
         rooflines=[],
         first_calls=[FirstCall("torch auto", 1.0, first, 1.0, False), FirstCall("vocos 0.1.0", 1.0, 9.0, 1.0, False)],
     )
 
 
 def make_items(seconds: float, peak: float) -> list[LongItem]:
-    """A minute in a second, and an hour."""
+    """Makes items of a minute, which takes a second, and of an hour."""
     return [
         LongItem("torch auto", 60, 1.0, 1e8, 2e8, False),
         LongItem("torch auto", 3600, seconds, 1e8, peak, False),
@@ -63,7 +61,7 @@ def make_items(seconds: float, peak: float) -> list[LongItem]:
 
 
 def test_speed_judges_what_was_aimed_at(script) -> None:
-    """By the worst of each; the package's own first call and memory don't count."""
+    """The worst figure decides each aim; the package's own first call and memory don't count."""
     aims = script("speed").aims
     good = aims({"paper": make_report(float32=4, bfloat16=3, int8=1.5)}, {"small": make_items(60, 5e8)}, {})
     assert [line[1:] for line in good] == [
@@ -80,7 +78,7 @@ def test_speed_judges_what_was_aimed_at(script) -> None:
 
 
 def test_speed_judges_the_toolkits(script) -> None:
-    """Each HiFi-GAN against the model that the aim is about, disturbed or not."""
+    """Each HiFi-GAN is compared with the model of the aim, disturbed or not."""
     rivals = {"Coqui's HiFi-GAN v1": timing(60, disturbed=True), "Coqui's HiFi-GAN v2": timing(7)}
     times = {"coqui": {CASES[0]: rivals | {"vocos, 13.5 M": timing(2), "vocos small, 3.6 M": timing(1)}}}
     lines = {line[0]: line[1:] for line in script("speed").aims({"paper": make_report()}, {}, times)}
@@ -90,7 +88,7 @@ def test_speed_judges_the_toolkits(script) -> None:
 
 
 def test_side_by_side_times_and_weighs(script, monkeypatch) -> None:
-    """A contestant that does three times the work takes about as much longer; a checkpoint has its size."""
+    """A contestant that does nine times the work takes about nine times as long; a checkpoint has its size."""
     side_by_side = script("side_by_side")
     matrix = torch.ones(300, 300)
 
@@ -98,28 +96,28 @@ def test_side_by_side_times_and_weighs(script, monkeypatch) -> None:
         return (lambda count: [matrix @ matrix for _ in range(count * int(name))]), torch.nn.Linear(500, 500)
 
     times = side_by_side.time_all(build, ["1", "9"], lambda batch, seconds: round(batch * seconds), [Case(10, 1)], 1)
-    (found,) = side_by_side.ratios(times, "9", "1")
-    assert 4 < float(found.rstrip("?")) < 20
+    (ratio,) = side_by_side.ratios(times, "9", "1")
+    assert 4 < float(ratio.rstrip("?")) < 20
     memory, size = side_by_side.weigh(build, "1", lambda *_: 1, 1)
     assert memory >= 0
     assert size == pytest.approx(4 * 500 * 501 / 1e6, rel=0.02)
 
 
-def test_side_by_side_tells_what_is_not_installed(script, monkeypatch) -> None:
-    """In the table's place."""
+def test_side_by_side_reports_what_is_not_installed(script, monkeypatch) -> None:
+    """The reason replaces the table."""
     side_by_side = script("side_by_side")
 
     def absent(*_args):
         raise ModuleNotFoundError("No module named 'TTS'")
 
-    monkeypatch.setattr(side_by_side, "alone", absent)
+    monkeypatch.setattr(side_by_side, "in_fresh_process", absent)
     options = type("Options", (), {"threads": 1, "cases": CASES})
     lines = list(side_by_side.compare(None, None, ["Coqui's HiFi-GAN v1"], ["vocos"], options))
     assert lines == ["Not measured: Coqui's HiFi-GAN v1: No module named 'TTS'."]
 
 
 def test_gpu_runs_on_a_cpu(script, monkeypatch, capsys, tmp_path) -> None:
-    """Tiny: everybody takes part, and bfloat16 is near float32."""
+    """With a tiny model all contestants are measured, and bfloat16 is close to float32."""
     gpu = script("gpu")
     monkeypatch.setattr("vocos_plugins.bench.timing.TURN_S", 0.0)
     options = ["--device", "cpu", "--dim", "16", "--layers", "1", "--seconds", "0.1", "--batch", "2"]

@@ -1,4 +1,4 @@
-"""Stages are measured on what decodes, and together they are all of it."""
+"""Stages are measured on the real decode, and together they are all of its time."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import pytest
 import torch
 
 from vocos_plugins.bench.operations import STAGES
-from vocos_plugins.bench.stages import Clock, _split, _watched, operators, stage_seconds
+from vocos_plugins.bench.stages import Clock, _split, _with_clocks, operators, stage_seconds
 from vocos_plugins.inference.backend import Backend
 from vocos_plugins.inference.fast.onednn import has_bfloat16, has_int8
 
 CPU = torch.device("cpu")
 CAN = {"float32": True, "bfloat16": has_bfloat16(), "int8": has_int8()}
-CLOSE = 1e-5  # of float32, which the modules give in another order of sums
-REFINED = 1e-4  # phases of bins that nearly cancel are divided by next to nothing
+CLOSE = 1e-5  # of float32; the modules sum in another order
+REFINED = 1e-4  # refinement divides by magnitudes near zero in bins that nearly cancel
 
 
 @pytest.mark.parametrize("backbone", ["convnext", "resnet"])
 @pytest.mark.parametrize("head", ["istft", "prior", "refined", "imdct-cos", "wavenext"])
-def test_what_is_watched_is_the_decode(make_model, noise, relative_error, backbone, head) -> None:
-    """Fast or by modules, and each clock has run, the parts' no longer than the wholes'."""
+def test_the_decode_with_clocks_is_the_real_one(make_model, noise, relative_error, backbone, head) -> None:
+    """Both the fast path and the modules return the same audio; each clock ran, a part's no longer than the whole's."""
     vocos = make_model("mel", backbone, head, "same")
     features = noise(1, vocos.config.n_features, 300)
     with torch.no_grad():
-        run, clocks = _watched(vocos, Backend(), CPU)
-        heard = run(features[0], None)[None]
-    assert relative_error(heard, vocos.decode(features)) < (REFINED if head == "refined" else CLOSE)
+        run, clocks = _with_clocks(vocos, Backend(), CPU)
+        audio = run(features[0], None)[None]
+    assert relative_error(audio, vocos.decode(features)) < (REFINED if head == "refined" else CLOSE)
     assert 0 < clocks["embed"].seconds < clocks["backbone"].seconds
     assert ("spectra" in clocks) == (head in ("istft", "prior", "refined"))
     assert 0 < clocks.get("spectra", clocks["head"]).seconds <= clocks["head"].seconds
@@ -35,7 +35,7 @@ def test_what_is_watched_is_the_decode(make_model, noise, relative_error, backbo
 
 @pytest.mark.parametrize("precision", [name for name, can in CAN.items() if can])
 def test_stages_of_each_precision(make_model, noise, precision) -> None:
-    """All of them take time; the model itself isn't touched."""
+    """Every stage takes time, and the model itself isn't changed."""
     vocos = make_model("encodec", "adanorm", "istft", "same")
     before = vocos.backend
     seconds = stage_seconds(vocos, precision, noise(vocos.config.n_features, 40), 1)
@@ -47,7 +47,7 @@ def test_stages_of_each_precision(make_model, noise, precision) -> None:
 
 @pytest.mark.parametrize("backbone", ["convnext", "resnet"])
 def test_passes_of_refinement_are_a_stage(make_model, noise, backbone) -> None:
-    """Passes have a time of their own; without passes there is none."""
+    """Refinement has its own time, which is zero without passes."""
     seconds = {}
     for head in ("istft", "refined"):
         vocos = make_model("mel", backbone, head, "center")
@@ -57,7 +57,7 @@ def test_passes_of_refinement_are_a_stage(make_model, noise, backbone) -> None:
 
 
 def test_spectra_are_no_part_of_the_inverse_transform() -> None:
-    """They are made while the first signal is: what its lap takes beside them is the inverse STFT, the rest passes."""
+    """The first signal's lap includes the spectra; the rest of it is the inverse STFT, and later laps are passes."""
     laps = {"embed": [1.0], "backbone": [5.0], "spectra": [1.0, 2.0], "signal": [4.0, 0.5, 0.5], "head": [10.0]}
     clocks = {name: Clock(lambda: None) for name in laps}
     for name, clock in clocks.items():
@@ -66,13 +66,13 @@ def test_spectra_are_no_part_of_the_inverse_transform() -> None:
 
 
 def test_a_head_without_a_spectrum_is_one_stage(make_model, noise) -> None:
-    """Nothing is left for the inverse STFT."""
+    """The inverse STFT takes no time."""
     vocos = make_model("mel", "convnext", "wavenext", "same")
     assert stage_seconds(vocos, "float32", noise(vocos.config.n_features, 40), None)["inverse STFT"] == 0
 
 
 def test_operators_share_the_time(make_model, noise) -> None:
-    """Longest first, no more than all of it, and the products are among them."""
+    """Shares are sorted, add up to at most 1, and include the products."""
     vocos = make_model("mel", "resnet", "istft", "center")
     shares = list(operators(vocos, "float32", noise(vocos.config.n_features, 40), None).items())
     assert [share for _, share in shares] == sorted((share for _, share in shares), reverse=True)
@@ -81,7 +81,7 @@ def test_operators_share_the_time(make_model, noise) -> None:
 
 
 def test_a_clock_counts_only_what_is_inside() -> None:
-    """Of a generator the time in it, not the time of who uses it."""
+    """A generator's own time counts, its consumer's doesn't."""
 
     def slow():
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Turns, medians, and whether other work on the machine is noticed."""
+"""Turns, medians, and detection of other programs' load."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TURNS = 3
 
 
 def replay(clock, *turns: tuple[float, float]) -> Callable[[], None]:
-    """A call whose turns take these seconds and get these shares; two more go before them, which warm up."""
+    """Makes a call whose turns take these seconds and shares, after two calls that warm up."""
     script = iter([turns[0], turns[0], *turns])
     return lambda: clock.work(*next(script))
 
 
 def test_contestants_take_turns(clock) -> None:
-    """Each warms up first; then no turn follows another of the same contestant."""
+    """Each warms up first; then no contestant has two turns in a row."""
     order: list[str] = []
     calls = {name: lambda name=name: (order.append(name), clock.work(1)) for name in "abc"}
     measure(calls, turns=TURNS)
@@ -31,50 +31,50 @@ def test_contestants_take_turns(clock) -> None:
 
 
 def test_figures_are_of_the_turns(clock) -> None:
-    """Median, fastest and slowest; what warms up is in none of them."""
+    """The median, fastest and slowest turn are reported; warm-up calls don't count."""
     calls = {"a": replay(clock, (5, 1), (1, 1), (2, 1))}
     assert measure(calls, turns=TURNS) == {"a": Timing(2, 1, 5, 1, False)}
 
 
 def test_a_turn_is_as_many_calls_as_fill_it(clock, monkeypatch) -> None:
-    """A call is then as short as it is, not as long as the turn."""
+    """A turn has several calls, and the result is the time of one call."""
     monkeypatch.setattr(timing, "TURN_S", 10.0)
     calls = []
-    found = measure({"a": lambda: (calls.append(0), clock.work(2.5))}, turns=TURNS)
-    assert found["a"].seconds == 2.5
+    timings = measure({"a": lambda: (calls.append(0), clock.work(2.5))}, turns=TURNS)
+    assert timings["a"].seconds == 2.5
     assert len(calls) == 2 + TURNS * 4
 
 
-def test_a_disturbed_turn_is_taken_again(clock) -> None:
-    """Its time doesn't count, as long as there is an undisturbed one."""
-    found = measure({"a": replay(clock, (1, 1), (1, 0.2), (1, 1), (1, 1))}, turns=TURNS)
-    assert found["a"] == Timing(1, 1, 1, 1, False)
+def test_a_disturbed_turn_is_repeated(clock) -> None:
+    """Its time doesn't count if a repetition is undisturbed."""
+    timings = measure({"a": replay(clock, (1, 1), (1, 0.2), (1, 1), (1, 1))}, turns=TURNS)
+    assert timings["a"] == Timing(1, 1, 1, 1, False)
 
 
 def test_a_call_that_waits_by_itself_is_not_disturbed(clock) -> None:
     """A runtime that doesn't keep all processors busy gets the same share each time."""
-    found = measure({"a": replay(clock, *TURNS * [(1, 0.6)])}, turns=TURNS)
-    assert not found["a"].disturbed
-    assert found["a"].share == pytest.approx(0.6)
+    timings = measure({"a": replay(clock, *TURNS * [(1, 0.6)])}, turns=TURNS)
+    assert not timings["a"].disturbed
+    assert timings["a"].share == pytest.approx(0.6)
 
 
-def test_work_that_goes_on_is_told(clock) -> None:
-    """Retries are bounded; the best attempt is taken, and marked."""
+def test_lasting_load_is_reported(clock) -> None:
+    """Repetitions are bounded; the best attempt counts, and is marked."""
     turns = [(1, 1), *(timing.RETRIES + 1) * [(1, 0.5)], *(timing.RETRIES + 1) * [(1, 0.4)]]
-    found = measure({"a": replay(clock, *turns)}, turns=TURNS)
-    assert found["a"].disturbed
-    assert found["a"].share == pytest.approx(0.5)
+    timings = measure({"a": replay(clock, *turns)}, turns=TURNS)
+    assert timings["a"].disturbed
+    assert timings["a"].share == pytest.approx(0.5)
 
 
-def test_a_machine_that_is_always_loaded_is_told(clock, monkeypatch) -> None:
-    """The calls can't know what they would get otherwise; the product beside them does."""
+def test_a_machine_that_is_always_loaded_is_reported(clock, monkeypatch) -> None:
+    """The calls' own shares don't show it; the share of the matrix product does."""
     monkeypatch.setattr(timing, "_probe", lambda: lambda: clock.work(1, 0.5))
     assert measure({"a": replay(clock, *TURNS * [(1, 0.5)])}, turns=TURNS)["a"].disturbed
 
 
 @pytest.fixture
 def busy_machine() -> Iterator[None]:
-    """Two processes for each processor that do nothing but compute."""
+    """Starts two processes per processor that do nothing but compute."""
     n_processes = 2 * (os.cpu_count() or 1)
     processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(n_processes)]
     yield
@@ -84,14 +84,14 @@ def busy_machine() -> Iterator[None]:
 
 
 def test_a_busy_machine_is_noticed(busy_machine) -> None:
-    """By real clocks and real work of others."""
-    found = measure({"sum": lambda: sum(range(10**6))}, turns=TURNS)
-    assert found["sum"].disturbed
-    assert found["sum"].share < 0.8
+    """Real load of other processes is noticed by real clocks."""
+    timings = measure({"sum": lambda: sum(range(10**6))}, turns=TURNS)
+    assert timings["sum"].disturbed
+    assert timings["sum"].share < 0.8
 
 
 def test_seconds_are_seconds() -> None:
-    """By real clocks: CPU time of a thread that this thread's own clock confirms."""
+    """The CPU time of a turn agrees with this thread's own clock."""
     import time
 
     shares = []

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from vocos_plugins.bench import peak, report, timing
+from vocos_plugins.bench import report, roofline, timing
 
 QUICK = ("--seconds", 0.1, "--batch", 2, "--threads", 1)
 
@@ -17,9 +17,13 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns of one call; what would go to another process is pickled all the same."""
     monkeypatch.setattr(timing, "TURN_S", 0.0)
     monkeypatch.setattr(timing, "PROBE_SIZE", 16)
-    monkeypatch.setattr(peak, "SIZE", 64)
-    monkeypatch.setattr(peak, "COPIED_BYTES", 2**20)
-    monkeypatch.setattr(report, "alone", lambda _, function, *args: function(*pickle.loads(pickle.dumps(args))))  # noqa: S301
+    monkeypatch.setattr(roofline, "SIZE", 64)
+    monkeypatch.setattr(roofline, "COPIED_BYTES", 2**20)
+    monkeypatch.setattr(
+        report,
+        "in_fresh_process",
+        lambda _, function, *args: function(*pickle.loads(pickle.dumps(args))),  # noqa: S301
+    )
 
 
 def test_tables_of_every_precision_and_the_reference(run, model, tmp_path) -> None:

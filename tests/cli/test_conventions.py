@@ -97,5 +97,5 @@ def test_json_has_every_field(run) -> None:
 
 
 def test_an_unknown_name_is_wrong_usage(run) -> None:
-    """An unknown name suggests the nearest one."""
-    assert "Did you mean 'hifigan-22khz'?" in run("conventions", "hifigan-22kHz", code=2).output
+    """The nearest is suggested."""
+    assert "did you mean 'hifigan-22khz'?" in run("conventions", "hifigan-22kHz", code=2).output

@@ -15,7 +15,7 @@ import soundfile
 import soxr
 import torch
 
-from vocos_plugins.doctor import installation, known
+from vocos_plugins.doctor import best_checkpoint, installation
 from vocos_plugins.doctor.torchaudio import Probe
 from vocos_plugins.mel import MelConvention, MelMismatchWarning, MelSpectrogram
 from vocos_plugins.mel.speech import CLIPS
@@ -59,11 +59,11 @@ def working_torchaudio(monkeypatch):
 @pytest.mark.parametrize(
     ("tts", "vocoder", "code", "sentence"),
     [
-        ("speechbrain-ljspeech", BUNDLED, EXACT, "They fit as they are."),
-        ("coqui-ljspeech", BUNDLED, EXACT, "They fit exactly, once converted: guard_value."),
-        ("hifigan-22khz", BUNDLED, EXACT, "They fit exactly, once the audio is moved by half a hop."),
-        ("coqui-default", BUNDLED, LOSSY, "They fit with a loss: mean error 0."),
-        ("config.json", BUNDLED, REFUSED, "They don't fit: the TTS's mel knows nothing of bands"),
+        ("speechbrain-ljspeech", BUNDLED, EXACT, "Compatible: no conversion is needed."),
+        ("coqui-ljspeech", BUNDLED, EXACT, "Compatible: exact after conversion of guard_value."),
+        ("hifigan-22khz", BUNDLED, EXACT, "Compatible: exact after a half-hop shift."),
+        ("coqui-default", BUNDLED, LOSSY, "Compatible, but lossy: mean error 0."),
+        ("config.json", BUNDLED, REFUSED, "Incompatible: the TTS mel has no information for bands"),
     ],
     ids=["identity", "pointwise", "framing", "lossy", "refused"],
 )
@@ -80,7 +80,7 @@ def test_text_and_json_agree(run, narrow, monkeypatch, tts, vocoder, code, sente
         (line,) = [line for line in lines if line.startswith(f"{row['field']} ")]
         assert line.endswith(row["state"])
         assert row["effect"] is None or row["effect"] in text
-    for remedy in data["mend"]:
+    for remedy in data["fix"]:
         assert remedy["what"] in " ".join(text.split())
         assert all(f"    {line}" in lines for line in remedy["command"].splitlines())
     assert (data["error"] is None) == (code != LOSSY)
@@ -110,8 +110,8 @@ def test_codes_have_no_convention(run, make_model, tmp_path):
 @pytest.mark.parametrize(("tts", "code"), [("nemo-hifigan-22khz", EXACT), ("vocos-24khz", LOSSY)])
 def test_the_command_that_is_advised_runs(run, mel_file, tmp_path, tts, code):
     """As it is printed, with a file for MELS and OUT; the audio lasts as long as the mel."""
-    mend = json.loads(run("doctor", tts, BUNDLED, "--json", code=code).stdout)["mend"]
-    advised = next(remedy["command"] for remedy in mend if f"--model {BUNDLED} --source" in remedy["command"])
+    remedies = json.loads(run("doctor", tts, BUNDLED, "--json", code=code).stdout)["fix"]
+    advised = next(remedy["command"] for remedy in remedies if f"--model {BUNDLED} --source" in remedy["command"])
     places = {"MELS": mel_file(tts), "OUT": tmp_path / "out.wav"}
     command, *arguments = shlex.split(advised)
     assert command == "vocos"
@@ -145,8 +145,8 @@ def test_colours_can_be_asked_for(run, monkeypatch):
 def test_a_side_that_can_t_be_told_is_wrong_usage(run):
     """The side is named, with the nearest names; nothing is on standard output."""
     result = run("doctor", "hifigan-22khz", "vocos-mel-22khz-smal", code=2)
-    assert result.stderr.startswith("error: VOCODER: no file, directory or known name is 'vocos-mel-22khz-smal'.")
-    assert f"Did you mean {BUNDLED!r}" in result.stderr
+    problem = "'vocos-mel-22khz-smal' is not a file, directory or known name"
+    assert result.stderr.startswith(f"error: VOCODER: {problem}; did you mean {BUNDLED!r}")
     assert result.stdout == ""
 
 
@@ -247,7 +247,7 @@ def test_a_broken_plugin_beside_a_comparison(run_process, broken):
     done = run_process("doctor", "hifigan-22khz", "langtech-22khz", env=broken)
     assert "plugin 'song'" in done.stderr
     assert "out of tune" in done.stderr
-    assert "They fit as they are" in done.stdout
+    assert "Compatible: no conversion is needed" in done.stdout
 
 
 def test_plugins_that_contradict_each_other(run, monkeypatch):
@@ -256,5 +256,5 @@ def test_plugins_that_contradict_each_other(run, monkeypatch):
     def contradiction():
         raise PluginError("the plugins 'a' and 'b' both have a checkpoint 'c'")
 
-    monkeypatch.setattr(known, "checkpoint_cards", contradiction)
+    monkeypatch.setattr(best_checkpoint, "checkpoint_cards", contradiction)
     assert "both have a checkpoint 'c'" in run("doctor", "coqui-default", BUNDLED, code=2).stderr

@@ -20,9 +20,9 @@ from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig
 from vocos_plugins.demo import report
 from vocos_plugins.demo.report import write_report
 from vocos_plugins.evaluation import measures
-from vocos_plugins.evaluation.comparison import Comparison, compare
+from vocos_plugins.evaluation.comparison import ClipResult, run_clip
 from vocos_plugins.evaluation.report import note_on_top_band
-from vocos_plugins.evaluation.systems import line_up
+from vocos_plugins.evaluation.systems import build_systems
 from vocos_plugins.mel.speech import CLIPS
 
 RATE = 16000
@@ -134,7 +134,7 @@ def test_page_says_what_it_shows(read: Page, clip: Path) -> None:
     """Clip, mel, training, machine; names are escaped."""
     for phrase in (
         clip.name,
-        "20 bands, 16 kHz, a frame every 128 samples",
+        "20 bands, 16 kHz, 128 samples per frame",
         "ends at 6 kHz",
         "32 iterations",
         "Model tiny & new",
@@ -166,13 +166,13 @@ def test_shipped_clips_are_the_default(
 ) -> None:
     """With no clips given, all of ours are compared, and progress is told from none to all."""
     compared, told = [], []
-    ready = compare(line_up({"Vocos": vocos}), report.Clip.from_path(clip), ())
+    ready = run_clip(build_systems({"Vocos": vocos}), report.Clip.from_path(clip), ())
 
-    def record(_systems: object, shown: object, *_measures: object, rounds: int) -> Comparison:
+    def record(_systems: object, shown: object, *_measures: object, rounds: int) -> ClipResult:
         compared.append(shown)
         return ready
 
-    monkeypatch.setattr(report, "compare", record)
+    monkeypatch.setattr(report, "run_clip", record)
     write_report(vocos, tmp_path, progress=lambda done, total: told.append((done, total)))
     assert compared == list(CLIPS)
     assert told == [(done, len(CLIPS)) for done in range(len(CLIPS) + 1)]

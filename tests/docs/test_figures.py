@@ -15,7 +15,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from vocos_plugins.bench.contestants import line_up
+from vocos_plugins.bench.contestants import list_contestants
 from vocos_plugins.inference.backend import BackendName
 from vocos_plugins.storage.find import local_directory
 
@@ -58,6 +58,6 @@ def test_real_time_factors_are_of_those_that_can_be_measured() -> None:
     """Every backend in every precision that it has, in both sizes; without refinement ours alone."""
     text = (ROOT / "docs" / "performance-tables.md").read_text()
     tables = re.findall(r"^\| vocos 0\.1\.0 \| [\d.]+ \(1\.00\).*\n((?:\|.*\n)+)", text, flags=re.MULTILINE)
-    contestants = [each.name for each in line_up(get_args(BackendName))]
+    contestants = [each.name for each in list_contestants(get_args(BackendName))]
     found = [re.findall(r"^\| (\S+ \S+) \|", table, flags=re.MULTILINE) for table in tables]
     assert found == [contestants, contestants, [name for name in contestants if name.startswith("torch")]]

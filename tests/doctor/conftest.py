@@ -1,4 +1,4 @@
-"""Files that toolkits leave behind, and sides of made-up conventions."""
+"""Fixtures: files as toolkits write them, and endpoints of made-up conventions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 
 from vocos_plugins import MelConvention
 from vocos_plugins.config import Features
-from vocos_plugins.doctor import Side
+from vocos_plugins.doctor import Endpoint
 
 # HyperPyYAML would call the last line's function on loading.
 HYPERPARAMS = """
@@ -65,7 +65,7 @@ NEMO = {
 
 @pytest.fixture
 def coqui_config(tmp_path: Path) -> Callable[..., Path]:
-    """A Coqui TTS ``config.json``, with other values in its ``audio`` if wanted."""
+    """Writes a Coqui TTS ``config.json``; keyword arguments override values of its ``audio``."""
 
     def write(**audio: object) -> Path:
         file = tmp_path / "config.json"
@@ -96,7 +96,7 @@ def nemo_archive(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hyperparams(tmp_path: Path) -> Path:
-    """A SpeechBrain ``hyperparams.yaml`` that makes the folder ``ran`` beside its own if it is executed."""
+    """A SpeechBrain ``hyperparams.yaml`` that creates the folder ``ran`` next to its own if it is executed."""
     folder = tmp_path / "speechbrain"
     folder.mkdir()
     (folder / "hyperparams.yaml").write_text(HYPERPARAMS.format(ran=tmp_path / "ran"))
@@ -104,11 +104,11 @@ def hyperparams(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_side() -> Callable[..., Side]:
-    """A side of given features, a mere convention unless told otherwise."""
+def make_endpoint() -> Callable[..., Endpoint]:
+    """Makes an endpoint of the given features; its kind is a convention by default."""
 
-    def make(features: Features, **values: object) -> Side:
+    def make(features: Features, **values: object) -> Endpoint:
         name = features.name if isinstance(features, MelConvention) else "codes"
-        return Side(**{"name": name, "kind": "convention", "features": features, **values})
+        return Endpoint(**{"name": name, "kind": "convention", "features": features, **values})
 
     return make

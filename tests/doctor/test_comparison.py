@@ -1,4 +1,4 @@
-"""Two sides field by field."""
+"""Comparison of two endpoints, field by field."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BASE = MelConvention(
 )
 FIELDS = [field.name for field in dataclasses.fields(MelConvention) if field.name != "name"]
 LEVELS = LevelNormalization(ref_level=20.0, min_level=-100.0, max_norm=4.0, symmetric=True, clip=True)
-# Every field of a convention, another value for it, and whether that can be undone.
+# Every field of a convention, with another value and the expected state of the difference.
 OTHERS = {
     "sample_rate": (24000, "lossy"),
     "n_fft": (2048, "lossy"),
@@ -52,17 +52,17 @@ OTHERS = {
 
 
 @pytest.fixture(scope="module")
-def compared(make_side):
-    """The comparison of two conventions or codes."""
-    return lambda tts, vocoder: compare(make_side(tts), make_side(vocoder))
+def compared(make_endpoint):
+    """Compares two conventions or codes."""
+    return lambda tts, vocoder: compare(make_endpoint(tts), make_endpoint(vocoder))
 
 
 def states(comparison):
     return {row.field: row.state for row in comparison.fields}
 
 
-def test_equal_sides_list_every_field(compared):
-    """All of a convention's, in its order, and the name isn't one."""
+def test_equal_endpoints_list_every_field(compared):
+    """The rows are all fields of a convention in its order, without the name."""
     comparison = compared(BASE, dataclasses.replace(BASE, name="other"))
     assert [row.field for row in comparison.fields] == FIELDS
     assert set(states(comparison).values()) == {"equal"}
@@ -70,13 +70,13 @@ def test_equal_sides_list_every_field(compared):
 
 
 def test_the_table_has_every_field():
-    """Or the next test would miss one that is added."""
+    """Without this, the next test would miss a new field."""
     assert list(OTHERS) == FIELDS
 
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_each_field_that_differs_has_its_state(compared, field):
-    """Alone it says what is heard, and the exit code follows from it."""
+    """A single difference has its state and its effect, and decides the exit code."""
     value, state = OTHERS[field]
     comparison = compared(dataclasses.replace(BASE, **{field: value}), BASE)
     assert states(comparison) == {**dict.fromkeys(FIELDS, "equal"), field: state}
@@ -92,7 +92,7 @@ def test_each_field_that_differs_has_its_state(compared, field):
     [({"periodic": False}, "identity"), ({"log": "log10"}, "pointwise"), ({"framing": "same"}, "framing")],
 )
 def test_the_kind_is_the_alignment_s(compared, changes, kind):
-    """What is done to the mel, by the function that does it."""
+    """The kind and the alignment are those of `align`."""
     source = dataclasses.replace(BASE, **changes)
     comparison = compared(source, BASE)
     assert comparison.kind == align(source, BASE).kind == kind
@@ -100,7 +100,7 @@ def test_the_kind_is_the_alignment_s(compared, changes, kind):
 
 
 def test_values_are_spelled_out(compared):
-    """No upper edge is the Nyquist frequency, which differs with the rate; a linear mel has no guard."""
+    """A missing upper edge is shown as the Nyquist frequency; a linear mel has no guard."""
     linear = dataclasses.replace(BASE, log=None, f_max=None)
     rows = {row.field: row for row in compared(linear, BASE).fields}
     assert rows["f_max"].tts == 11025
@@ -110,7 +110,7 @@ def test_values_are_spelled_out(compared):
 
 
 def test_statistics_of_each_band_are_compared(compared):
-    """Two that differ in one band only are not the same."""
+    """Statistics that differ in one band only are a difference."""
     mean = (0.0,) * 80
     one = dataclasses.replace(BASE, normalization=MeanStdNormalization(mean=mean, std=1.0))
     other = dataclasses.replace(BASE, normalization=MeanStdNormalization(mean=(*mean[:-1], 0.5), std=1.0))
@@ -129,17 +129,17 @@ def test_statistics_of_each_band_are_compared(compared):
     ids=["rate", "top", "bottom", "both", "apart"],
 )
 def test_too_many_unknown_bands_are_fatal(compared, source, target, fatal):
-    """The fields that cause it are marked, with the bands; the others keep their own state."""
+    """The fields that cause it are fatal and name the bands; the others keep their own state."""
     comparison = compared(dataclasses.replace(BASE, **source), dataclasses.replace(BASE, **target))
     assert {name for name, state in states(comparison).items() if state == "fatal"} == fatal
-    assert all("knows nothing of" in row.effect for row in comparison.fields if row.state == "fatal")
+    assert all("has no information for" in row.effect for row in comparison.fields if row.state == "fatal")
     assert (comparison.kind, comparison.exit_code, comparison.alignment) == ("refused", 2, None)
     assert len(comparison.unknown) > BASE.n_mels / 3
 
 
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_mel_and_codes(compared, swapped):
-    """One row says it: they have no field in common."""
+    """The comparison has a single row, since they have no field in common."""
     sides = (BASE, EncodecCodes())
     comparison = compared(*(sides[::-1] if swapped else sides))
     assert [(row.field, row.state) for row in comparison.fields] == [("features", "fatal")]
@@ -157,13 +157,13 @@ def test_a_mel_and_codes(compared, swapped):
     ],
     ids=["same", "bandwidths", "codebooks", "frames"],
 )
-def test_codes_of_two_sides(compared, changes, kind):
-    """They have to stand for the same; at which bandwidths is a matter of use."""
+def test_codes_of_two_endpoints(compared, changes, kind):
+    """Codes must have the same meaning; bandwidths may differ, since a user chooses among them."""
     assert compared(dataclasses.replace(EncodecCodes(), **changes), EncodecCodes()).kind == kind
 
 
 def test_nothing_is_warned_about(compared, recwarn):
-    """The loss is in the result; elsewhere it is a warning."""
+    """A lossy alignment raises no warning here: the result has its error."""
     comparison = compared(dataclasses.replace(BASE, name="unheard of", n_mels=64, f_min=20.0), BASE)
     assert comparison.kind == "lossy"
     assert not recwarn.list

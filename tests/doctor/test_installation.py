@@ -1,4 +1,4 @@
-"""The installation, as it is here and as it could be."""
+"""Checks of the real installation and of simulated ones."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ NEMO_REQUIRES = [
 
 @pytest.fixture
 def quick(monkeypatch):
-    """A torchaudio that works, without importing it."""
+    """Pretends that torchaudio works, without importing it."""
     monkeypatch.setattr(module, "probe_torchaudio", lambda: Probe(version="2.11.0"))
 
 
 @pytest.fixture
 def without(monkeypatch):
-    """Makes modules impossible to find."""
+    """Hides modules from the import system."""
     find_spec = importlib.util.find_spec
 
     def hide(*names):
@@ -38,7 +38,7 @@ def without(monkeypatch):
 
 @pytest.fixture
 def versions(monkeypatch):
-    """Sets versions of distributions, and what NeMo requires."""
+    """Sets versions of distributions, and NeMo's requirements."""
 
     def pretend(**known):
         def version(name):
@@ -53,13 +53,13 @@ def versions(monkeypatch):
 
 
 def plugin(**values):
-    """A plugin's state, loaded unless told otherwise."""
+    """The state of a plugin, loaded by default."""
     known = {"entry_point": "x.plugin", "distribution": "x", "state": "loaded", "reason": None, "hooks": ("hook",)}
     return PluginState(**{"name": "x", **known, **values})
 
 
 def toolkit(name):
-    """A toolkit that is installed."""
+    """The state of a plugin whose toolkit is installed."""
     return plugin(toolkit_module="x", toolkit=name, toolkit_version="1.0")
 
 
@@ -68,7 +68,7 @@ def by_name(checks):
 
 
 def test_this_installation(quick):
-    """Versions are those that the packages have; nothing that isn't installed has one."""
+    """Versions are the packages' own; only missing packages have none."""
     checks = module.check_installation()
     core = by_name(check for check in checks if check.group == "core")
     assert list(core) == ["python", "vocos-plugins", "torch", "torchaudio"]
@@ -82,7 +82,7 @@ def test_this_installation(quick):
 
 
 def test_torch_s_build(quick, monkeypatch):
-    """CUDA or not is what decides about torchaudio."""
+    """The detail says whether torch was built for CUDA, which torchaudio has to match."""
     for cuda, text in ((None, "for the CPU"), ("12.8", "for CUDA 12.8, ")):
         monkeypatch.setattr(torch.version, "cuda", cuda)
         monkeypatch.setattr(torch.version, "hip", None)
@@ -90,40 +90,40 @@ def test_torch_s_build(quick, monkeypatch):
 
 
 def test_a_torchaudio_that_can_t_be_imported(monkeypatch):
-    """It is broken, with the reason, Python's words and the way out."""
+    """It is broken; the check has the cause, Python's error and a fix."""
     probe = Probe(cause="it was built for CUDA", error="OSError: libc10_cuda.so")
     monkeypatch.setattr(module, "probe_torchaudio", lambda: probe)
     check = by_name(module.check_installation())["torchaudio"]
     assert (check.state, check.detail) == ("broken", "it was built for CUDA: OSError: libc10_cuda.so")
-    assert "of one build" in check.mend
+    assert "of the same build" in check.fix
 
 
 def test_no_torchaudio_is_no_fault(monkeypatch):
-    """The core doesn't need it."""
+    """A missing torchaudio isn't an error, since the core doesn't need it."""
     monkeypatch.setattr(module, "probe_torchaudio", lambda: None)
     monkeypatch.setattr(module, "plugin_states", list)
     assert [check.state for check in module.check_installation()] == ["ok", "ok", "ok", "missing"]
 
 
 def test_a_toolkit_that_isn_t_installed_is_no_fault():
-    """The command that gets it is shown."""
+    """A missing toolkit isn't an error; the check has the command that installs it."""
     state = plugin(toolkit_module="nemo", toolkit="nemo_toolkit", install="pip install 'vocos-plugins[nemo]'")
     (check,) = check_toolkit(state)
-    assert (check.state, check.version, check.mend) == ("missing", None, state.install)
+    assert (check.state, check.version, check.fix) == ("missing", None, state.install)
 
 
 @pytest.mark.parametrize("name", ["torchaudio", "torchcodec", "six"])
 def test_what_coqui_tts_leaves_to_its_user(without, monkeypatch, name):
-    """Without it Coqui TTS can't be imported."""
+    """Coqui TTS can't be imported without these undeclared dependencies, so a missing one counts as broken."""
     monkeypatch.setattr(torch, "__version__", "2.13.0+cpu")
     without(name)
     check = by_name(check_toolkit(toolkit("coqui-tts")))[name]
-    assert (check.state, check.mend) == ("broken", f"pip install {name}")
+    assert (check.state, check.fix) == ("broken", f"pip install {name}")
     assert "coqui-tts doesn't start without it" in check.detail
 
 
 def test_an_older_torch_needs_no_torchcodec(without, monkeypatch):
-    """Files were still read by torchaudio then."""
+    """With an older torch, torchaudio still reads files itself."""
     monkeypatch.setattr(torch, "__version__", "2.8.1")
     without("torchcodec")
     assert "torchcodec" not in by_name(check_toolkit(toolkit("coqui-tts")))
@@ -133,22 +133,22 @@ def test_an_older_torch_needs_no_torchcodec(without, monkeypatch):
     ("version", "state"), [("2.4.0", "ok"), ("2.3.9", "ok"), ("2.5.0.post0", "broken"), ("2.10.1", "broken")]
 )
 def test_lightning_beside_nemo(versions, version, state):
-    """The limit is NeMo's own; versions are numbers, not text."""
+    """NeMo's own limit applies; versions are compared as numbers, not as text."""
     versions(lightning=version)
     check = by_name(check_toolkit(toolkit("nemo_toolkit")))["lightning"]
     assert (check.state, check.version) == (state, version)
-    assert check.mend == ("" if state == "ok" else "pip install 'lightning<=2.4.0'")
+    assert check.fix == ("" if state == "ok" else "pip install 'lightning<=2.4.0'")
 
 
 def test_no_lightning_beside_nemo(versions):
-    """A bare ``pip install nemo_toolkit`` leaves it out."""
+    """A plain ``pip install nemo_toolkit`` doesn't install lightning."""
     versions(lightning=None)
     check = by_name(check_toolkit(toolkit("nemo_toolkit")))["lightning"]
-    assert (check.state, check.mend) == ("broken", "pip install 'vocos-plugins[nemo]'")
+    assert (check.state, check.fix) == ("broken", "pip install 'vocos-plugins[nemo]'")
 
 
 def test_this_nemo_s_limit_is_found():
-    """In what the installed package says of itself: the environment was made to keep to it."""
+    """The installed NeMo's metadata have the limit, and this environment keeps to it."""
     limit = module.lightning_limit("nemo_toolkit")
     if limit is None:
         pytest.skip("NeMo isn't installed")
@@ -156,20 +156,21 @@ def test_this_nemo_s_limit_is_found():
 
 
 def test_a_toolkit_that_pip_knows_nothing_of():
-    """From a checkout on the path: there is no limit to be read, and no error."""
+    """A toolkit that is only on the path has no metadata: there is no limit and no error."""
     assert module.lightning_limit("no-such-distribution") is None
 
 
 def test_plugins(quick, monkeypatch):
-    """Loaded, switched off and broken ones; a contradiction between two is told too, and nothing twice."""
+    """Loaded, disabled and broken plugins are listed, and a contradiction between two; nothing is listed twice."""
     states = [
         plugin(name="good"),
         plugin(name="off", state="disabled"),
         plugin(name="bad", state="broken", reason="ImportError: no song"),
     ]
-    told = ["plugin 'bad' (x) is left out: ImportError: no song", "the plugins 'a' and 'b' both have a checkpoint 'c'"]
+    contradiction = "the plugins 'a' and 'b' both define a checkpoint 'c'"
+    problems = ["plugin 'bad' (x) is skipped: ImportError: no song", contradiction]
     monkeypatch.setattr(module, "plugin_states", lambda: states)
-    monkeypatch.setattr(module, "problems", lambda: told)
+    monkeypatch.setattr(module, "problems", lambda: problems)
     checks = [check for check in module.check_installation() if check.group == "plugin"]
     assert [(check.name, check.state) for check in checks] == [
         ("good", "ok"),
@@ -178,12 +179,12 @@ def test_plugins(quick, monkeypatch):
         ("plugins", "broken"),
     ]
     assert checks[2].detail == "ImportError: no song"
-    assert "VOCOS_PLUGINS_DISABLE=bad" in checks[2].mend
-    assert checks[3].detail == told[1]
+    assert "VOCOS_PLUGINS_DISABLE=bad" in checks[2].fix
+    assert checks[3].detail == contradiction
 
 
 def test_an_unknown_python(quick, monkeypatch):
-    """Older and newer ones than the package is made for."""
+    """A Python older or newer than the supported ones is broken."""
     monkeypatch.setattr(module, "PYTHONS", ((4, 0), (4, 1)))
     check = by_name(module.check_installation())["python"]
     assert (check.state, check.detail) == ("broken", "expected 4.0 to 4.1")
@@ -194,5 +195,5 @@ def test_an_unknown_python(quick, monkeypatch):
     [("2.13.0+cpu", (2, 13)), ("2.9.1", (2, 9, 1)), ("2.10", (2, 10)), ("2.5.0.post0", (2, 5)), ("x", ())],
 )
 def test_versions_are_numbers(version, numbers):
-    """Up to what isn't one; 2.9.0 is 2.9."""
+    """Only the leading numbers count, and 2.9.0 equals 2.9."""
     assert version_tuple(version) == numbers

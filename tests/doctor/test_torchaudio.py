@@ -1,4 +1,4 @@
-"""Importing torchaudio in a process of its own, and what its failures are taken for."""
+"""Import of torchaudio in a separate process, and the causes that are reported for its failures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vocos_plugins.doctor.torchaudio import Probe, mend, probe_torchaudio
+from vocos_plugins.doctor.torchaudio import Probe, probe_torchaudio, suggest_fix
 
 EXTENSION = "_torchaudio.abi3.so"
 # torch/_ops.py wraps the loader's error.
@@ -21,12 +21,12 @@ except OSError as error:
 FAILURES = {
     "cpu-torch": (
         WRAPPED,
-        "it was built for CUDA, and there is no CUDA beside this torch",
+        "it was built for CUDA, but this torch was installed without CUDA",
         "OSError: libc10_cuda.so: cannot open shared object file",
     ),
     "no-cuda-runtime": (
         "raise OSError('libcudart.so.13: cannot open shared object file: No such file or directory')",
-        "it was built for CUDA, and there is no CUDA beside this torch",
+        "it was built for CUDA, but this torch was installed without CUDA",
         "OSError: libcudart.so.13",
     ),
     # torchaudio/_extension/utils.py.
@@ -37,7 +37,7 @@ FAILURES = {
     ),
     "other-torch": (
         f"raise OSError('/x/{EXTENSION}: undefined symbol: _ZN3c104cuda9SetDeviceEab')",
-        "it was built for another torch",
+        "it was built for another version of torch",
         "OSError: ",
     ),
     "something-else": (
@@ -45,13 +45,13 @@ FAILURES = {
         "it can't be imported",
         "AttributeError: module torch has no attribute stft",
     ),
-    "crash": ("import os; os.kill(os.getpid(), 11)", "importing it ends Python by signal 11", ""),
+    "crash": ("import os; os.kill(os.getpid(), 11)", "importing it kills Python with signal 11", ""),
 }
 
 
 @pytest.fixture
 def fake_torchaudio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """A package of that name, in front of any other, in this process and in those that it starts."""
+    """Writes a package of that name that comes first on the path, in this process and in its child processes."""
 
     def write(code: str, *, extension: bool = True) -> Path:
         package = tmp_path / "torchaudio"
@@ -69,7 +69,7 @@ def fake_torchaudio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
 
 @pytest.mark.parametrize(("code", "cause", "error"), FAILURES.values(), ids=FAILURES.keys())
 def test_failures_are_told_apart(fake_torchaudio, code, cause, error):
-    """By what Python prints; the first error of a chain is the one that is shown."""
+    """The cause is derived from what Python prints; the error is the first one of the chain."""
     package = fake_torchaudio(code)
     probe = probe_torchaudio()
     assert (probe.version, probe.cause) == (None, cause)
@@ -78,19 +78,19 @@ def test_failures_are_told_apart(fake_torchaudio, code, cause, error):
 
 
 def test_one_that_works_has_its_version(fake_torchaudio):
-    """Whatever else it prints."""
+    """Other output of the import doesn't matter."""
     fake_torchaudio("print('hello'); __version__ = '9.9'")
     assert probe_torchaudio().version == "9.9"
 
 
 def test_one_that_hangs_is_given_up(fake_torchaudio):
-    """After the time that is granted."""
+    """The import is stopped after the timeout."""
     fake_torchaudio("import time; time.sleep(60)")
     assert probe_torchaudio(timeout_s=0.5).cause == "importing it takes more than 0.5 s"
 
 
 def test_none_at_all(monkeypatch):
-    """That is no failure."""
+    """Without torchaudio the result is None, which is not a failure."""
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)  # noqa: ARG005
@@ -98,7 +98,7 @@ def test_none_at_all(monkeypatch):
 
 
 def test_a_module_in_the_working_directory_isn_t_meant(fake_torchaudio, tmp_path, monkeypatch):
-    """A script of that name lies there; it is not run."""
+    """A script of that name in the working directory is not run."""
     fake_torchaudio("__version__ = '9.9'")
     work = tmp_path / "work"
     work.mkdir()
@@ -108,10 +108,10 @@ def test_a_module_in_the_working_directory_isn_t_meant(fake_torchaudio, tmp_path
     assert not (work / "ran").exists()
 
 
-def test_the_way_out_names_the_file():
-    """To be removed; where there is none, only another build helps."""
+def test_the_fix_names_the_file():
+    """The fix names the extension to remove; without one, only another build helps."""
     path = Path("/lib/torchaudio/lib") / EXTENSION
-    assert f"remove {path}\n" in mend(Probe(extensions=(path,)))
-    assert "remove" not in mend(Probe())
+    assert f"remove {path}\n" in suggest_fix(Probe(extensions=(path,)))
+    assert "remove" not in suggest_fix(Probe())
     for probe in (Probe(extensions=(path,)), Probe()):
-        assert "install torch and torchaudio of one build" in mend(probe)
+        assert "install torch and torchaudio of the same build" in suggest_fix(probe)

@@ -1,4 +1,4 @@
-"""A run over systems and files: its rows, its tables, its page, and what becomes of failures."""
+"""A run of systems over files: its results, tables, page, and failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vocos_plugins.evaluation import evaluate as evaluate_module
 from vocos_plugins.evaluation.evaluate import Evaluation, evaluate
 from vocos_plugins.evaluation.measures import Measure
 from vocos_plugins.evaluation.report import write_evaluation
-from vocos_plugins.evaluation.systems import System, describe, line_up
+from vocos_plugins.evaluation.systems import System, build_systems, describe
 from vocos_plugins.evaluation.tables import as_data, markdown, summarize
 from vocos_plugins.mel import MelMismatch
 from vocos_plugins.mel.speech import Clip
@@ -46,7 +46,7 @@ def mel(rate: int = RATE) -> MelConvention:
 
 
 def constant(level: float, rate: int = RATE, name: str = "") -> System:
-    """A vocoder that gives a constant, whatever it hears."""
+    """A vocoder that returns a constant, whatever its input."""
 
     def vocode(features: Tensor) -> Tensor:
         return torch.full(((features.shape[2] - 1) * HOP,), level)
@@ -56,7 +56,7 @@ def constant(level: float, rate: int = RATE, name: str = "") -> System:
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
-    """A loud and a soft second, one at another rate and in stereo."""
+    """A loud second and a soft one, which has another sample rate and is stereo."""
     folder = tmp_path_factory.mktemp("clips")
     soundfile.write(folder / "a|b <c>.wav", np.full(RATE, 0.5), RATE)
     soundfile.write(folder / "soft.flac", np.full((24000, 2), 0.1), 24000)
@@ -65,7 +65,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
 
 @pytest.fixture(scope="module")
 def evaluation(clips: list[Clip], tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
-    """Two systems on both clips and on two files that can't be used; the second system fails where it is soft."""
+    """Two systems on both clips and on two files that can't be used; the second system fails on the soft clip."""
     folder = tmp_path_factory.mktemp("bad")
     (folder / "text.wav").write_text("no audio")
     bad = [Clip.from_path(folder / name) for name in ("text.wav", "absent.wav")]
@@ -81,7 +81,7 @@ def evaluation(clips: list[Clip], tmp_path_factory: pytest.TempPathFactory) -> E
 
 
 def test_rows_hold_every_result(evaluation: Evaluation) -> None:
-    """Of the recording only what needs no reference; each system is measured at its own rate."""
+    """The recording has only measures without a reference; each system is measured at its own rate."""
     rows = {(row.file, row.system): row for row in evaluation.rows}
     assert set(rows) == {
         ("a|b <c>.wav", "recording"),
@@ -98,8 +98,8 @@ def test_rows_hold_every_result(evaluation: Evaluation) -> None:
     assert loud.elapsed_s > 0
 
 
-def test_failures_are_listed_and_end_nothing(evaluation: Evaluation) -> None:
-    """A file that can't be read, one that isn't there, and a system that gives no sound for one."""
+def test_failures_are_listed_and_do_not_end_the_run(evaluation: Evaluation) -> None:
+    """A file that can't be read, a missing one, and a system that returns NaN for a clip are listed."""
     failed = {(failure.file, failure.system): failure.error for failure in evaluation.failures}
     assert set(failed) == {("text.wav", ""), ("absent.wav", ""), ("soft.flac", "half")}
     assert "not audio" in failed["text.wav", ""]
@@ -108,7 +108,7 @@ def test_failures_are_listed_and_end_nothing(evaluation: Evaluation) -> None:
 
 
 def test_summary_knows_mean_and_worst(evaluation: Evaluation) -> None:
-    """The worst is the least or the greatest, as the measure goes; what never worked has no summary."""
+    """The worst value is the lowest or highest by the measure's direction; without any value there is no summary."""
     difference = summarize(evaluation, "constant 0.25", DIFFERENCE)
     assert (difference.mean, difference.worst) == (pytest.approx(0.2, abs=0.01), pytest.approx(0.25, abs=0.01))
     assert (difference.worst_file, difference.n_files) == ("a|b <c>.wav", 2)
@@ -117,7 +117,7 @@ def test_summary_knows_mean_and_worst(evaluation: Evaluation) -> None:
 
 
 def test_markdown_is_a_table(evaluation: Evaluation) -> None:
-    """Each table's rows have as many cells as its head, also where names hold bars; failures are at the end."""
+    """All rows of a table have as many cells as its head, even if names contain bars; failures come last."""
     text = markdown(evaluation)
     for block in text.split("\n\n"):
         lines = [line.replace("\\|", "") for line in block.splitlines() if line.startswith("|")]
@@ -128,7 +128,7 @@ def test_markdown_is_a_table(evaluation: Evaluation) -> None:
 
 
 def test_data_is_json(evaluation: Evaluation) -> None:
-    """Reasons stand where values are missing."""
+    """Missing values have reasons."""
     data = json.loads(json.dumps(as_data(evaluation), allow_nan=False))
     assert data["summary"]["half"]["difference"]["worst_file"] == "a|b <c>.wav"
     assert data["summary"]["half"]["picky"] is None
@@ -139,7 +139,7 @@ def test_data_is_json(evaluation: Evaluation) -> None:
 
 
 def test_everything_is_written(evaluation: Evaluation, tmp_path: Path) -> None:
-    """Table, data and a page with three players for the loud clip and two for the soft."""
+    """The table, the data, and a page with three players for the loud clip and two for the soft one are written."""
     paths = write_evaluation(evaluation, tmp_path / "new", {"Model": "<m>"})
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in paths)
     page = (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
@@ -151,7 +151,7 @@ def test_everything_is_written(evaluation: Evaluation, tmp_path: Path) -> None:
 
 
 def test_nothing_to_play_leaves_the_table(tmp_path: Path) -> None:
-    """Every file failed: no page, but the failures in table and data."""
+    """If every file failed, there is no page; the table and the data list the failures."""
     (tmp_path / "a.wav").write_text("no audio")
     evaluation = evaluate([constant(0.1)], [Clip.from_path(tmp_path / "a.wav")], (LOUDNESS,), {})
     names = {path.name for path in write_evaluation(evaluation, tmp_path / "out", {})}
@@ -160,67 +160,67 @@ def test_nothing_to_play_leaves_the_table(tmp_path: Path) -> None:
 
 
 def test_a_large_folder_makes_no_large_page(clips: list[Clip], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few clips are kept, from the first to the last; all of them count."""
+    """Only a few clips are kept for the page, evenly spread; all of them are measured."""
     monkeypatch.setattr(evaluate_module, "PAGE_CLIPS", 3)
     many = [Clip(path=clips[0].path, text=f"clip {index}") for index in range(7)]
     evaluation = evaluate([constant(0.1)], many, (LOUDNESS,), {})
-    assert [comparison.clip.text for comparison in evaluation.comparisons] == ["clip 0", "clip 3", "clip 6"]
+    assert [result.clip.text for result in evaluation.clip_results] == ["clip 0", "clip 3", "clip 6"]
     assert len(evaluation.files) == 7
 
 
-def test_progress_is_told(clips: list[Clip]) -> None:
-    """What is being done to which file, and that each is done, also when it failed."""
-    told: list[str] = []
+def test_progress_is_reported(clips: list[Clip]) -> None:
+    """Each step is reported with its file, and each file that is done or has failed."""
+    messages: list[str] = []
 
     class Listener:
         def show(self, text: str) -> None:
-            told.append(text)
+            messages.append(text)
 
         def advance(self) -> None:
-            told.append("done")
+            messages.append("done")
 
     absent = Clip.from_path(Path("absent.wav"))
     evaluate([constant(0.1, name="x")], [clips[1], absent], (DIFFERENCE,), {}, Listener())
-    assert told == ["soft.flac: vocoding", "soft.flac: Difference of x", "done", "done"]
+    assert messages == ["soft.flac: vocoding", "soft.flac: Difference of x", "done", "done"]
 
 
 def test_each_mel_gets_its_griffin_lim(make_model) -> None:
-    """One where the models take the same mel, else one for each, told apart by the model that it goes with."""
+    """Models of the same mel share one Griffin-Lim; otherwise each mel has its own, named after its first model."""
     model, same = make_model("mel", "convnext", "istft", "center"), make_model("mel", "resnet", "istft", "center")
     other = make_model("mel", "convnext", "istft", "same")
-    assert [system.name for system in line_up({"a": model, "b": same})] == ["Griffin-Lim", "a", "b"]
-    assert [system.name for system in line_up({"a": model, "b": same, "c": other})] == [
+    assert [system.name for system in build_systems({"a": model, "b": same})] == ["Griffin-Lim", "a", "b"]
+    assert [system.name for system in build_systems({"a": model, "b": same, "c": other})] == [
         "Griffin-Lim, mel of a",
         "Griffin-Lim, mel of c",
         "a",
         "b",
         "c",
     ]
-    assert describe(mel()) == "20 bands, 16 kHz, a frame every 128 samples"
+    assert describe(mel()) == "20 bands, 16 kHz, 128 samples per frame"
 
 
-@pytest.mark.filterwarnings("ignore::vocos_plugins.mel.MelMismatchWarning")  # once for each pair, in any test
-def test_all_are_given_the_mel_that_is_named(make_model) -> None:
-    """One Griffin-Lim, and each model hears what `Vocos.decode` makes of the aligned mel, at the mel's rate."""
+@pytest.mark.filterwarnings("ignore::vocos_plugins.mel.MelMismatchWarning")  # raised once per pair, in any test
+def test_all_systems_get_the_source_mel(make_model) -> None:
+    """There is one Griffin-Lim; models return `Vocos.decode` of the aligned mel, resampled to the mel's rate."""
     model = make_model("mel", "convnext", "istft", "center")
     assert model.mel is not None
     source = dataclasses.replace(model.mel, f_max=model.sample_rate / 4)
     frames = torch.randn(1, source.n_mels, 50, generator=torch.Generator().manual_seed(0)) - 4
-    griffin_lim, system = line_up({"a": model}, source)
+    griffin_lim, system = build_systems({"a": model}, source)
     assert griffin_lim.mel == system.mel == source
     assert torch.equal(system.vocode(frames), model.decode(frames, source=source)[0])
     slower = dataclasses.replace(model.mel, sample_rate=model.sample_rate * 3 // 4)
-    (_, system) = line_up({"a": model}, slower)
+    (_, system) = build_systems({"a": model}, slower)
     assert len(system.vocode(frames)) == pytest.approx(49 * slower.hop_length, abs=2)
     with pytest.raises(MelMismatch):
-        line_up({"a": model}, dataclasses.replace(slower, f_max=slower.sample_rate / 16))
+        build_systems({"a": model}, dataclasses.replace(slower, f_max=slower.sample_rate / 16))
 
 
-def test_what_cannot_be_lined_up(make_model) -> None:
-    """No model, one of codes, one named like a column."""
+def test_systems_that_cannot_be_built(make_model) -> None:
+    """No model, a model of codes, and one named like another column are refused."""
     with pytest.raises(ValueError, match="no model"):
-        line_up({})
+        build_systems({})
     with pytest.raises(ValueError, match="EnCodec"):
-        line_up({"codes": make_model("encodec", "adanorm", "istft", "same")})
+        build_systems({"codes": make_model("encodec", "adanorm", "istft", "same")})
     with pytest.raises(ValueError, match=r"\./recording"):
-        line_up({"recording": make_model("mel", "convnext", "istft", "center")})
+        build_systems({"recording": make_model("mel", "convnext", "istft", "center")})

@@ -1,4 +1,4 @@
-"""Spectrogram pictures, taken apart again with zlib."""
+"""Spectrogram pictures, decoded again with zlib."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tone(frequency: float, amplitude: float = 0.5, seconds: float = 1.0) -> NDAr
 
 
 def read_png(png: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Palette indices ``(rows, columns)`` and palette ``(256, 3)``; checks every chunk's checksum."""
+    """Returns palette indices ``(rows, columns)`` and the palette ``(256, 3)``; checks every chunk's checksum."""
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
     chunks, position = {}, 8
     while position < len(png):
@@ -49,7 +49,7 @@ def test_a_tone_is_where_it_should_be(frequency: int) -> None:
 
 
 def test_levels_share_the_scale_of_the_first() -> None:
-    """40 dB less is half of the range darker, and what is 80 dB down is black."""
+    """A signal 40 dB lower is half of the range darker, and one 80 dB lower is black."""
     loud, soft, silent = (
         read_png(draw_spectrograms([tone(2000), quiet])[1])[0].max()
         for quiet in (tone(2000), tone(2000, 0.005), tone(2000, 0.0))
@@ -60,7 +60,7 @@ def test_levels_share_the_scale_of_the_first() -> None:
 
 
 def test_palette_goes_from_dark_to_light() -> None:
-    """256 colours from the first anchor to the last, each at least as bright as the one before."""
+    """The palette has 256 colours from the first anchor to the last, each at least as bright as the one before."""
     _, palette = read_png(draw_spectrograms([tone(2000)])[0])
     assert palette.shape == (256, 3)
     assert (tuple(palette[0]), tuple(palette[-1])) == (MAGMA[0], MAGMA[-1])
@@ -70,6 +70,6 @@ def test_palette_goes_from_dark_to_light() -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 0.001, 0.1, 30.0])
 def test_any_length_makes_a_picture(seconds: float) -> None:
-    """From nothing to half a minute; long signals don't make wide files."""
+    """Signals from nothing to half a minute make a picture; long ones don't make it wider than the maximum."""
     rows, _ = read_png(draw_spectrograms([tone(440, seconds=seconds)])[0])
     assert 1 <= rows.shape[1] <= MAX_COLUMNS + 1

@@ -1,4 +1,4 @@
-"""Distributions that hold plugins, and fresh processes that see them."""
+"""Fixtures: distributions that contain plugins, and fresh processes that see them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def write_distribution() -> Callable[[Path, str, Mapping[str, str]], None]:
-    """Puts what pip leaves of a distribution into a folder; plugins are given by name, with their modules' code."""
+    """Writes a distribution into a folder as pip installs it; plugins are a mapping from names to their code."""
 
     def write(folder: Path, name: str, plugins: Mapping[str, str]) -> None:
         info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
@@ -33,9 +33,9 @@ def write_distribution() -> Callable[[Path, str, Mapping[str, str]], None]:
 
 @pytest.fixture(scope="session")
 def run_python() -> Callable[..., dict[str, Any]]:
-    """Runs code that sets ``result`` in a fresh process; gives that and the ``warnings``.
+    """Runs code that sets ``result`` in a fresh process; returns the result and the ``warnings``.
 
-    Folders go onto its path first; ``disable`` is VOCOS_PLUGINS_DISABLE.
+    Folders go to the front of its path; ``disable`` is VOCOS_PLUGINS_DISABLE.
     """
 
     def run(code: str, *folders: Path, disable: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Two plugins that use one name for different things are an error that names both."""
+"""Two plugins that use the same name for different things raise an error that names both."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ result = {
 
 @pytest.fixture(scope="module")
 def folder(write_distribution, tmp_path_factory):
-    """Where both are installed."""
+    """A folder where both are installed."""
     folder = tmp_path_factory.mktemp("site")
     write_distribution(folder, "one-dist", {"one": ONE})
     write_distribution(folder, "other-dist", {"other": OTHER})
@@ -59,8 +59,8 @@ def folder(write_distribution, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def found(folder, run_python) -> dict[str, Any]:
-    """The errors there."""
+def survey(folder, run_python) -> dict[str, Any]:
+    """The errors in that environment."""
     return run_python(ASK, folder)["result"]
 
 
@@ -72,21 +72,21 @@ def found(folder, run_python) -> dict[str, Any]:
         ("adapters", "toolkit adapter 'song'", ("'one'", "'other' (other_dist_other of other-dist)")),
     ],
 )
-def test_the_error_names_both_plugins(found, what, name, plugins) -> None:
-    """And the thing, and how to go on. A checkpoint's name is the hub's, which doesn't tell case apart."""
-    assert name in found[what]
-    assert all(plugin in found[what] for plugin in plugins)
-    assert "VOCOS_PLUGINS_DISABLE=" in found[what]
-    assert found[what] in found["problems"]
+def test_the_error_names_both_plugins(survey, what, name, plugins) -> None:
+    """The error also names the item and a way out. Names of checkpoints ignore case, as on the Hugging Face hub."""
+    assert name in survey[what]
+    assert all(plugin in survey[what] for plugin in plugins)
+    assert "VOCOS_PLUGINS_DISABLE=" in survey[what]
+    assert survey[what] in survey["problems"]
 
 
-def test_neither_is_broken_by_it(found) -> None:
-    """Which of the two is meant can't be told, and each works by itself."""
-    assert found["states"]["one"] == found["states"]["other"] == "loaded"
+def test_neither_is_broken_by_it(survey) -> None:
+    """Both stay loaded, since each works by itself."""
+    assert survey["states"]["one"] == survey["states"]["other"] == "loaded"
 
 
 def test_switching_one_off_helps(folder, run_python) -> None:
-    """As the error says. A convention that two plugins have alike is no contradiction."""
-    found = run_python(ASK, folder, disable="one")["result"]
-    assert found["conventions"] is found["checkpoints"] is found["adapters"] is None
-    assert found["problems"] == []
+    """The error's advice works. Two plugins may define the same convention if it is equal."""
+    survey = run_python(ASK, folder, disable="one")["result"]
+    assert survey["conventions"] is survey["checkpoints"] is survey["adapters"] is None
+    assert survey["problems"] == []

@@ -1,4 +1,4 @@
-"""Our own adapters: each is a plugin, declared, cheap and alike."""
+"""Our own adapters: each is a declared plugin, cheap to load, and follows the same pattern."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_LINES = 60  # a plugin.py is data
 
 
 def test_entry_points_are_the_adapters_directory() -> None:
-    """As pyproject.toml says, and as this environment has it; none is forgotten."""
+    """pyproject.toml and the installed package declare every adapter."""
     expected = {name: f"vocos_{name}.plugin" for name in ADAPTERS}
     declared = (ROOT / "pyproject.toml").read_text().split("[project.entry-points.vocos_plugins]")[1].split("\n[")[0]
     assert dict(re.findall(r'^(\w+) = "(.*)"$', declared, flags=re.MULTILINE)) == expected
@@ -30,7 +30,7 @@ def test_entry_points_are_the_adapters_directory() -> None:
 
 
 def test_all_of_them_load() -> None:
-    """Nothing is wrong in this environment."""
+    """No problem is found with the plugins of this environment."""
     assert problems() == []
     states = {state.name: state for state in plugin_states()}
     assert {"core", *ADAPTERS} <= set(states)
@@ -38,8 +38,8 @@ def test_all_of_them_load() -> None:
 
 
 def test_loading_plugins_imports_no_toolkit(run_python) -> None:
-    """Nor does asking them all that they can be asked without one."""
-    found = run_python(
+    """Neither loading plugins nor reading all their data imports a toolkit."""
+    outcome = run_python(
         f"""
 import sys
 from vocos_plugins import plugins
@@ -48,12 +48,12 @@ features = [adapter.features for adapter in plugins.toolkit_adapters().values()]
 result = [name for name in {TOOLKITS!r} if name in sys.modules]
 """
     )
-    assert found == {"result": [], "warnings": []}
+    assert outcome == {"result": [], "warnings": []}
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_the_adapter_is_called_like_its_package_and_extra(name) -> None:
-    """One name for the package, the entry point, the adapter and the extra."""
+    """The package, the entry point, the adapter and the extra have the same name."""
     adapter = toolkit_adapters()[name]
     assert adapter.name == name
     extras = importlib.metadata.metadata("vocos-plugins").get_all("Provides-Extra")
@@ -65,7 +65,7 @@ def test_the_adapter_is_called_like_its_package_and_extra(name) -> None:
 
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_the_toolkit_is_installed_here(name) -> None:
-    """The module and the distribution that the adapter names are real, so that versions can be told."""
+    """The module and the distribution that the adapter names exist, so that versions can be reported."""
     state = next(state for state in plugin_states() if state.name == name)
     assert state.install is None
     assert state.toolkit_version == importlib.metadata.version(state.toolkit)
@@ -73,7 +73,7 @@ def test_the_toolkit_is_installed_here(name) -> None:
 
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_what_the_toolkit_gives_by_default(name) -> None:
-    """One of the plugin's own conventions; Bark gives codes."""
+    """The default is one of the plugin's own conventions; Bark produces codes."""
     features = toolkit_adapters()[name].features
     if name == "bark":
         assert features == EncodecCodes()
@@ -84,14 +84,14 @@ def test_what_the_toolkit_gives_by_default(name) -> None:
 
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_another_s_file_is_nobody_s(name, tmp_path) -> None:
-    """A text file is of none of the toolkits."""
+    """No adapter reads a convention from a plain text file."""
     (tmp_path / "notes.txt").write_text("Lorem ipsum.")
     assert toolkit_adapters()[name].read_convention(tmp_path / "notes.txt") is None
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_plugin_modules_are_data(name) -> None:
-    """Hooks that return what stands in the module: no branch, no loop, few lines."""
+    """Hooks return values that the module defines: no branches, no loops, few lines."""
     source = (ROOT / "adapters" / f"vocos_{name}" / "plugin.py").read_text()
     assert source.count("\n") < MAX_LINES
     for node in ast.walk(ast.parse(source)):

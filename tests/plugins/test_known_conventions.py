@@ -1,4 +1,4 @@
-"""The core's catalogue: each convention against its source's own way of computing, written down anew with librosa."""
+"""The core's conventions against their sources' own computations, written again with librosa."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vocos_plugins import MelSpectrogram, Vocos
 from vocos_plugins.mel.known import CONVENTIONS, KNOWN
 
 BY_NAME = {mel.name: mel for mel in CONVENTIONS}
-# Log mels of float32 against float64; measured are 1e-5 and less.
+# Log mels of float32 against float64; the measured errors are at most 1e-5.
 TOLERANCE = 1e-4
-# ESPnet's floor under each amplitude is no field of ours; what we add under the root is off by log10(sqrt(2)) at most,
-# and by little in bands that are 1.5 decades above it (measured: 7e-4).
+# MelConvention has no field for ESPnet's floor under each amplitude. The constant that it adds under the root instead
+# is off by log10(sqrt(2)) at most, and by little in bands that are 1.5 decades above it (measured: 7e-4).
 ESPNET_FLOOR_TOLERANCE, ESPNET_TOLERANCE, FLOOR_DECADES = 0.151, 1e-3, 1.5
 N_SAMPLES = 12000
 
@@ -24,7 +24,7 @@ Mel = Callable[[np.ndarray], np.ndarray]
 
 
 def spectrum(audio: np.ndarray, n_fft: int, hop: int, win: int, *, padded: bool) -> np.ndarray:
-    """Complex spectrum ``(F, T)``: centred frames, or those that lie within audio mirrored by ``(n_fft - hop) / 2``."""
+    """Complex spectrum ``(F, T)``: centred frames, or frames within audio padded by ``(n_fft - hop) / 2`` (reflect)."""
     import librosa
 
     if padded:
@@ -39,7 +39,7 @@ def bands(rate: int, n_fft: int, n_mels: int, low: float, high: float, **kind: o
 
 
 def hifigan(rate: int, n_mels: int, high: float, n_fft: int = 1024, hop: int = 256) -> Mel:
-    """meldataset.py of HiFi-GAN and BigVGAN, matcha/utils/audio.py, UnivNet of transformers."""
+    """The mel of HiFi-GAN's and BigVGAN's meldataset.py, matcha/utils/audio.py and transformers' UnivNet."""
 
     def mel(audio: np.ndarray) -> np.ndarray:
         spec = spectrum(audio, n_fft, hop, n_fft, padded=True)
@@ -50,12 +50,12 @@ def hifigan(rate: int, n_mels: int, high: float, n_fft: int = 1024, hop: int = 2
 
 
 def matcha(mean: float, std: float) -> Mel:
-    """text_mel_datamodule.py of Matcha-TTS: normalized."""
+    """The normalized mel of Matcha-TTS's text_mel_datamodule.py."""
     return lambda audio: (hifigan(22050, 80, 8000)(audio) - mean) / std
 
 
 def vocos(floor: float) -> Mel:
-    """vocos/feature_extractors.py, and F5-TTS with another floor."""
+    """The mel of vocos/feature_extractors.py, and of F5-TTS, which has another floor."""
 
     def mel(audio: np.ndarray) -> np.ndarray:
         magnitude = np.abs(spectrum(audio, 1024, 256, 1024, padded=False))
@@ -76,7 +76,7 @@ def centred(rate: int, n_mels: int, low: float, high: float, floor: float, log: 
 
 
 def espnet(rate: int, n_fft: int, hop: int, win: int) -> Mel:
-    """espnet2/tts/feats_extract/log_mel_fbank.py: no amplitude under 1e-5."""
+    """The mel of espnet2/tts/feats_extract/log_mel_fbank.py: no amplitude is below 1e-5."""
 
     def mel(audio: np.ndarray) -> np.ndarray:
         magnitude = np.maximum(np.abs(spectrum(audio, n_fft, hop, win, padded=False)), 1e-5)
@@ -113,23 +113,23 @@ ORACLES: dict[str, Mel] = {
 
 @pytest.fixture(scope="module")
 def audio() -> np.ndarray:
-    """Noise that dies away over four decades of amplitude, and then silence, in which only floors are left."""
+    """Noise that decays over four decades of amplitude, then silence, where only the floor remains."""
     noise = np.random.default_rng(0).standard_normal(N_SAMPLES)
     return np.pad(0.1 * noise * np.logspace(0, -4, N_SAMPLES), (0, N_SAMPLES // 2))
 
 
 def test_every_convention_has_an_oracle() -> None:
-    """A new one needs its source's way of computing above."""
+    """A new convention needs its source's computation above."""
     assert set(ORACLES) == set(BY_NAME)
 
 
 @pytest.mark.parametrize("name", ORACLES)
 def test_it_is_its_source_s_mel(audio, name) -> None:
-    """Sample rate, bands, framing, floor, logarithm and normalization together."""
-    found = MelSpectrogram(BY_NAME[name])(torch.from_numpy(audio).float()[None])[0].numpy()
+    """Sample rate, bands, framing, floor, logarithm and normalization match its source's."""
+    actual = MelSpectrogram(BY_NAME[name])(torch.from_numpy(audio).float()[None])[0].numpy()
     expected = ORACLES[name](audio)
-    assert found.shape == expected.shape
-    error = np.abs(found - expected)
+    assert actual.shape == expected.shape
+    error = np.abs(actual - expected)
     if not name.startswith("espnet"):
         assert error.max() < TOLERANCE
     else:
@@ -139,18 +139,18 @@ def test_it_is_its_source_s_mel(audio, name) -> None:
 
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.mel.name)
 def test_the_catalogue_is_well_formed(known) -> None:
-    """Names are lower case with hyphens; the source is a repository and a file in it."""
+    """Names are lower case with hyphens; the source names a repository and a file in it."""
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", known.mel.name)
     assert re.match(r"[\w./-]+(, branch \w+)?: [\w./-]+\.(py|yaml|json)\b", known.source)
 
 
 def test_names_are_unique() -> None:
-    """Also where two conventions are equal."""
+    """Even equal conventions have different names."""
     assert len(BY_NAME) == len(CONVENTIONS)
 
 
 def test_what_the_notes_call_equal_is() -> None:
-    """A note that says "Equal to X" is checked; there are some."""
+    """Every note that says "Equal to X" is true; there are some."""
     pairs = [
         (known.mel, BY_NAME[other]) for known in KNOWN for other in re.findall(r"Equal to ([\w-]+)[.:]", known.notes)
     ]
@@ -159,6 +159,6 @@ def test_what_the_notes_call_equal_is() -> None:
 
 
 def test_the_bundled_checkpoint_s_mel_is_known() -> None:
-    """By the name that its configuration gives it."""
+    """The name in its configuration is a known convention's."""
     mel = Vocos.from_pretrained("vocos-mel-22khz-small").mel
     assert BY_NAME[mel.name] == mel

@@ -1,4 +1,4 @@
-"""One plugin after the other: a broken one is left out with its reason, and the rest go on."""
+"""Plugins are loaded one by one: a broken one is skipped with its reason, and the others work."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ from vocos_plugins.mel.known import HIFIGAN_22KHZ
 def vocos_mel_conventions(): return [dataclasses.replace(HIFIGAN_22KHZ, name="")]
 """,
     "shapeless": HOOKIMPL + "@hookimpl\ndef vocos_toolkit_adapter(): return object()",
+    "partial": HOOKIMPL
+    + """
+from vocos_plugins.mel.known import HIFIGAN_22KHZ
+class Adapter:
+    name, toolkit_module, distribution, features = "partial", "json", "json", HIFIGAN_22KHZ
+    def wrap(self, vocos, *, source=None, strict=False): return vocos
+    def read_convention(self, path): return None
+@hookimpl
+def vocos_toolkit_adapter(): return Adapter()
+""",
 }
 REASONS = {
     "absent": "No module named 'a_package_that_nobody_has'",
@@ -49,7 +59,8 @@ REASONS = {
     "lazy": "vocos_mel_conventions: ZeroDivisionError",
     "wrong": "expected MelConvention values, got 'hifigan-22khz'",
     "nameless": "expected a name, got MelConvention(name=''",
-    "shapeless": "lacks name, toolkit_module, distribution, features, wrap, read_convention",
+    "shapeless": "lacks name, toolkit_module, distribution, features, wrap, read_convention, export, set_enabled",
+    "partial": "lacks export, set_enabled",
 }
 SURVEY = """
 import dataclasses, sys
@@ -64,7 +75,7 @@ result = {"states": states, "conventions": sorted(conventions), "modules": sorte
 
 @pytest.fixture(scope="module")
 def survey(write_distribution, run_python, tmp_path_factory) -> dict[str, Any]:
-    """What a process sees where all those are installed, and two that work, before and after them by name."""
+    """What a process sees if all of these are installed, and two that work, before and after them by name."""
     folder = tmp_path_factory.mktemp("site")
     write_distribution(folder, "many", {"aaa": GOOD, **BROKEN, "zzz": GOOD.replace("good-16khz", "last-16khz")})
     return run_python(SURVEY, folder)
@@ -72,7 +83,7 @@ def survey(write_distribution, run_python, tmp_path_factory) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_plugin_is_remembered_with_its_reason(survey, name) -> None:
-    """Whether it fails on import, on registration or when it is asked."""
+    """The reason is kept whether it fails on import, on registration or when its hook is called."""
     state = survey["result"]["states"][name]
     assert state["state"] == "broken"
     assert REASONS[name] in state["reason"]
@@ -82,14 +93,14 @@ def test_a_broken_plugin_is_remembered_with_its_reason(survey, name) -> None:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_it_is_warned_about_once(survey, name) -> None:
-    """With its module, its distribution and the reason, however often plugins are asked."""
-    (found,) = [message for message in survey["warnings"] if f"plugin {name!r}" in message]
-    assert f"many_{name} of many" in found
-    assert REASONS[name] in found
+    """One warning has its module, its distribution and the reason, however often the hooks are called."""
+    (warning,) = [message for message in survey["warnings"] if f"plugin {name!r}" in message]
+    assert f"many_{name} of many" in warning
+    assert REASONS[name] in warning
 
 
 def test_the_others_go_on(survey) -> None:
-    """Those before and after a broken one, and the core."""
+    """The plugins before and after a broken one are loaded, and so is the core."""
     states = survey["result"]["states"]
     assert states["aaa"]["state"] == states["zzz"]["state"] == states["core"]["state"] == "loaded"
     assert {"good-16khz", "last-16khz", "hifigan-22khz"} <= set(survey["result"]["conventions"])
@@ -97,55 +108,55 @@ def test_the_others_go_on(survey) -> None:
 
 
 def test_a_misspelt_hook_is_answered_with_the_right_ones(survey) -> None:
-    """Pluggy alone would ignore it in silence."""
+    """Its error lists the hooks; pluggy alone would ignore it in silence."""
     assert "vocos_mel_conventions, vocos_checkpoints" in survey["result"]["states"]["misspelt"]["reason"]
 
 
 def test_nothing_is_loaded_on_import(write_distribution, run_python, tmp_path) -> None:
-    """``import vocos_plugins`` looks for no plugin; the first question does."""
+    """``import vocos_plugins`` looks for no plugin; the first call of a hook does."""
     write_distribution(tmp_path, "early", {"early": GOOD})
-    found = run_python(
+    outcome = run_python(
         "import sys, vocos_plugins, vocos_plugins.plugins, vocos_plugins.cli\n"
         "before = 'early_early' in sys.modules\n"
         "vocos_plugins.plugins.mel_conventions()\n"
         "result = [before, 'early_early' in sys.modules]",
         tmp_path,
     )
-    assert found["result"] == [False, True]
+    assert outcome["result"] == [False, True]
 
 
 def test_disabled_plugins_are_not_imported(write_distribution, run_python, tmp_path) -> None:
-    """They are listed as what they are, whatever is wrong with them, and a name that isn't there is pointed out."""
+    """They are listed as disabled, whatever is wrong with them, and an unknown name is pointed out."""
     write_distribution(tmp_path, "off", {"off": "raise RuntimeError('imported')", "on": GOOD})
-    found = run_python(SURVEY, tmp_path, disable=" off, oof,")
-    states = found["result"]["states"]
+    outcome = run_python(SURVEY, tmp_path, disable=" off, oof,")
+    states = outcome["result"]["states"]
     assert states["off"]["state"] == "disabled"
     assert states["off"]["reason"] is None
     assert states["on"]["state"] == "loaded"
-    assert "off_off" not in found["result"]["modules"]
-    (warning,) = found["warnings"]
-    assert warning.startswith("VOCOS_PLUGINS_DISABLE: no plugin is called 'oof'. Did you mean 'off'?")
+    assert "off_off" not in outcome["result"]["modules"]
+    (warning,) = outcome["warnings"]
+    assert warning.startswith("VOCOS_PLUGINS_DISABLE: unknown plugin 'oof'; did you mean 'off'?")
 
 
 def test_two_plugins_of_one_name(write_distribution, run_python, tmp_path) -> None:
-    """The second is left out, and the reason names both: which one is meant can't be told."""
+    """The second is skipped, and the reason names the first: nothing says which of them is meant."""
     write_distribution(tmp_path, "first", {"same": GOOD})
     write_distribution(tmp_path, "second", {"same": GOOD})
-    found = run_python(
+    outcome = run_python(
         "from vocos_plugins import plugins\n"
         "result = [[s.distribution, s.state, s.reason] for s in plugins.plugin_states() if s.name == 'same']",
         tmp_path,
     )
-    (_, state, reason), (other, other_state, other_reason) = found["result"]
+    (_, state, reason), (other, other_state, other_reason) = outcome["result"]
     assert (state, reason, other_state) == ("loaded", None, "broken")
-    assert "its name is taken by 'same' (" in other_reason
-    assert f"'same' ({other}_same of {other})" in found["warnings"][0]
+    assert "its name is already used by 'same' (" in other_reason
+    assert f"'same' ({other}_same of {other})" in outcome["warnings"][0]
 
 
 def test_reset_looks_again(write_distribution, run_python, tmp_path) -> None:
-    """What is installed meanwhile is found then, not before."""
+    """A plugin that was installed meanwhile is found after a reset, not before."""
     write_distribution(tmp_path / "later", "later", {"later": GOOD})
-    found = run_python(
+    outcome = run_python(
         "import sys\n"
         "from vocos_plugins import plugins\n"
         "names = lambda: [state.name for state in plugins.plugin_states()]\n"
@@ -155,11 +166,11 @@ def test_reset_looks_again(write_distribution, run_python, tmp_path) -> None:
         "plugins.reset()\n"
         "result = [before, 'later' in names()]",
     )
-    assert found["result"] == [False, True]
+    assert outcome["result"] == [False, True]
 
 
 def test_states_are_plain_data() -> None:
-    """Every field can be written as JSON, and none can be changed."""
+    """States are frozen."""
     from vocos_plugins.plugins import plugin_states
 
     states = plugin_states()

@@ -1,4 +1,4 @@
-"""The documentation's third party: installed by pip, it works like our own adapters."""
+"""The documentation's example plugin: installed by pip, it works like our own adapters."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ result = [before, type(wrapped).__name__, list(audio.shape), float(audio.abs().m
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which pip has installed it, from a copy so that building leaves no trace in the checkout."""
+    """A folder into which pip installed it, from a copy, so that the build leaves no files in the checkout."""
     folder = tmp_path_factory.mktemp("toy")
     shutil.copytree(TOY, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
     isolation = ["--no-build-isolation"] if importlib.util.find_spec("hatchling") else []
@@ -62,7 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def vocos_command(site):
-    """Runs the installed command where the toy is installed too."""
+    """Runs the installed command with the toy plugin on the path."""
 
     def run(*arguments: str) -> str:
         command = Path(sys.executable).parent / "vocos"
@@ -74,7 +74,7 @@ def vocos_command(site):
 
 
 def test_it_is_listed(vocos_command) -> None:
-    """By ``vocos plugins``, with what it offers, its toolkit and the version."""
+    """``vocos plugins`` lists it with its hooks, its distribution and the version."""
     (line,) = [line for line in vocos_command("plugins").splitlines() if line.startswith("toy ")]
     assert re.split(r"  +", line) == [
         "toy",
@@ -85,7 +85,7 @@ def test_it_is_listed(vocos_command) -> None:
 
 
 def test_its_convention_is_listed(vocos_command) -> None:
-    """By ``vocos conventions``, in the table and by name."""
+    """``vocos conventions`` lists it in the table and prints it by name."""
     (line,) = [line for line in vocos_command("conventions").splitlines() if line.startswith("toytalk-22khz ")]
     assert "20 log10(max(x, 1e-05))" in line
     fields = json.loads(vocos_command("conventions", "toytalk-22khz", "--json"))
@@ -93,20 +93,20 @@ def test_its_convention_is_listed(vocos_command) -> None:
 
 
 def test_it_vocodes(site, run_python) -> None:
-    """``adapt`` gives the toolkit's own kind of object; it sings, and refuses a mel as it is asked to."""
-    found = run_python(VOCODE, site)
-    before, kind, shape, loudest, error, other, refused = found["result"]
+    """``adapt`` returns the toolkit's own kind of object, which decodes; strict mode refuses a lossy mel."""
+    outcome = run_python(VOCODE, site)
+    before, kind, shape, loudest, error, other, refused = outcome["result"]
     assert before is False
     assert kind == "ToyVocoder"
     assert shape == [(5 * 8 - 1) * 256]
     assert loudest > 1e-3
     assert error < TOLERANCE
     assert (other, refused) == ("taken", "MelMismatch")
-    assert found["warnings"] == []
+    assert outcome["warnings"] == []
 
 
 def test_the_documentation_shows_its_code() -> None:
-    """Every piece that docs/plugins.md quotes stands in it like that."""
+    """Every piece of code in docs/plugins.md is in the plugin's sources, word by word."""
     document = (ROOT / "docs" / "plugins.md").read_text()
     pieces = re.findall(r"```(?:python|toml)\n(.*?)```", document.split("## Writing one")[1], flags=re.DOTALL)
     sources = [path.read_text() for path in [*TOY.rglob("*.py"), TOY / "pyproject.toml"]]
@@ -116,7 +116,7 @@ def test_the_documentation_shows_its_code() -> None:
 
 
 def test_the_documentation_s_example_runs() -> None:
-    """The first one, as a user would type it."""
+    """The first example runs as a user would type it."""
     document = (ROOT / "docs" / "plugins.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", document.split("## Writing one")[0], flags=re.DOTALL)
     names: dict[str, object] = {}

@@ -166,9 +166,9 @@ def test_a_directory_comes_before_a_bundled_name(saved, make_model, monkeypatch,
 def test_unknown_name_suggests(saved, monkeypatch) -> None:
     """The error suggests the nearest bundled and published names, and lists the accepted forms."""
     monkeypatch.setattr(pretrained, "BUNDLED", saved[1].parent)
-    with pytest.raises(CheckpointError, match=r"Did you mean .*'charactr/vocos-mel-24khz'.*organisation/name"):
+    with pytest.raises(CheckpointError, match=r"did you mean .*'charactr/vocos-mel-24khz'.*organisation/name"):
         load_float32("vocos-mel-24kHz")
-    with pytest.raises(CheckpointError, match="Did you mean 'saved'"):
+    with pytest.raises(CheckpointError, match="did you mean 'saved'"):
         load_float32("savd")
 
 

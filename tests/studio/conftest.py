@@ -1,4 +1,4 @@
-"""The studio in a process of its own, in folders that can be looked into, and a headless browser."""
+"""Fixtures: the studio in a separate process, with folders that tests can inspect, and a headless browser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATIENCE_S = 180
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-# Python imports it first: it notes whom the process connects to, or asks the address of.
+# A sitecustomize.py, which Python imports first; it logs all connections and name look-ups of the process.
 WATCH = """import sys
 
 def note(event, arguments):
@@ -43,9 +43,9 @@ sys.addaudithook(note)
 
 @dataclass(frozen=True)
 class Studio:
-    """One that runs: its address, process, temporary folder, and the folder where all else would be written.
+    """A running studio: its address, process, temporary folder, and the folder for any other files it might write.
 
-    ``connections`` is a file with a line for each connection that it opened, or name that it looked up.
+    ``connections`` is a file with a line for each connection that it opened and each name that it looked up.
     """
 
     url: str
@@ -57,7 +57,7 @@ class Studio:
 
 @pytest.fixture(scope="session")
 def start_studio() -> Callable[..., Iterator[Studio]]:
-    """Starts ``vocos studio`` as a user does, and ends it, if it hasn't ended, when the block does."""
+    """Starts ``vocos studio`` as a user does, and stops it at the end of the block if it still runs."""
     pytest.importorskip("gradio")
     command = shutil.which("vocos", path=str(Path(sys.executable).parent))
     assert command is not None
@@ -107,13 +107,13 @@ def start_studio() -> Callable[..., Iterator[Studio]]:
 
 @pytest.fixture(scope="session")
 def studio(start_studio, tmp_path_factory) -> Iterator[Studio]:
-    """The one that most tests share."""
+    """The studio that most tests share."""
     with start_studio(tmp_path_factory.mktemp("studio")) as running:
         yield running
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:
-    """What it prints first; raises if that takes too long."""
+    """Returns the first line that it prints; raises an error if that takes too long."""
     lines: queue.Queue[str] = queue.Queue()
     threading.Thread(target=lambda: lines.put(process.stdout.readline()), daemon=True).start()
     return lines.get(timeout=PATIENCE_S)
@@ -121,31 +121,31 @@ def _first_line(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture(scope="session")
 def browser():
-    """A headless Chromium. CI must have one; elsewhere these tests are skipped without."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    """A headless Chromium. CI must have one; elsewhere these tests are skipped without it."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        found = None
-    if found is None:
+        executable = None
+    if executable is None:
         reason = "needs a browser (Debian: apt-get install chromium) and pip install playwright"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="module")
 def speech(request) -> np.ndarray:
-    """Shipped speech, ``(N,)`` at 16 kHz, as long as the module says."""
+    """Bundled speech, ``(N,)`` at 16 kHz, of the length that the test module sets."""
     samples, rate = soundfile.read(CLIPS[0].path, dtype="float32")
     return samples[: int(request.module.SECONDS * rate)]
 
 
 @pytest.fixture
 def mel_file(request, speech, tmp_path) -> Callable[[str], Path]:
-    """Writes the speech as a convention's mel."""
+    """Writes the speech as a mel of a convention."""
 
     def write(name: str) -> Path:
         convention = mel_conventions()[name]

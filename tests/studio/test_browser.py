@@ -1,4 +1,4 @@
-"""The page in a real browser: drop, choose, click; sound that plays, pictures that show, words for what is wrong."""
+"""The page in a real browser: drop a file, choose, click; audio plays, pictures show, and errors are explained."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DONE = "#outcome .studio"
 
 @pytest.fixture
 def page(studio, browser):
-    """The page, freshly opened; scripts that fail fail the test."""
+    """The freshly opened page; a script error fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
@@ -37,7 +37,7 @@ def recording(speech, tmp_path) -> Path:
 
 
 def drop(page, path: Path) -> None:
-    """Uploads a file in place of the one before."""
+    """Uploads a file, replacing the previous one."""
     if page.get_by_label("Clear").count():
         page.get_by_label("Clear").click()
     page.locator("input[type=file]").set_input_files(path)
@@ -45,7 +45,7 @@ def drop(page, path: Path) -> None:
 
 
 def choose(page, label: str, value: str) -> None:
-    """Picks from a list by typing, as one does."""
+    """Chooses from a list by typing, as a user does."""
     field = page.get_by_label(label)
     field.click()
     field.fill(value)
@@ -53,7 +53,7 @@ def choose(page, label: str, value: str) -> None:
 
 
 def listen(page) -> str:
-    """Clicks, waits for what comes of it, and gives its text."""
+    """Clicks the button, waits for the outcome, and returns its text."""
     page.evaluate(f"document.querySelector('{DONE}')?.remove()")
     page.get_by_role("button", name="Listen").click()
     page.locator(DONE).wait_for()
@@ -61,13 +61,13 @@ def listen(page) -> str:
 
 
 def durations(page) -> list[float]:
-    """Of all players, once the browser knows them, s."""
+    """Returns the durations of all players in seconds, once the browser knows them."""
     page.wait_for_function("[...document.querySelectorAll('#outcome audio')].every(each => each.duration > 0)")
     return page.evaluate("[...document.querySelectorAll('#outcome audio')].map(each => each.duration)")
 
 
 def pictures(page) -> list[dict]:
-    """What each shows, and its size within the file and on the screen."""
+    """Returns each picture's text, whether it is loaded, and its width on the screen."""
     return page.evaluate(
         "[...document.querySelectorAll('#outcome img')].map(each => "
         "({text: each.alt, loaded: each.complete && each.naturalWidth > 50, width: each.clientWidth}))"
@@ -75,7 +75,7 @@ def pictures(page) -> list[dict]:
 
 
 def test_a_recording(page, recording) -> None:
-    """Three players of its length, five pictures, measures and the verdict; and one of them plays."""
+    """The page has three players of the recording's length, five pictures, measures and the verdict; a player plays."""
     drop(page, recording)
     text = listen(page)
     assert durations(page) == pytest.approx([SECONDS] * 3, abs=1e-3)
@@ -88,7 +88,7 @@ def test_a_recording(page, recording) -> None:
         "Difference of the mel, Vocos",
     ]
     assert all(each["loaded"] and each["width"] > 100 for each in shown)
-    assert "They fit as they are" in text
+    assert "Compatible: no conversion is needed" in text
     assert "MR-STFT" in text
     assert "mine.wav" in text
     played = page.evaluate(
@@ -100,20 +100,20 @@ def test_a_recording(page, recording) -> None:
 
 
 def test_a_mel_of_another_convention(page, mel_file) -> None:
-    """First taken for the checkpoint's own, which is doubted; then for what it is."""
+    """Decoded as the checkpoint's own mel it raises a warning; with the right convention it doesn't."""
     drop(page, mel_file("coqui-default"))
-    assert "This is hardly a mel of vocos-22khz" in listen(page)
+    assert "This does not look like a vocos-22khz mel" in listen(page)
     choose(page, "Mel convention", "coqui-default")
     text = listen(page)
-    assert "hardly" not in text
-    assert "They fit with a loss" in text
+    assert "does not look like" not in text
+    assert "Compatible, but lossy" in text
     assert durations(page) == pytest.approx([SECONDS] * 2, abs=0.03)
     assert all(each["loaded"] for each in pictures(page))
     assert len(pictures(page)) == 5
 
 
-def test_bad_uploads_are_told_and_the_page_goes_on(page, recording, tmp_path) -> None:
-    """One after the other; a good one works afterwards."""
+def test_bad_uploads_are_explained_and_the_page_still_works(page, recording, tmp_path) -> None:
+    """Each bad upload shows an error; a good one works afterwards."""
     (tmp_path / "text.wav").write_text("not a sound")
     (tmp_path / "empty.flac").write_bytes(b"")
     np.save(tmp_path / "pickle.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
@@ -128,8 +128,8 @@ def test_bad_uploads_are_told_and_the_page_goes_on(page, recording, tmp_path) ->
     assert len(durations(page)) == 3
 
 
-def test_what_is_too_large_is_told(page, recording, tmp_path) -> None:
-    """By the browser already; the page goes on with another file."""
+def test_a_file_that_is_too_large_is_refused(page, recording, tmp_path) -> None:
+    """The browser refuses it; another file works afterwards."""
     soundfile.write(tmp_path / "large.wav", np.zeros(1_000_000), 16000)
     page.locator("input[type=file]").set_input_files(tmp_path / "large.wav")
     page.get_by_text("maximum allowed size").first.wait_for()
@@ -139,16 +139,16 @@ def test_what_is_too_large_is_told(page, recording, tmp_path) -> None:
 
 
 def test_nothing_is_loaded_from_elsewhere(studio, browser) -> None:
-    """No answer comes from another server, with a clip that ships in place of a file; narrow pages don't overflow."""
+    """With a bundled clip, no response comes from another server, and a narrow page doesn't overflow."""
     context = browser.new_context(viewport={"width": 800, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
-    answered: list[str] = []
-    page.on("response", lambda response: answered.append(response.url))
+    urls: list[str] = []
+    page.on("response", lambda response: urls.append(response.url))
     page.goto(studio.url)
     listen(page)
     assert len(durations(page)) == 3
-    assert answered
-    assert [url for url in answered if not url.startswith((studio.url, "data:", "blob:"))] == []
+    assert urls
+    assert [url for url in urls if not url.startswith((studio.url, "data:", "blob:"))] == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     context.close()

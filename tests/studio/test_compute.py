@@ -1,4 +1,4 @@
-"""From an upload and choices to an outcome, with the bundled checkpoint and the shipped speech."""
+"""Outcomes of uploads, with the bundled checkpoint and speech."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def recording(speech, tmp_path) -> Path:
 
 @pytest.fixture
 def hear(vocos) -> Callable[..., Outcome]:
-    """`listen` with the bundled checkpoint and a convention by its name."""
+    """Calls `listen` with the bundled checkpoint and a convention by its name."""
 
     def run(path: Path, convention: str | None = None) -> Outcome:
         chosen = None if convention is None else mel_conventions()[convention]
@@ -48,13 +48,13 @@ def titles(outcome: Outcome) -> list[str]:
     return [rendition.title for rendition in outcome.renditions]
 
 
-def test_a_recording_is_heard_in_three_ways(hear, vocos, recording, speech) -> None:
-    """The recording itself, and what Griffin-Lim and the checkpoint make of its mel."""
+def test_a_recording_has_three_renditions(hear, vocos, recording, speech) -> None:
+    """They are the recording itself, and Griffin-Lim's and the checkpoint's audio of its mel."""
     outcome = hear(recording)
     assert titles(outcome) == ["Original", "Griffin-Lim", "Vocos"]
     original, by_griffin_lim, by_vocos = (rendition.audio for rendition in outcome.renditions)
     audio = resample(torch.from_numpy(speech)[None], 16000, 22050, len(original))
-    # 1e-4: resampling of one piece, and of blocks.
+    # 1e-4: resampling in one piece against resampling in blocks.
     assert np.abs(original - audio[0].numpy()).max() < 1e-4
     filled = np.pad(original, (0, -len(original) % 256))
     mel = MelSpectrogram(vocos.mel)(torch.from_numpy(filled)[None])
@@ -67,15 +67,15 @@ def test_a_recording_is_heard_in_three_ways(hear, vocos, recording, speech) -> N
     assert outcome.doubt is None
 
 
-def test_what_was_made_is_measured(hear, recording) -> None:
-    """Against the recording, by every measure that is installed; the recording itself by none."""
+def test_renditions_are_measured(hear, recording) -> None:
+    """Every installed measure compares them with the recording, which has no scores itself."""
     outcome = hear(recording)
     original, *made = outcome.renditions
     assert not original.scores
     assert {measure.name for measure in outcome.measures} | set(outcome.left_out) == set(MEASURES)
     for rendition in made:
         assert all(rendition.scores[measure.name].value is not None for measure in outcome.measures)
-        assert 0.8 < rendition.scores["stoi"].value < 1  # of vocoded speech that can be understood
+        assert 0.8 < rendition.scores["stoi"].value < 1  # intelligible vocoded speech
 
 
 @pytest.mark.parametrize(
@@ -86,19 +86,19 @@ def test_what_was_made_is_measured(hear, recording) -> None:
         ("vocos-24khz", "lossy", {24000, 22050}),
     ],
 )
-def test_a_recording_goes_through_the_mel_that_is_chosen(hear, recording, convention, kind, rates) -> None:
-    """Vocos hears it converted, Griffin-Lim as it is; nothing is longer or shorter for it."""
+def test_a_recording_is_converted_to_the_chosen_mel(hear, recording, convention, kind, rates) -> None:
+    """Vocos gets it aligned, Griffin-Lim as it is; durations don't change."""
     outcome = hear(recording, convention)
     assert outcome.comparison.kind == kind
     assert titles(outcome) == ["Original", "Griffin-Lim", "Vocos"]
     assert {rendition.sample_rate for rendition in outcome.renditions} == rates
     for rendition in outcome.renditions:
-        # 25 ms: a frame is lost at the end at most.
+        # 25 ms: at most one frame is lost at the end.
         assert len(rendition.audio) / rendition.sample_rate == pytest.approx(SECONDS, abs=0.025)
 
 
-def test_a_mel_that_cannot_be_converted_is_told(vocos, recording) -> None:
-    """The doctor refuses; Griffin-Lim takes any mel."""
+def test_a_mel_that_cannot_be_converted_is_reported(vocos, recording) -> None:
+    """The doctor refuses it, and only Griffin-Lim decodes it."""
     narrow = MelConvention(
         name="narrow", sample_rate=8000, n_fft=512, win_length=512, hop_length=128, n_mels=20, f_max=1000.0
     )
@@ -107,8 +107,8 @@ def test_a_mel_that_cannot_be_converted_is_told(vocos, recording) -> None:
     assert titles(outcome) == ["Original", "Griffin-Lim"]
 
 
-def test_a_mel_is_heard_in_two_ways(hear, vocos, mel_file) -> None:
-    """There is no original, and so nothing to measure against."""
+def test_a_mel_has_two_decoded_renditions(hear, vocos, mel_file) -> None:
+    """There is no original, so nothing is measured."""
     file = mel_file("vocos-22khz")
     outcome = hear(file)
     assert titles(outcome) == ["The mel", "Griffin-Lim", "Vocos"]
@@ -117,12 +117,12 @@ def test_a_mel_is_heard_in_two_ways(hear, vocos, mel_file) -> None:
     assert np.allclose(by_vocos.audio, vocos.decode(torch.from_numpy(np.load(file))[None])[0].numpy(), atol=1e-5)
     assert not outcome.measures
     assert outcome.doubt is None
-    possible = [found.convention.name for found in outcome.upload.guesses if found.possible]
+    possible = [guess.convention.name for guess in outcome.upload.guesses if guess.possible]
     assert "vocos-22khz" in possible
 
 
 def test_another_program_s_mel_sounds_the_same_once_its_convention_is_chosen(hear, mel_file) -> None:
-    """And is doubted without it."""
+    """Without the right convention there is a warning that suggests it."""
     own = hear(mel_file("vocos-22khz")).renditions[2].audio
     other = hear(mel_file("coqui-ljspeech"), "coqui-ljspeech")
     assert np.abs(other.renditions[2].audio - own).max() < 2e-3  # as in tests/cli/test_decode.py: another floor
@@ -131,8 +131,8 @@ def test_another_program_s_mel_sounds_the_same_once_its_convention_is_chosen(hea
     assert "coqui-default" in {convention.name for convention in mistaken.doubt.instead}
 
 
-def test_what_is_too_long_is_cut(hear, recording, mel_file, monkeypatch) -> None:
-    """And says so; what just fits doesn't."""
+def test_long_uploads_are_cut(hear, recording, mel_file, monkeypatch) -> None:
+    """A note says so; an upload of exactly the limit has no note."""
     monkeypatch.setattr(uploads, "MAX_S", 0.5)
     for path in (recording, mel_file("vocos-22khz")):
         outcome = hear(path)
@@ -143,7 +143,7 @@ def test_what_is_too_long_is_cut(hear, recording, mel_file, monkeypatch) -> None
 
 
 def test_channels_are_mixed(hear, speech, tmp_path) -> None:
-    """And that is said."""
+    """A note says that the channels were mixed."""
     soundfile.write(tmp_path / "two.wav", np.stack([speech, -speech, speech], axis=1), 16000, subtype="FLOAT")
     outcome = hear(tmp_path / "two.wav")
     assert outcome.upload.notes == ("Its 3 channels were mixed into one.",)
@@ -168,7 +168,7 @@ def write(path: Path, content: bytes | np.ndarray) -> Path:
         ("a.npy", np.zeros((80, 0), np.float32), "without values"),
         ("a.npy", np.zeros((80, 1), np.float32), "too short"),
         ("a.npy", np.zeros((30, 80), np.float32), "Transpose it"),
-        ("a.npy", np.zeros((31, 50), np.float32), "no convention that is known here"),
+        ("a.npy", np.zeros((31, 50), np.float32), "matches no known convention"),
     ],
     ids=[
         "text",
@@ -185,7 +185,7 @@ def write(path: Path, content: bytes | np.ndarray) -> Path:
     ],
 )
 def test_bad_uploads(hear, tmp_path, monkeypatch, name, content, expected) -> None:
-    """Each says what is wrong, and runs nothing."""
+    """Each error says what is wrong, and no code in the file is run."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=expected):
         hear(write(tmp_path / name, content))
@@ -193,13 +193,13 @@ def test_bad_uploads(hear, tmp_path, monkeypatch, name, content, expected) -> No
 
 
 def test_another_number_of_bands_names_the_convention(hear, mel_file) -> None:
-    """That has as many."""
+    """The error names the convention with that number of bands."""
     with pytest.raises(ValueError, match=r"has 80 bands, this mel has 100 .* vocos-24khz, .*choose that convention"):
         hear(mel_file("vocos-24khz"))
 
 
 def test_silence(hear, tmp_path) -> None:
-    """Is heard; there is nothing to measure."""
+    """Silence is decoded to silence, and has no scores."""
     soundfile.write(tmp_path / "a.wav", np.zeros(4000), 16000)
     outcome = hear(tmp_path / "a.wav")
     assert np.abs(outcome.renditions[2].audio).max() < 0.01
@@ -207,7 +207,7 @@ def test_silence(hear, tmp_path) -> None:
 
 
 def test_a_recording_that_is_too_short(hear, tmp_path) -> None:
-    """Is refused in words."""
+    """A recording that is too short is refused with a reason."""
     soundfile.write(tmp_path / "a.wav", np.full(200, 0.1), 16000)
     with pytest.raises(ValueError, match="need at least"):
         hear(tmp_path / "a.wav")
@@ -219,7 +219,7 @@ def test_a_recording_that_is_too_short(hear, tmp_path) -> None:
     ids=["slow", "fast", "channels"],
 )
 def test_formats_that_no_recording_has(hear, tmp_path, rate, n_channels, expected) -> None:
-    """A small file can claim them; what it would take to resample them is not spent."""
+    """They are refused before they are resampled, which could take gigabytes for a small file."""
     data = bytes(2 * n_channels * 3000)
     layout = struct.pack("<IHHIIHH", 16, 1, n_channels, rate, rate, 2 * n_channels, 16)
     head = b"WAVEfmt " + layout + b"data" + struct.pack("<I", len(data))
@@ -228,6 +228,6 @@ def test_formats_that_no_recording_has(hear, tmp_path, rate, n_channels, expecte
 
 
 def test_a_codec_model_is_refused(make_model, recording) -> None:
-    """It has no mel."""
+    """A codec model has no mel."""
     with pytest.raises(ValueError, match="takes EnCodec codes"):
         listen(recording, make_model("encodec"), model="codes")

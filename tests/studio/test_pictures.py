@@ -1,4 +1,4 @@
-"""Mels as pictures, read back by an independent reader."""
+"""Pictures of mels, decoded by an independent reader."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def level_of(audio: torch.Tensor, convention=PLAIN) -> torch.Tensor:
 
 
 def colours(png: bytes) -> np.ndarray:
-    """``(rows, columns, 3)``."""
+    """Returns the pixels of a PNG, ``(rows, columns, 3)``."""
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), int)
 
 
@@ -35,13 +35,13 @@ def colours(png: bytes) -> np.ndarray:
     "name", ["coqui-default", "matcha-tts-ljspeech", "espnet-ljspeech", "nemo-fastpitch-dataset-22khz"]
 )
 def test_levels_don_t_depend_on_how_a_convention_stores_them(name) -> None:
-    """The loudest cell of a tone is as loud, in dB, whatever log, norm and statistics do."""
+    """The loudest cell of a tone has the same level in dB for every logarithm, norm and statistics."""
     audio = tone(1000)
     assert float(level_of(audio, mel_conventions()[name]).max()) == pytest.approx(float(level_of(audio).max()), abs=3)
 
 
 def test_power_is_undone() -> None:
-    """A mel of squares has the same levels; 1 dB: the filterbank averages squares."""
+    """A mel of squared magnitudes has nearly the same levels, since its filterbank averages squares."""
     squares = dataclasses.replace(PLAIN, power=2.0, guard_value=1e-10)
     assert float(level_of(tone(1000), squares).max()) == pytest.approx(float(level_of(tone(1000)).max()), abs=3)
 
@@ -57,17 +57,17 @@ def test_high_bands_are_at_the_top() -> None:
 
 
 def test_one_scale() -> None:
-    """The same sound 40 dB quieter is darker; silence is black."""
+    """The same sound is darker if it is 40 dB quieter, and silence is black."""
     loud, quiet, silent = (level_of(tone(1000, level)) for level in (0.5, 0.005, 0.0))
     top = top_of(loud)
     means = [colours(draw(level, top)).mean() for level in (loud, quiet, silent)]
     assert means == sorted(means, reverse=True)
     assert means[2] < 5
-    assert colours(draw(silent, top_of(silent))).mean() < 40  # its floor is 73 dB below what is brightest at least
+    assert colours(draw(silent, top_of(silent))).mean() < 40  # its floor is 73 dB below the least brightest level
 
 
 def test_differences() -> None:
-    """Nothing is nearly white, louder is orange, quieter is blue, and what can't be heard is no difference."""
+    """Equal is nearly white, louder is orange, quieter is blue, and inaudible differences don't show."""
     reference, louder = level_of(tone(1000, 0.05)), level_of(tone(1000, 0.5))
     top = top_of(louder)
     same = colours(draw_difference(reference, reference, top))
@@ -82,7 +82,7 @@ def test_differences() -> None:
 
 
 def test_long_mels_are_no_wider_than_a_screen() -> None:
-    """And lengths that differ by a frame can be compared."""
+    """A long mel is averaged to the maximum width; mels whose lengths differ by a frame can be compared."""
     level = level_of(tone(1000, seconds=10))
     assert level.shape == (80, MAX_COLUMNS)
     assert colours(draw_difference(level[:, 1:], level, top_of(level))).shape == (80, MAX_COLUMNS - 1, 3)

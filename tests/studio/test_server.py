@@ -1,4 +1,4 @@
-"""What the studio binds to, takes in, writes and leaves behind."""
+"""The studio's server: its address, the uploads that it accepts, the files that it writes, and its clean-up."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from vocos_plugins.cli import app
 from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.studio import server
 
-pytestmark = pytest.mark.xdist_group("studio")  # what the tests share is started once
+pytestmark = pytest.mark.xdist_group("studio")  # the tests share one studio
 
-EVERY = "0.0.0.0"  # noqa: S104 - it is what is warned of
+EVERY = "0.0.0.0"  # noqa: S104 - the address that the command warns of
 
 httpx = pytest.importorskip("httpx")
 
 
 def get(url: str, **options):
-    """Patiently: connections queue until the page is built."""
+    """Requests a URL with a long timeout, since connections wait until the page is built."""
     return httpx.get(url, timeout=60, **options)
 
 
@@ -40,7 +40,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def test_only_this_machine_reaches_it(studio) -> None:
-    """127.0.0.2 leads to whatever listens on every address, and not to what listens on 127.0.0.1."""
+    """127.0.0.2 reaches servers on every address, but not a server on 127.0.0.1."""
     port = urlsplit(studio.url).port
     socket.create_connection(("127.0.0.1", port), timeout=5).close()
     with pytest.raises(OSError, match="refused"):
@@ -48,28 +48,28 @@ def test_only_this_machine_reaches_it(studio) -> None:
 
 
 def test_another_site_s_name_does_not_lead_here(studio) -> None:
-    """A page whose name was made to stand for 127.0.0.1 gets nothing."""
+    """A request under another site's name that resolves to 127.0.0.1 is refused."""
     assert get(studio.url, headers={"Host": "evil.example"}).status_code == 400
     assert get(studio.url, headers={"Host": f"localhost:{urlsplit(studio.url).port}"}).status_code == 200
 
 
-def test_the_browser_is_told_to_load_nothing_from_elsewhere(studio) -> None:
-    """By a policy that names no other server."""
+def test_a_policy_keeps_the_browser_from_other_servers(studio) -> None:
+    """The content security policy names no other server."""
     headers = get(studio.url).headers
     assert "default-src 'self'" in headers["content-security-policy"]
     assert "http" not in headers["content-security-policy"]
 
 
 def test_it_connects_to_nothing(studio) -> None:
-    """Neither Gradio nor we ask another server, or for one's address."""
+    """The process neither connects to another server nor looks up its address."""
     assert get(studio.url).status_code == 200
     addresses = studio.connections.read_text().splitlines()
-    assert addresses  # its own, to bind to: the watch works
+    assert addresses  # its own address, which shows that the log works
     assert [line for line in addresses if "127.0.0.1" not in line] == []
 
 
 def test_nothing_can_make_it_connect() -> None:
-    """From then on, in a process of its own; this machine can still be reached. 192.0.2.1 is nobody's (RFC 5737)."""
+    """Other machines are refused, this one can still be reached. 192.0.2.1 belongs to nobody (RFC 5737)."""
     code = """if True:
         import socket
         from vocos_plugins.studio.server import forbid_connections
@@ -88,19 +88,19 @@ def test_nothing_can_make_it_connect() -> None:
                 print(error)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.count("connects to no other machine") == 3
+    assert done.stdout.count("does not connect to other machines") == 3
 
 
 @pytest.mark.parametrize("path", ["docs", "openapi.json", "gradio_api/file=/etc/passwd", "gradio_api/file=setup.py"])
 def test_nothing_else_is_served(studio, path) -> None:
-    """No file of the machine, no description of an interface."""
+    """Neither files of this machine nor descriptions of the API are served."""
     response = get(f"{studio.url}{path}")
     assert response.status_code in (403, 404)
     assert "root:" not in response.text
 
 
-def test_what_is_too_large_is_refused(studio) -> None:
-    """And nothing of it stays."""
+def test_an_upload_that_is_too_large_is_refused(studio) -> None:
+    """Nothing of it is kept."""
     before = files_in(studio.temporary)
     assert upload(studio.url, "small.wav", b"x" * 500_000).status_code == 200
     stored = set(files_in(studio.temporary)) - set(before)
@@ -111,7 +111,7 @@ def test_what_is_too_large_is_refused(studio) -> None:
 
 
 def outcome_of(studio, upload: dict | None) -> dict:
-    """What the page's button gives, asked for as the page does."""
+    """Requests the result of the page's button as the page does."""
     config = get(f"{studio.url}config").json()
     (button,) = [each for each in config["dependencies"] if len(each["inputs"]) == 4]
     values = {each["id"]: each["props"].get("value") for each in config["components"]}
@@ -127,7 +127,7 @@ def outcome_of(studio, upload: dict | None) -> dict:
 
 
 def test_a_file_of_the_machine_is_no_upload(studio, tmp_path) -> None:
-    """A request that names a recording which nobody uploaded gets nothing of it; one that did is answered."""
+    """A request for a file that nobody uploaded fails and reveals nothing; a request for an upload succeeds."""
     secret = tmp_path / "secret.flac"
     secret.write_bytes(CLIPS[0].path.read_bytes())
     before = files_in(studio.temporary)
@@ -144,7 +144,7 @@ def test_a_file_of_the_machine_is_no_upload(studio, tmp_path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_nothing_is_left_behind(start_studio, tmp_path, number) -> None:
-    """Whichever way it is ended, with an upload and a page that is open; nothing was written anywhere else."""
+    """After any signal, with an upload and an open page, the folder is removed; nothing was written elsewhere."""
     with start_studio(tmp_path) as studio:
         assert get(studio.url).status_code == 200
         assert upload(studio.url, "mine.wav", b"x" * 1000).status_code == 200
@@ -155,7 +155,7 @@ def test_nothing_is_left_behind(start_studio, tmp_path, number) -> None:
             started = time.monotonic()
             studio.process.send_signal(number)
             assert studio.process.wait(timeout=30) == 0
-        assert time.monotonic() - started < 20  # seconds; it waits for a connection for one
+        assert time.monotonic() - started < 20  # seconds; it waits one second for the open connection
         assert not list(studio.temporary.iterdir())
         assert not files_in(studio.elsewhere)
     assert "Traceback" not in (tmp_path / "stderr").read_text()
@@ -167,13 +167,13 @@ def test_nothing_is_left_behind(start_studio, tmp_path, number) -> None:
     ids=["loopback", "others"],
 )
 def test_loopback(hosts, expected) -> None:
-    """By address, or by the one name that means it."""
+    """Loopback addresses and the name localhost count, other hosts don't."""
     assert {server.is_loopback(host) for host in hosts} == {expected}
 
 
 @pytest.fixture
 def run(monkeypatch):
-    """Runs the command up to where it would serve; gives its result and what it would serve."""
+    """Runs the command without serving; returns its result and the arguments of `serve`."""
     served: dict[str, object] = {}
 
     def serve(models, **options):
@@ -185,7 +185,7 @@ def run(monkeypatch):
 
 
 def test_defaults(run) -> None:
-    """Loopback, 50 MB, the bundled checkpoint, and the address is printed."""
+    """The defaults are loopback, 50 MB and the bundled checkpoint; the address is printed."""
     result, served = run()
     assert (result.exit_code, result.stderr) == (0, "")
     assert "http://there/" in result.stdout
@@ -194,21 +194,21 @@ def test_defaults(run) -> None:
 
 
 def test_another_address_is_warned_of(run) -> None:
-    """On standard error."""
+    """A warning on standard error names the address."""
     result, _ = run("--host", EVERY)
     assert result.exit_code == 0
     assert f"anyone who can reach {EVERY}" in result.stderr
 
 
 def test_a_checkpoint_that_is_not_there(run) -> None:
-    """Ends it before anything is served."""
+    """An unknown checkpoint ends the command before it serves."""
     result, served = run("--model", "nothing-of-that-name")
     assert result.exit_code == 2
     assert not served
 
 
 def test_without_gradio(run, monkeypatch) -> None:
-    """What to install is told."""
+    """The error names the extra to install."""
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         "vocos_plugins.cli.studio.find_spec", lambda name: None if name == "gradio" else find_spec(name)
@@ -219,7 +219,7 @@ def test_without_gradio(run, monkeypatch) -> None:
 
 
 def test_a_port_that_is_taken() -> None:
-    """Is told, with the way out."""
+    """The error suggests another port."""
     pytest.importorskip("gradio")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = CliRunner().invoke(app, ["studio", "--port", str(taken.getsockname()[1])])

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, IMDCTCos, VocosConfig
-from vocos_plugins.evaluation.comparison import compare
+from vocos_plugins.evaluation.comparison import run_clip
 from vocos_plugins.evaluation.measures import choose
-from vocos_plugins.evaluation.systems import line_up
+from vocos_plugins.evaluation.systems import build_systems
 from vocos_plugins.mel import MelSpectrogram
 from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.plugins import mel_conventions
@@ -77,7 +77,7 @@ def test_a_model_begins_where_it_can_be_understood(fields) -> None:
     assert copy_generator(bundled.state_dict(), models["copied"], "bundled") == []
     (note,) = copy_generator(bundled.state_dict(), models["read"], "bundled", bundled.mel)
     assert "reads this one's bands with a mean error of 0." in note
-    comparison = compare(line_up(models), CLIPS[0], choose(["mel"])[0])
+    comparison = run_clip(build_systems(models), CLIPS[0], choose(["mel"])[0])
     scores = {name: each.scores["mel"].value for name, each in comparison.renditions.items()}
     assert scores["read"] < scores["copied"] / 2
 

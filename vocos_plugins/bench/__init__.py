@@ -1,1 +1,1 @@
-"""How speed is measured, here and in the repository's ``benchmarks/``: see docs/performance.md."""
+"""Measurement of speed, for `vocos bench` and the repository's ``benchmarks/``: see docs/performance.md."""

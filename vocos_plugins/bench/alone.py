@@ -1,4 +1,4 @@
-"""A process of its own for a measurement: its own threads, pinned to as many processors, and its own memory."""
+"""Fresh processes for measurements, each with its own memory, and its threads pinned to as many processors."""
 
 from __future__ import annotations
 
@@ -12,29 +12,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-Given = ParamSpec("Given")
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 STATUS = Path("/proc/self/status")
-QUIET = "6"  # of torch's profiler, which tells of its own start and end on standard error
+QUIET = "6"  # keeps torch's profiler from logging its start and end on standard error
 
 
-def alone(n_threads: int, function: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
-    """What a function gives in a fresh process, which ends with it.
+def in_fresh_process(
+    n_threads: int, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+) -> Result:
+    """Calls a function in a fresh process, which then ends, and returns its result.
 
     Args:
-        n_threads: of torch and of other runtimes; on Linux they keep to so many processors.
-        function: of a module's top level; it, what it takes and what it gives can be pickled.
-        args, kwargs: what it takes.
+        n_threads: number of threads of torch and of other runtimes; on Linux they are pinned to as many processors.
+        function: a function at the top level of a module; its arguments and its result must be picklable.
+        args, kwargs: its arguments.
     """
+    # Spawned, not forked: a fork would inherit this process's threads, caches and memory.
     context = multiprocessing.get_context("spawn")
     with _environment_of_children(n_threads), ProcessPoolExecutor(1, context, _settle, (n_threads,)) as pool:
         return pool.submit(function, *args, **kwargs).result()
 
 
 def peak_memory() -> float:
-    """The most memory that this process has held so far, in bytes."""
-    if STATUS.exists():  # getrusage also counts what the parent held when it started this process
+    """Returns the most memory that this process has held so far, in bytes."""
+    if STATUS.exists():  # getrusage would also count the parent's memory when it started this process
         fields = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
         return 1024 * float(fields["VmHWM"].split()[0])
     import resource
@@ -45,9 +48,9 @@ def peak_memory() -> float:
 
 @contextmanager
 def _environment_of_children(n_threads: int) -> Iterator[None]:
-    wanted = {"OMP_NUM_THREADS": str(n_threads), "KINETO_LOG_LEVEL": QUIET}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+    variables = {"OMP_NUM_THREADS": str(n_threads), "KINETO_LOG_LEVEL": QUIET}
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -60,6 +63,6 @@ def _environment_of_children(n_threads: int) -> Iterator[None]:
 
 def _settle(n_threads: int) -> None:
     warnings.simplefilter("ignore")
-    os.dup2(2, 1)  # what a toolkit prints is no part of a table
+    os.dup2(2, 1)  # a toolkit's prints must not end up in a table on standard output
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_threads])

@@ -1,4 +1,4 @@
-"""Who takes part: our ways to decode on a CPU, and the package ``vocos`` that the paper's authors published."""
+"""Contestants of a benchmark: this package's backends on a CPU, and the package ``vocos`` of the paper's authors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..export.backend import choose_backend
 from ..inference.backend import PRECISIONS, BackendName, Precision
 from ..model import Vocos
 
-Source = str | VocosConfig  # what `Vocos.from_pretrained` takes, or an architecture for random weights
+Source = str | VocosConfig  # a name for `Vocos.from_pretrained`, or an architecture for random weights
 Decode = Callable[[Tensor], Tensor]  # (B, C, T) -> (B, N)
 
 REFERENCE = "reference"
@@ -25,8 +25,8 @@ class Contestant:
     """A way to decode.
 
     Attributes:
-        backend: as of `Backend`; or ``reference``, the package ``vocos``.
-        precision: as of `Backend`.
+        backend: a backend of `Backend`, or ``reference``, the package ``vocos``.
+        precision: a precision of `Backend`.
     """
 
     backend: BackendName | str
@@ -34,12 +34,14 @@ class Contestant:
 
     @property
     def name(self) -> str:
-        """As tables call it."""
+        """The name in tables."""
         return "vocos 0.1.0" if self.backend == REFERENCE else f"{self.backend} {self.precision}"
 
 
-def line_up(backends: Iterable[BackendName], precisions: Iterable[Precision] | None = None) -> list[Contestant]:
-    """Each backend in each precision, of those that it computes in; all but ``auto`` by default."""
+def list_contestants(
+    backends: Iterable[BackendName], precisions: Iterable[Precision] | None = None
+) -> list[Contestant]:
+    """Returns each backend in each precision that it supports; by default in all but ``auto``."""
     chosen = None if precisions is None else tuple(precisions)
     return [
         Contestant(backend, precision)
@@ -50,16 +52,16 @@ def line_up(backends: Iterable[BackendName], precisions: Iterable[Precision] | N
 
 
 def load(source: Source) -> Vocos:
-    """The model, ready for inference."""
+    """Returns the model, ready for inference."""
     return Vocos.from_pretrained(source) if isinstance(source, str) else Vocos(source).eval()
 
 
 def build(contestant: Contestant, source: Source) -> Decode:
-    """What decodes, built from the weights by a first short call.
+    """Returns a contestant's decoder after a first short call, in which backends build what they need.
 
     Raises:
         ImportError: a package isn't installed.
-        ValueError: this machine, or the backend, can't do that.
+        ValueError: the machine or the backend doesn't support it.
     """
     vocos = load(source)
     decode = prepare(contestant, vocos)
@@ -68,7 +70,7 @@ def build(contestant: Contestant, source: Source) -> Decode:
 
 
 def prepare(contestant: Contestant, vocos: Vocos) -> Decode:
-    """As `build`, without the call."""
+    """Returns a contestant's decoder like `build`, without the first call."""
     bandwidth = last_bandwidth(vocos)
     if contestant.backend == REFERENCE:
         from .reference import reference
@@ -80,12 +82,12 @@ def prepare(contestant: Contestant, vocos: Vocos) -> Decode:
 
 
 def last_bandwidth(vocos: Vocos) -> int | None:
-    """Of an EnCodec model the highest."""
+    """Returns the index of an EnCodec model's highest bandwidth; None for other models."""
     return None if vocos.config.n_bandwidths is None else vocos.config.n_bandwidths - 1
 
 
 def make_features(vocos: Vocos, batch: int, seconds: float) -> Tensor:
-    """Noise with the level of a log mel, ``(B, C, T)``."""
+    """Returns noise at the level of a log mel, ``(B, C, T)``."""
     n_frames = max(2, round(seconds * vocos.sample_rate / vocos.hop_length))
     generator = torch.Generator().manual_seed(0)
     return torch.randn(batch, vocos.config.n_features, n_frames, generator=generator).sub_(5)

@@ -1,7 +1,7 @@
-"""What a model has to do, counted from its layers: the products it computes and the least it moves to and from memory.
+"""A model's cost, counted from its layers: its matrix products, and the least number of bytes to and from memory.
 
-Each weight of a convolution or a linear layer is multiplied once a frame, and a product with its sum is two floating
-point operations. Norms, activations and FFTs are no matrix products and are not counted.
+Each weight of a convolution or a linear layer is multiplied once per frame, and a multiplication with its addition is
+two floating point operations. Norms, activations and FFTs are not matrix products and are not counted.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ STAGES = ("embed", "blocks", "head", "inverse STFT", "refinement")
 
 
 @dataclass(frozen=True)
-class Work:
-    """Of one stage.
+class StageCost:
+    """The cost of one stage.
 
     Attributes:
         flops: floating point operations, by the precision of their inputs.
-        bytes: to and from memory if each weight is read once, and each layer's frames once in and out; of all but the
-            blocks' linear layers in float32.
+        bytes: bytes to and from memory if each weight is read once, and each layer's frames are read and written once;
+            in float32 for all but the linear layers of the blocks.
     """
 
     flops: Mapping[str, int]
     bytes: int
 
 
-def count(vocos: Vocos, n_frames: int, precision: str = "float32") -> dict[str, Work]:
-    """The work of each of `STAGES` on one item.
+def count(vocos: Vocos, n_frames: int, precision: str = "float32") -> dict[str, StageCost]:
+    """Counts the cost of each of `STAGES` for one item.
 
     Args:
         vocos: the model.
         n_frames: the item's length.
-        precision: of the blocks' linear layers, which are nine tenths of the work.
+        precision: precision of the blocks' linear layers, which do nine tenths of the operations.
     """
     backbone, head, dim = vocos.backbone, vocos.head, vocos.config.backbone.dim
     blocks = [module for module in backbone.modules() if isinstance(module, (ConvNeXtBlock, ResBlock))]
@@ -52,6 +52,7 @@ def count(vocos: Vocos, n_frames: int, precision: str = "float32") -> dict[str, 
     embed, convolutions, out = _weights(backbone.embed), sum(map(_weights, blocks)) - pointwise, _weights(head)
     prior = head.prior.inverse.numel() if isinstance(head, ISTFTHead) and head.prior is not None else 0
     n_outputs = next(layer.out_features for layer in reversed(list(head.modules())) if isinstance(layer, nn.Linear))
+    # An inverse transform reads the head's outputs and writes one hop of audio per frame; WaveNeXt has none.
     n_transformed = 0 if isinstance(head, WaveNeXtHead) else n_outputs + vocos.hop_length
     n_passes = head.options.refinement_steps if isinstance(head, ISTFTHead) else 0
 
@@ -64,17 +65,19 @@ def count(vocos: Vocos, n_frames: int, precision: str = "float32") -> dict[str, 
             total[inputs] += 2 * n_weights * n_frames
         return total
 
+    # 8-bit blocks run between an embedding and a head that compute in bfloat16 if the processor supports it.
     outer = "bfloat16" if edge_dtype(precision) == torch.bfloat16 else "float32"
     last = outer if has_fast_path(head) else "float32"
     return {
-        "embed": Work(flops((outer, embed)), floats(embed, vocos.config.n_features + dim)),
-        "blocks": Work(
+        "embed": StageCost(flops((outer, embed)), floats(embed, vocos.config.n_features + dim)),
+        "blocks": StageCost(
             flops((precision, pointwise), ("float32", convolutions)),
             BYTES[precision] * pointwise + floats(convolutions, 2 * dim * len(blocks)),
         ),
-        "head": Work(flops((last, out), ("float32", prior)), floats(out + prior, dim + n_outputs)),
-        "inverse STFT": Work({}, floats(0, n_transformed)),
-        "refinement": Work({}, floats(0, 2 * n_passes * n_transformed)),
+        "head": StageCost(flops((last, out), ("float32", prior)), floats(out + prior, dim + n_outputs)),
+        "inverse STFT": StageCost({}, floats(0, n_transformed)),
+        # Each pass transforms forward and back.
+        "refinement": StageCost({}, floats(0, 2 * n_passes * n_transformed)),
     }
 
 

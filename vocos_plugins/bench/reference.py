@@ -1,4 +1,4 @@
-"""The package ``vocos`` 0.1.0 of the paper's authors, with random weights in a model's shape."""
+"""The package ``vocos`` 0.1.0 of the paper's authors, with random weights in the shape of a given model."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..config import ISTFT, ConvNeXt, VocosConfig
 
 
 def reference(config: VocosConfig, bandwidth: int | None) -> Callable[[Tensor], Tensor]:
-    """The package's ``decode``: features ``(B, C, T)`` to audio.
+    """Returns the package's ``decode``: features ``(B, C, T)`` to audio.
 
     Args:
-        config: the shape; an amplitude prior and passes of refinement, which the package hasn't, are left out.
-        bandwidth: of an EnCodec model.
+        config: the shape. The package has neither an amplitude prior nor refinement; both are ignored.
+        bandwidth: the bandwidth index of an EnCodec model.
 
     Raises:
-        ValueError: the package has no such parts, or they aren't compared here.
+        ValueError: the package has no such backbone or head, or it isn't compared here.
     """
     part, head = config.backbone, config.head
     if not isinstance(part, ConvNeXt) or not isinstance(head, ISTFT):
@@ -35,7 +35,7 @@ def reference(config: VocosConfig, bandwidth: int | None) -> Callable[[Tensor], 
         part.layer_scale_init_value,
         part.adanorm_num_embeddings,
     )
-    # Its front end is not part of decoding, and that of EnCodec would be downloaded.
+    # The front end takes no part in decoding, and EnCodec's would be downloaded.
     model = vocos.Vocos(nn.Identity(), backbone, ISTFTHead(part.dim, head.n_fft, head.hop_length, head.framing)).eval()
     options = {} if bandwidth is None else {"bandwidth_id": torch.tensor([bandwidth])}
     return functools.partial(model.decode, **options)

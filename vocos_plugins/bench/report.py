@@ -1,4 +1,4 @@
-"""The whole measurement of one model, and what is told of the machine."""
+"""A benchmark of one model: all its measurements, and a description of the machine."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from typing import Any
 import torch
 
 from .. import __version__
-from .alone import alone
+from .alone import in_fresh_process
 from .contestants import Contestant, Source, load
-from .first_call import FirstCall, first_call
-from .grid import Case, Row, compare
-from .roofline import Machine, Roofline, rooflines
+from .grid import Case, FirstCall, Measurement, first_call, measure_grid
+from .roofline import Limits, Roofline, rooflines
 
 CPU_INFO = Path("/proc/cpuinfo")
-PROFILED_S = 10.0  # of audio, or the longest that is asked for if that is less
+PROFILED_S = 10.0  # seconds of audio; stages are measured on the longest requested item up to this length
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be measured.
+    """The measurements to take.
 
     Attributes:
         source: the model.
-        contestants: the first is what the others are compared with.
+        contestants: the contestants; the others are compared with the first.
         cases: batches and lengths.
-        n_threads: numbers of threads; stages and first calls are told for the largest.
-        first_calls: contestants whose first call is measured, each in processes of its own.
+        n_threads: numbers of threads; stages and first calls are measured with the largest.
+        first_calls: contestants whose first call is measured, each in fresh processes.
     """
 
     source: Source
@@ -43,51 +42,53 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What came of a plan.
+    """The results of a plan.
 
     Attributes:
-        model: its name.
-        parameters: how many it has.
+        model: the model's name.
+        parameters: its number of parameters.
         machine: the processor, and versions.
-        rows: speeds.
-        absent: contestants that couldn't take part, with the reason.
-        limits: what the machine reaches.
-        rooflines: stages, by precision.
-        first_calls: against steady ones.
+        rows: the speed of each contestant in each case.
+        absent: contestants that aren't available, with the reason.
+        limits: the machine's peaks.
+        rooflines: stages, one roofline for each precision.
+        first_calls: first calls compared with later ones.
     """
 
     model: str
     parameters: int
     machine: dict[str, str]
-    rows: list[Row]
+    rows: list[Measurement]
     absent: dict[str, str]
-    limits: Machine
+    limits: Limits
     rooflines: list[Roofline]
     first_calls: list[FirstCall]
 
 
-def bench(plan: Plan, tell: Callable[[str], None]) -> Report:
-    """Measures, each part in a process of its own; ``tell`` hears what is going on."""
-    rows: list[Row] = []
+def bench(plan: Plan, show_progress: Callable[[str], None]) -> Report:
+    """Takes all measurements, each in a fresh process; calls ``show_progress`` with a description of each step."""
+    rows: list[Measurement] = []
     absent: dict[str, str] = {}
     for n_threads in plan.n_threads:
-        tell(f"decoding with {threads(n_threads)}")
-        found, missing = alone(n_threads, compare, plan.contestants, plan.source, plan.cases, n_threads)
-        rows += found
+        show_progress(f"decoding with {threads(n_threads)}")
+        measurements, missing = in_fresh_process(
+            n_threads, measure_grid, plan.contestants, plan.source, plan.cases, n_threads
+        )
+        rows += measurements
         absent |= missing
     most, lengths = max(plan.n_threads), sorted({case.seconds for case in plan.cases})
     present = [contestant for contestant in plan.contestants if contestant.name not in absent]
     profiled = max((length for length in lengths if length <= PROFILED_S), default=lengths[0])
-    tell("stages and the machine's limits")
+    show_progress("stages and the machine's limits")
     precisions = tuple(contestant.precision for contestant in present if contestant.backend == "torch")
-    limits, stages = alone(most, rooflines, plan.source, profiled, most, precisions)
+    limits, stages = in_fresh_process(most, rooflines, plan.source, profiled, most, precisions)
     first_calls = []
     for contestant in plan.first_calls:
         if contestant.name in absent:
             continue
-        tell(f"first call of {contestant.name}")
+        show_progress(f"first call of {contestant.name}")
         for length in sorted({lengths[0], profiled}):
-            first_calls.append(alone(most, first_call, contestant, plan.source, length, most))
+            first_calls.append(in_fresh_process(most, first_call, contestant, plan.source, length, most))
     return Report(
         model=plan.source if isinstance(plan.source, str) else "random weights",
         parameters=sum(parameter.numel() for parameter in load(plan.source).parameters()),
@@ -101,7 +102,7 @@ def bench(plan: Plan, tell: Callable[[str], None]) -> Report:
 
 
 def this_machine() -> dict[str, str]:
-    """What measurements are to be read with."""
+    """Returns a description of this machine: its processor, cores, system and versions."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": _processor(),
@@ -114,12 +115,12 @@ def this_machine() -> dict[str, str]:
 
 
 def threads(number: int) -> str:
-    """In words."""
+    """Returns the thread count as text."""
     return f"{number} thread" if number == 1 else f"{number} threads"
 
 
 def as_data(report: Report) -> dict[str, Any]:
-    """For JSON."""
+    """Returns the report as plain values."""
     return asdict(report)
 
 

@@ -1,4 +1,4 @@
-"""Where the time of a decode goes: by stage of the model, and by operator of torch."""
+"""Time of a decode by stage of the model, and by torch operator."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ N_OPERATORS = 12
 
 
 class Clock:
-    """In the place of a function, or of one that makes a generator: adds up the time that is spent in it."""
+    """Wraps a function, or a function that returns a generator, and adds up the time that is spent in it."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -33,7 +33,7 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """All laps together."""
+        """The sum of all laps."""
         return sum(self.laps)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -54,30 +54,30 @@ class Clock:
 
 @torch.no_grad()
 def stage_seconds(vocos: Vocos, precision: Precision, features: Tensor, bandwidth: int | None) -> dict[str, float]:
-    """Median seconds of each of `operations.STAGES` in a decode by torch.
+    """Measures the median seconds of each of `operations.STAGES` in a decode by torch.
 
-    ``embed`` is the first convolution, ``blocks`` the rest of the backbone with its norms, ``head`` all up to the
-    spectrum, ``refinement`` the passes over it. A head with another transform, or none, is all ``head``.
+    ``embed`` is the first convolution, ``blocks`` the rest of the backbone with its norms, ``head`` everything up to
+    the spectrum, ``refinement`` the passes over it. For a head with another transform, or none, everything is ``head``.
 
     Args:
         vocos: the model.
-        precision: as of `Backend`.
-        features: of one item, ``(C, T)``.
-        bandwidth: of an EnCodec model.
+        precision: a precision of `Backend`.
+        features: the features of one item, ``(C, T)``.
+        bandwidth: the bandwidth index of an EnCodec model.
     """
-    run, clocks = _watched(vocos, Backend(precision), features.device)
+    run, clocks = _with_clocks(vocos, Backend(precision), features.device)
     run(features, bandwidth)
-    found = []
+    decodes = []
     for _ in range(TURNS):
         for clock in clocks.values():
             clock.laps.clear()
         run(features, bandwidth)
-        found.append(_split(clocks))
-    return {stage: statistics.median(seconds[stage] for seconds in found) for stage in STAGES}
+        decodes.append(_split(clocks))
+    return {stage: statistics.median(seconds[stage] for seconds in decodes) for stage in STAGES}
 
 
 def operators(vocos: Vocos, precision: Precision, features: Tensor, bandwidth: int | None) -> dict[str, float]:
-    """Share of the time in each of torch's operators, longest first; arguments as of `stage_seconds`."""
+    """Measures the share of the time in each of torch's operators, longest first; arguments as in `stage_seconds`."""
     vocos.backend = Backend(precision)
     vocos.decode(features[None], bandwidth_id=bandwidth)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
@@ -89,25 +89,25 @@ def operators(vocos: Vocos, precision: Precision, features: Tensor, bandwidth: i
 
 
 def _split(clocks: dict[str, Clock]) -> dict[str, float]:
-    """One decode's seconds by stage."""
+    """Returns the seconds of one decode by stage."""
     embed, backbone, head = (clocks[part].seconds for part in ("embed", "backbone", "head"))
     spectra, refinement = head, 0.0
     if "spectra" in clocks:
         spectra = clocks["spectra"].seconds
         if "refined" in clocks:
             refinement = clocks["refined"].seconds
-        elif len(clocks["signal"].laps) > 1:  # the first makes the spectra, and the signal that the others refine
+        elif len(clocks["signal"].laps) > 1:  # the first lap computes the spectra and the signal, the others refine it
             refinement = head - clocks["signal"].laps[0]
     parts = (embed, backbone - embed, spectra, head - spectra - refinement, refinement)
     return dict(zip(STAGES, parts, strict=True))
 
 
-def _watched(vocos: Vocos, backend: Backend, device: torch.device) -> tuple[Engine, dict[str, Clock]]:
-    """A decode of one item, and the clocks in it."""
+def _with_clocks(vocos: Vocos, backend: Backend, device: torch.device) -> tuple[Engine, dict[str, Clock]]:
+    """Returns a function that decodes one item, and the clocks in it."""
     vocos = copy.deepcopy(vocos)
     engine, head = backend.engine(vocos, device), vocos.head
     if not isinstance(engine, FastEngine):
-        return _watched_modules(vocos)
+        return _modules_with_clocks(vocos)
     backbone = FastBackbone(vocos.backbone, engine.mlps, engine.edge_dtype)  # type: ignore[arg-type]
     clocks = {"embed": Clock(backbone.embed), "backbone": Clock(backbone)}
     backbone.embed = clocks["embed"]  # type: ignore[assignment]
@@ -125,7 +125,7 @@ def _watched(vocos: Vocos, backend: Backend, device: torch.device) -> tuple[Engi
     return run, clocks
 
 
-def _watched_modules(vocos: Vocos) -> tuple[Engine, dict[str, Clock]]:
+def _modules_with_clocks(vocos: Vocos) -> tuple[Engine, dict[str, Clock]]:
     parts = {"embed": vocos.backbone.embed, "backbone": vocos.backbone, "head": vocos.head}
     clocks = {name: Clock(part.forward) for name, part in parts.items()}
     for name, part in parts.items():

@@ -1,26 +1,26 @@
-"""A report as markdown. ``?`` marks what was measured while other work went on."""
+"""A report as Markdown. ``?`` marks figures that were measured while other programs used the processors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .grid import Case, Row
+from .grid import Case, Measurement
 from .report import Report, threads
-from .roofline import Machine, Roofline
+from .roofline import Limits, Roofline
 
 LOADED = (
-    "**Other work went on while the figures marked with ? were taken: they got less of the processors than they had. "
-    "Take them again on a quiet machine.**"
+    "**Other programs used the processors while the figures marked with ? were measured. "
+    "Measure again on an idle machine.**"
 )
 
 
 def markdown(report: Report) -> str:
-    """All of it."""
+    """Returns the whole report as Markdown."""
     return f"{machine_line(report.machine)}\n\n{model_tables(report)}\n"
 
 
 def model_tables(report: Report) -> str:
-    """All but the machine."""
+    """Returns the report without the line about the machine."""
     parts = [f"{report.model}, {report.parameters / 1e6:.1f} M parameters."]
     disturbed = [row.timing.disturbed for row in report.rows]
     disturbed += [roofline.disturbed for roofline in report.rooflines]
@@ -28,7 +28,7 @@ def model_tables(report: Report) -> str:
         parts.append(LOADED)
     parts += [f"Not measured: {name}: {reason}." for name, reason in report.absent.items()]
     parts.append(speed_tables(report.rows))
-    parts += ["Where the time goes in one item, and what this machine could do:", limits_line(report.limits)]
+    parts += ["Where the time goes in one item, and this machine's limits:", limits_line(report.limits)]
     parts.append(stage_table(report.rooflines))
     parts += [operators_line(roofline) for roofline in report.rooflines]
     if report.first_calls:
@@ -37,19 +37,19 @@ def model_tables(report: Report) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The first column to the left, figures to the right."""
+    """Returns a Markdown table with the first column aligned left and the others aligned right."""
     lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def machine_line(machine: dict[str, str]) -> str:
-    """Processor and versions."""
+    """Returns the processor and versions in one line."""
     versions = ", ".join(f"{name} {machine[name]}" for name in ("python", "torch", "vocos-plugins"))
     return f"{machine['processor']}, {machine['cores']} cores; {versions}."
 
 
-def speed_tables(rows: Sequence[Row]) -> str:
-    """For each number of threads the real-time factor, and how many times as fast as the first contestant."""
+def speed_tables(rows: Sequence[Measurement]) -> str:
+    """Returns a table for each number of threads: real-time factors, and speed relative to the first contestant."""
     parts = []
     for n_threads in dict.fromkeys(row.n_threads for row in rows):
         own = [row for row in rows if row.n_threads == n_threads]
@@ -59,15 +59,15 @@ def speed_tables(rows: Sequence[Row]) -> str:
     return "\n\n".join(parts)
 
 
-def ratio(rows: Iterable[Row], contestant: str, base: str, case: Case) -> tuple[float, bool]:
-    """How many times as fast one is as another in a case, and whether other work disturbed it."""
-    found = {row.contestant: row.timing for row in rows if row.case == case}
-    own, other = found[contestant], found[base]
-    return other.seconds / own.seconds, own.disturbed or other.disturbed
+def ratio(rows: Iterable[Measurement], contestant: str, base: str, case: Case) -> tuple[float, bool]:
+    """Returns how many times as fast a contestant is as the base in a case, and whether either was disturbed."""
+    timings = {row.contestant: row.timing for row in rows if row.case == case}
+    own, reference = timings[contestant], timings[base]
+    return reference.seconds / own.seconds, own.disturbed or reference.disturbed
 
 
 def stage_table(rooflines: Sequence[Roofline]) -> str:
-    """Each precision's stages beside what the machine's peaks allow."""
+    """Returns a table of each precision's stages next to the machine's limits."""
     header = ("torch, precision, stage", "ms", "of the time", "MFLOP", "MB", "at the peak, ms", "share of the peak")
     lines = []
     for roofline in rooflines:
@@ -103,20 +103,20 @@ def stage_table(rooflines: Sequence[Roofline]) -> str:
     return table(header, lines)
 
 
-def limits_line(machine: Machine) -> str:
-    """What products and copies reach."""
-    reached = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {precision}" for precision, rate in machine.peaks.items())
-    return f"Matrix products reach {reached}; copies {machine.bandwidth / 1e9:.0f} GB/s, read and written."
+def limits_line(limits: Limits) -> str:
+    """Returns the peaks of matrix products and memory in a sentence."""
+    peaks = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {precision}" for precision, rate in limits.peaks.items())
+    return f"Matrix products reach {peaks}; copies {limits.bandwidth / 1e9:.0f} GB/s, read and written."
 
 
 def operators_line(roofline: Roofline) -> str:
-    """Torch's profiler in a sentence."""
-    found = ", ".join(f"`{name}` {share:.0%}" for name, share in roofline.operators.items() if share >= 0.01)
-    return f"torch's profiler, {roofline.precision}: {found}."
+    """Returns the result of torch's profiler in a sentence."""
+    shares = ", ".join(f"`{name}` {share:.0%}" for name, share in roofline.operators.items() if share >= 0.01)
+    return f"torch's profiler, {roofline.precision}: {shares}."
 
 
 def first_call_table(report: Report) -> str:
-    """In fresh processes."""
+    """Returns a table of first calls and later ones in fresh processes."""
     lines = []
     for call in report.first_calls:
         figures = (1e3 * call.first, 1e3 * call.steady, call.first / call.steady)
@@ -125,7 +125,7 @@ def first_call_table(report: Report) -> str:
     return "The first decode after loading:\n\n" + table(("", "audio", "first, ms", "later, ms", "ratio"), lines)
 
 
-def _speed_table(rows: Sequence[Row], base: str) -> str:
+def _speed_table(rows: Sequence[Measurement], base: str) -> str:
     cases = list(dict.fromkeys(row.case for row in rows))
     lines = []
     for name in dict.fromkeys(row.contestant for row in rows):

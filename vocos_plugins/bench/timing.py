@@ -1,8 +1,9 @@
-"""Contestants take turns on one machine, medians are told, and so is other work that went on meanwhile.
+"""Timing of calls that take turns on one machine, with detection of other programs' load.
 
-A turn is as many calls as fill a tenth of a second. CPU time stands beside wall time: a turn that got less of the
-processors than the same call's other turns is taken again. That can't tell a machine that is loaded all the time, so a
-matrix product, which keeps every processor busy, takes part: what it doesn't get, something else does.
+A turn is as many calls as fill a tenth of a second, and a result is the median of the turns. CPU time is measured in
+addition to wall time: a turn that got less of the processors than the same call's other turns is repeated. That doesn't
+detect a machine that is loaded all the time. Therefore a matrix product, which keeps every processor busy, takes turns
+with the calls: any share of the processors that it doesn't get is used by other programs.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True)
 class Turn:
-    """Some calls one after the other.
+    """Several calls, one after the other.
 
     Attributes:
-        seconds: of each.
-        share: of the processors that the threads could have had.
+        seconds: wall time per call.
+        share: CPU time per thread, as a share of the wall time.
     """
 
     seconds: float
@@ -39,13 +40,13 @@ class Turn:
 
 @dataclass(frozen=True)
 class Timing:
-    """What the turns of one call come to.
+    """A summary of the turns of one call.
 
     Attributes:
-        seconds: of a call, the median of its turns.
-        fastest, slowest: among its turns.
-        share: of the processors, the median.
-        disturbed: other work went on, and the time is too long by what that took.
+        seconds: seconds per call, the median of its turns.
+        fastest, slowest: seconds per call of its fastest and slowest turn.
+        share: share of the processors, the median of its turns.
+        disturbed: whether other programs used the processors, which makes the time too long.
     """
 
     seconds: float
@@ -56,15 +57,15 @@ class Timing:
 
 
 def measure(calls: Mapping[str, Call], *, turns: int = TURNS) -> dict[str, Timing]:
-    """Times calls that take turns, after a call of each that warms up.
+    """Times calls that take turns, after a warm-up call of each.
 
     Args:
-        calls: by their names.
-        turns: of each.
+        calls: the calls by name.
+        turns: number of turns of each call.
     """
     probe = _probe()
-    n_calls = {name: _calls_a_turn(call) for name, call in calls.items()}
-    n_probes = _calls_a_turn(probe)
+    n_calls = {name: _calls_per_turn(call) for name, call in calls.items()}
+    n_probes = _calls_per_turn(probe)
     taken: dict[str, list[Turn]] = {name: [] for name in calls}
     probes = []
     for _ in range(turns):
@@ -76,15 +77,17 @@ def measure(calls: Mapping[str, Call], *, turns: int = TURNS) -> dict[str, Timin
 
 
 def summarize(turns: Sequence[Turn], *, loaded: bool) -> Timing:
-    """The turns of one call; ``loaded`` says that the machine was busy with other work all along."""
+    """Summarizes the turns of one call; ``loaded`` means that other programs used the machine all the time."""
     seconds = [turn.seconds for turn in turns]
     share, best = statistics.median(turn.share for turn in turns), max(turn.share for turn in turns)
+    # Compared with its own best turn, since a call that waits by itself never keeps all processors busy.
     disturbed = loaded or share < BUSY * best
     return Timing(statistics.median(seconds), min(seconds), max(seconds), share, disturbed)
 
 
 def take_turn(call: Call, n_calls: int) -> Turn:
-    """Calls so many times."""
+    """Calls `n_calls` times and measures the time."""
+    # CPU time over wall time shows what the call got of the processors: less than usual means that others used them.
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(n_calls):
         call()
@@ -93,7 +96,7 @@ def take_turn(call: Call, n_calls: int) -> Turn:
 
 
 def _undisturbed(call: Call, n_calls: int, before: Sequence[Turn]) -> Turn:
-    """A turn; taken again while it gets less of the processors than those before, and the best of them."""
+    """Takes a turn, repeats it while it gets less of the processors than earlier ones, and returns the best attempt."""
     usual = max((turn.share for turn in before), default=0.0)
     attempts = [take_turn(call, n_calls)]
     while attempts[-1].share < BUSY * usual and len(attempts) <= RETRIES:
@@ -101,8 +104,8 @@ def _undisturbed(call: Call, n_calls: int, before: Sequence[Turn]) -> Turn:
     return max(attempts, key=lambda turn: turn.share)
 
 
-def _calls_a_turn(call: Call) -> int:
-    call()  # builds what it needs
+def _calls_per_turn(call: Call) -> int:
+    call()  # the first call may build something
     return max(1, math.ceil(TURN_S / take_turn(call, 1).seconds))
 
 

@@ -46,7 +46,7 @@ def bench(
     compares with later ones. Backends that are not installed are reported and skipped. Figures measured while the
     machine was busy with other work are marked.
     """
-    from ..bench.contestants import Contestant, line_up
+    from ..bench.contestants import Contestant, list_contestants
     from ..bench.grid import Case
     from ..bench.report import Plan, as_data
     from ..bench.report import bench as run
@@ -68,7 +68,9 @@ def bench(
         fail("--seconds and --batch must be positive")
     load_model(model)
     contestants = [Contestant(REFERENCE)] * (against is not None)
-    contestants += line_up(cast(list[BackendName], backend or ["torch"]), cast("list[Precision] | None", precision))
+    contestants += list_contestants(
+        cast(list[BackendName], backend or ["torch"]), cast("list[Precision] | None", precision)
+    )
     cases = [Case(1, length) for length in sorted(seconds or (1, 10, 60))]
     cases += [Case(items, 1) for items in batch or (8,)]
     plan = Plan(

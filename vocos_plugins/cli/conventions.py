@@ -36,7 +36,7 @@ def conventions(
 
     The table omits fields that rarely differ: power, window, padding and the constant under the square root.
     """
-    from ..plugins import PluginError, convention_plugins, mel_conventions, unknown
+    from ..plugins import PluginError, convention_plugins, mel_conventions, unknown_name_message
 
     _, problems = survey()
     try:
@@ -45,7 +45,7 @@ def conventions(
         fail(str(error))
     report(problems)
     if name is not None and name not in known:
-        fail(unknown("mel convention", name, known))
+        fail(unknown_name_message("mel convention", name, known))
     if name is not None:
         fields = _fields(known[name], owners[name])
         typer.echo(json.dumps(fields, indent=2) if as_json else _lines(fields))

@@ -14,7 +14,7 @@ from .options import DEFAULT_MODEL, Json, fail
 from .plugins import report, survey
 
 if TYPE_CHECKING:
-    from ..doctor import Side
+    from ..doctor import Endpoint
 
 SIDE = (
     "A checkpoint directory or name, a Coqui config.json, a NeMo .nemo or YAML, a SpeechBrain hyperparams.yaml, "
@@ -56,7 +56,7 @@ def _compare(tts: str, vocoder: str, as_json: bool) -> NoReturn:
 
     _, problems = survey()
     report(problems)
-    comparison = compare(_side("TTS", tts), _side("VOCODER", vocoder))
+    comparison = compare(_endpoint("TTS", tts), _endpoint("VOCODER", vocoder))
     try:
         if as_json:
             _print_json(comparison_report(comparison))
@@ -67,11 +67,11 @@ def _compare(tts: str, vocoder: str, as_json: bool) -> NoReturn:
     raise typer.Exit(comparison.exit_code)
 
 
-def _side(place: str, text: str) -> Side:
-    from ..doctor import resolve_side
+def _endpoint(place: str, text: str) -> Endpoint:
+    from ..doctor import resolve_endpoint
 
     try:
-        return resolve_side(text)
+        return resolve_endpoint(text)
     except ValueError as error:
         fail(f"{place}: {error}")
 

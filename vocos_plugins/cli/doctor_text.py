@@ -13,7 +13,7 @@ from rich.text import Text
 from .table import table
 
 if TYPE_CHECKING:
-    from ..doctor import Check, Comparison, FieldComparison, Side
+    from ..doctor import Check, Comparison, Endpoint, FieldComparison
     from ..mel.guess import Guess
 
 WIDTHS = (40, 80)  # least and most columns of prose
@@ -74,7 +74,7 @@ def installation_lines(checks: Sequence[Check]) -> Iterator[Line]:
         yield line if plain else f"{line:{max(map(len, lines))}}  {check.detail}", STYLES[check.state]
         if check.state == "broken":
             yield from _prose(check.detail, indent=INDENT)
-        for step in check.mend.splitlines():
+        for step in check.fix.splitlines():
             yield INDENT + step, ""
     yield "", ""
     broken = [check.name for check in checks if check.state == "broken"]
@@ -106,10 +106,12 @@ def guess_lines(name: str, shape: tuple[int, ...], guesses: Sequence[Guess]) -> 
         yield from _prose(f"If {shape} are (frames, bands), transpose the mel.", "bold")
 
 
-def _describe(side: Side) -> str:
-    convention = side.convention
+def _describe(endpoint: Endpoint) -> str:
+    convention = endpoint.convention
+    if endpoint.kind == "convention":
+        return f"{endpoint.name} (convention)"
     what = "EnCodec codes" if convention is None else f"mel {convention.name}".rstrip()
-    return f"{side.name} ({side.kind}; {what})" if side.kind != "convention" else f"{side.name} (convention)"
+    return f"{endpoint.name} ({endpoint.kind}; {what})"
 
 
 def _values(row: FieldComparison) -> tuple[str, str]:

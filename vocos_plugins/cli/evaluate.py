@@ -47,8 +47,8 @@ def evaluate(
     from ..evaluation.evaluate import evaluate as run
     from ..evaluation.measures import choose
     from ..evaluation.report import facts_of, write_evaluation
-    from ..evaluation.systems import line_up
-    from ..evaluation.tables import left_out_in_words
+    from ..evaluation.systems import build_systems
+    from ..evaluation.tables import left_out_as_text
 
     if len(set(checkpoints)) < len(checkpoints):
         fail("each CHECKPOINT must be named only once")
@@ -60,11 +60,11 @@ def evaluate(
     models = {name: load_mel_model(name, device) for name in checkpoints}
     convention = resolve_source(source, models[checkpoints[0]].mel) if source else None
     try:
-        systems = line_up(models, convention)
+        systems = build_systems(models, convention)
     except ValueError as error:
         fail(str(error))
     if left_out:
-        typer.echo(f"Not measured: {left_out_in_words(left_out)}", err=True)
+        typer.echo(f"Not measured: {left_out_as_text(left_out)}", err=True)
     progress = BatchProgress(len(clips))
     try:
         out.mkdir(parents=True, exist_ok=True)  # fails now instead of after an hour

@@ -54,11 +54,11 @@ def export(
 
 
 def _export_checkpoint(toolkit: str, target: Path, model: str, tts: str | None, strict: bool) -> None:
-    from ..doctor import resolve_side
+    from ..doctor import resolve_endpoint
 
     adapter = find_adapter(toolkit)
     try:
-        side = None if tts is None else resolve_side(tts)
+        side = None if tts is None else resolve_endpoint(tts)
         if side is not None and side.convention is None:
             fail(f"{tts} uses EnCodec codes and has no mel")
         wanted = None if side is None else side.path if side.toolkit == toolkit else side.convention

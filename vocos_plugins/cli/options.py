@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -55,11 +54,11 @@ def load_mel_model(name: str, device: str) -> Vocos:
 
 def resolve_source(source: str, target: MelConvention | None, *, strict: bool = False) -> MelConvention:
     """Returns the convention of a name or file; ends the command if it cannot be aligned with the model's."""
-    from ..doctor import resolve_side
+    from ..doctor import resolve_endpoint
     from ..mel import align
 
     try:
-        convention = resolve_side(source).convention
+        convention = resolve_endpoint(source).convention
         align(convention, target, strict=strict)
     except ValueError as error:
         fail(str(error))
@@ -70,11 +69,9 @@ def resolve_source(source: str, target: MelConvention | None, *, strict: bool = 
 
 def find_adapter(toolkit: str) -> ToolkitAdapter:
     """Returns a toolkit's adapter; an unknown name ends the command."""
-    from ..plugins import toolkit_adapters
+    from ..plugins import toolkit_adapters, unknown_name_message
 
     adapters = toolkit_adapters()
     if toolkit not in adapters:
-        close = difflib.get_close_matches(toolkit, adapters, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        fail(f"unknown toolkit {toolkit!r}{hint}. Available: {', '.join(sorted(adapters))}")
+        fail(unknown_name_message("toolkit", toolkit, adapters))
     return adapters[toolkit]

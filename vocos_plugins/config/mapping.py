@@ -6,7 +6,6 @@ Keys and types are checked strictly; nothing is imported by name.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 import types
 import typing
@@ -14,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from ..mel.convention import LevelNormalization, MeanStdNormalization
+from .suggestions import suggestion
 
 T = TypeVar("T")
 NORMALIZATIONS: dict[str, type[Any]] = {"level": LevelNormalization, "mean-std": MeanStdNormalization}
@@ -64,8 +64,7 @@ def check_keys(mapping: Any, known: set[str], required: set[str], where: str) ->
         raise ConfigError(f"{where}: expected a mapping, got {mapping!r}")
     for key in mapping:
         if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(sorted(known))}"
+            hint = suggestion(str(key), known) or f"known are {', '.join(sorted(known))}"
             raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
     if missing := required - set(mapping):
         raise ConfigError(f"{where}: missing {', '.join(sorted(missing))}")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from ..evaluation.comparison import Comparison, compare
+from ..evaluation.comparison import ClipResult, run_clip
 from ..evaluation.evaluate import Evaluation
 from ..evaluation.measures import Measure, choose
 from ..evaluation.page import render
 from ..evaluation.report import REPORT_NAME, facts_of, note_on_top_band, write_whole
-from ..evaluation.systems import N_ITER, System, describe, line_up
+from ..evaluation.systems import N_ITER, System, build_systems, describe
 from ..mel import MelConvention
 from ..mel.speech import CLIPS, Clip
 from ..model import Vocos
@@ -45,7 +45,7 @@ def write_report(
         ValueError: the model takes no mels, there are no clips, or one can't be used; the message names it.
         OSError: a clip can't be opened, or the page can't be written.
     """
-    systems = line_up({"Vocos": vocos})
+    systems = build_systems({"Vocos": vocos})
     chosen = CLIPS if clips is None else tuple(Clip.from_path(Path(path)) for path in clips)
     if not chosen:
         raise ValueError("there are no clips to report on")
@@ -53,8 +53,8 @@ def write_report(
     measures, left_out = choose(MEASURES)
     evaluation = Evaluation(systems=systems, measures=measures, left_out=left_out)
     with _one_thread():
-        for comparison in _compare_all(systems, chosen, measures, progress):
-            evaluation.add(comparison, keep=True)
+        for result in _compare_all(systems, chosen, measures, progress):
+            evaluation.add(result, keep=True)
         facts = facts_of({name or "unnamed": vocos})
     n_clips = f"{len(chosen)} clip{'s' if len(chosen) > 1 else ''}"
     page = render(evaluation, title=f"Vocos: {n_clips} to listen to", intro=_intro(systems[0].mel), facts=facts)
@@ -66,17 +66,17 @@ def write_report(
 
 def _compare_all(
     systems: Sequence[System], clips: Sequence[Clip], measures: Sequence[Measure], progress: Progress | None
-) -> Iterator[Comparison]:
+) -> Iterator[ClipResult]:
     for done, clip in enumerate(clips):
         if progress is not None:
             progress(done, len(clips))
         try:
-            comparison = compare(systems, clip, measures, rounds=TIMED_ROUNDS)
+            result = run_clip(systems, clip, measures, rounds=TIMED_ROUNDS)
         except ValueError as error:
             raise ValueError(f"{clip.path}: {error}") from error
-        for why in comparison.errors.values():
+        for why in result.errors.values():
             raise ValueError(f"{clip.path}: {why}")
-        yield comparison
+        yield result
 
 
 @contextmanager

@@ -1,20 +1,20 @@
-"""Whether a text-to-speech model and a vocoder fit, whether the installation works, and what to do if not."""
+"""Checks whether a text-to-speech model and a vocoder are compatible and the installation works, with advice if not."""
 
 from .comparison import Comparison, FieldComparison, compare
 from .installation import Check, check_installation
-from .sides import Side, SideError, resolve_side
+from .resolve import Endpoint, EndpointError, resolve_endpoint
 from .verdict import Remedy, remedies, verdict
 
 __all__ = [
     "Check",
     "Comparison",
+    "Endpoint",
+    "EndpointError",
     "FieldComparison",
     "Remedy",
-    "Side",
-    "SideError",
     "check_installation",
     "compare",
     "remedies",
-    "resolve_side",
+    "resolve_endpoint",
     "verdict",
 ]

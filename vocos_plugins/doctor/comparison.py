@@ -1,4 +1,4 @@
-"""A text-to-speech model and a vocoder side by side, field by field."""
+"""Comparison of a text-to-speech model's features with a vocoder's, field by field."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..mel.convention import MelConvention
 from ..mel.difference import differences, meaning, top_frequency
 from ..mel.estimate import ErrorEstimate, describe_bands
 from ..mel.projection import known_bands
-from .sides import Side
+from .resolve import Endpoint
 
 State = Literal["equal", "negligible", "convertible", "lossy", "fatal"]
 
@@ -29,20 +29,20 @@ EXIT_CODES: dict[Kind | Literal["refused"], int] = {
 CODE_EFFECTS = {
     "equal": None,
     "negligible": "nothing at a bandwidth that both have",
-    "fatal": "the codes stand for something else",
+    "fatal": "the codes have another meaning",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldComparison:
-    """A field of both sides.
+    """One field of a comparison, with both its values.
 
     Attributes:
-        field: of `MelConvention` or of `EncodecCodes`; ``features`` where one side has a mel and the other hasn't.
-        tts, vocoder: its values, with what they stand for spelled out.
-        state: ``equal``; ``negligible``, ``convertible`` or ``lossy`` as in `mel.difference`; ``fatal`` if it is why
-            the vocoder can't take the features at all.
-        effect: of a difference: what is heard where it is ignored, or why it is fatal.
+        field: a field of `MelConvention` or of `EncodecCodes`; ``features`` if only one of the two has a mel.
+        tts, vocoder: its values, with defaults spelled out.
+        state: ``equal``; ``negligible``, ``convertible`` or ``lossy`` as in `mel.difference`; ``fatal`` if it is the
+            reason why the vocoder can't take the features at all.
+        effect: how an ignored difference sounds, or why it is fatal; None if the values are equal.
     """
 
     field: str
@@ -54,18 +54,18 @@ class FieldComparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What `compare` gives.
+    """The result of `compare`.
 
     Attributes:
-        tts, vocoder: the sides.
-        fields: all of them.
-        kind: of the `Alignment` from one to the other, or ``refused``.
-        unknown: if that is refused, the vocoder's bands that the TTS's mel knows nothing of.
-        alignment: None if it is refused, or if the features are codes.
+        tts, vocoder: the text-to-speech model and the vocoder.
+        fields: every field with both values.
+        kind: the kind of the `Alignment` from one mel to the other, or ``refused``.
+        unknown: if it is refused, the vocoder's bands for which the TTS mel has no information.
+        alignment: the conversion of the mel; None if it is refused, or if the features are codes.
     """
 
-    tts: Side
-    vocoder: Side
+    tts: Endpoint
+    vocoder: Endpoint
     fields: tuple[FieldComparison, ...]
     kind: Kind | Literal["refused"]
     unknown: tuple[int, ...] = ()
@@ -73,17 +73,17 @@ class Comparison:
 
     @property
     def error(self) -> ErrorEstimate | None:
-        """Of a lossy alignment."""
+        """The error of a lossy alignment; None for an exact one."""
         return None if self.alignment is None else self.alignment.error
 
     @property
     def exit_code(self) -> int:
-        """Of `vocos doctor`: 0 compatible, 1 with a loss, 2 incompatible."""
+        """The exit code of `vocos doctor`: 0 compatible, 1 compatible but lossy, 2 incompatible."""
         return EXIT_CODES[self.kind]
 
 
-def compare(tts: Side, vocoder: Side) -> Comparison:
-    """Whether a vocoder can take what a text-to-speech model gives."""
+def compare(tts: Endpoint, vocoder: Endpoint) -> Comparison:
+    """Compares a text-to-speech model's features with those that a vocoder takes."""
     if tts.convention is None or vocoder.convention is None:
         return _compare_codes(tts, vocoder)
     alignment = try_align(tts.convention, vocoder.convention)
@@ -97,7 +97,7 @@ def compare(tts: Side, vocoder: Side) -> Comparison:
 
 
 def try_align(source: MelConvention, target: MelConvention) -> Alignment | None:
-    """The alignment without its warning; None if it is refused."""
+    """Returns the alignment without its warning; None if it is refused."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MelMismatchWarning)
         try:
@@ -107,7 +107,7 @@ def try_align(source: MelConvention, target: MelConvention) -> Alignment | None:
 
 
 def _fields(source: MelConvention, target: MelConvention, fatal: dict[str, str]) -> tuple[FieldComparison, ...]:
-    found = {difference.field: difference for difference in differences(source, target)}
+    by_field = {difference.field: difference for difference in differences(source, target)}
     rows = []
     for field in dataclasses.fields(MelConvention):
         name = field.name
@@ -117,8 +117,8 @@ def _fields(source: MelConvention, target: MelConvention, fatal: dict[str, str])
         effect = None
         if name in fatal:
             state, effect = "fatal", fatal[name]
-        elif name in found:
-            state, effect = found[name].severity, found[name].effect
+        elif name in by_field:
+            state, effect = by_field[name].severity, by_field[name].effect
         row = FieldComparison(
             field=name, tts=meaning(source, name), vocoder=meaning(target, name), state=state, effect=effect
         )
@@ -127,44 +127,46 @@ def _fields(source: MelConvention, target: MelConvention, fatal: dict[str, str])
 
 
 def _fatal(source: MelConvention, target: MelConvention, unknown: list[int]) -> dict[str, str]:
-    """The fields that leave too many of the target's bands unknown, with the reason."""
+    """Returns the fields that leave too many of the target's bands unknown, with the reason."""
     below = [band for band in unknown if _is_below(band, source, target)]
     above = [band for band in unknown if band not in below]
     fatal = {}
     if below:
-        fatal["f_min"] = f"the TTS's mel knows nothing of the vocoder's {describe_bands(tuple(below))}"
+        fatal["f_min"] = f"the TTS mel has no information for the vocoder's {describe_bands(tuple(below))}"
     if above:
-        reason = f"the TTS's mel knows nothing of the vocoder's {describe_bands(tuple(above))}"
+        reason = f"the TTS mel has no information for the vocoder's {describe_bands(tuple(above))}"
         fatal["f_max"] = reason
+        # A mel that reaches its Nyquist frequency ends there because of its sample rate.
         if top_frequency(source) == source.sample_rate / 2:
             fatal["sample_rate"] = reason
     return fatal
 
 
 def _is_below(band: int, source: MelConvention, target: MelConvention) -> bool:
+    # Unknown bands lie outside the source's range, so comparing their centre with its middle tells the two ends apart.
     peak = float(target.filterbank()[:, band].argmax()) * target.sample_rate / target.n_fft
     return peak < (source.f_min + top_frequency(source)) / 2
 
 
-def _compare_codes(tts: Side, vocoder: Side) -> Comparison:
-    """At least one side has no mel; EnCodec codes are taken by a vocoder of the same codes, and by no other."""
+def _compare_codes(tts: Endpoint, vocoder: Endpoint) -> Comparison:
+    """Compares features of which at least one are EnCodec codes; only a vocoder of the same codes can decode them."""
     fields: tuple[FieldComparison, ...]
     if isinstance(tts.features, EncodecCodes) and isinstance(vocoder.features, EncodecCodes):
         fields = tuple(
             _code_field(field.name, tts.features, vocoder.features) for field in dataclasses.fields(EncodecCodes)
         )
     else:
-        reason = "EnCodec features and mels can't be turned into each other"
-        here, there = _describe(tts.features), _describe(vocoder.features)
-        fields = (FieldComparison(field="features", tts=here, vocoder=there, state="fatal", effect=reason),)
+        reason = "EnCodec features and mels can't be converted to each other"
+        source, target = _describe(tts.features), _describe(vocoder.features)
+        fields = (FieldComparison(field="features", tts=source, vocoder=target, state="fatal", effect=reason),)
     kind: Literal["identity", "refused"] = "refused" if any(row.state == "fatal" for row in fields) else "identity"
     return Comparison(tts=tts, vocoder=vocoder, fields=fields, kind=kind)
 
 
 def _code_field(name: str, source: EncodecCodes, target: EncodecCodes) -> FieldComparison:
-    mine, other = getattr(source, name), getattr(target, name)
-    state: State = "equal" if mine == other else "negligible" if name in ("bandwidths", "n_codebooks") else "fatal"
-    return FieldComparison(field=name, tts=mine, vocoder=other, state=state, effect=CODE_EFFECTS[state])
+    tts, vocoder = getattr(source, name), getattr(target, name)
+    state: State = "equal" if tts == vocoder else "negligible" if name in ("bandwidths", "n_codebooks") else "fatal"
+    return FieldComparison(field=name, tts=tts, vocoder=vocoder, state=state, effect=CODE_EFFECTS[state])
 
 
 def _describe(features: Features) -> str:

@@ -1,4 +1,4 @@
-"""The installation: versions, torch with torchaudio, toolkits with what they need beside them, plugins."""
+"""Checks of the installation: versions, torch with torchaudio, toolkits and the packages that they need, plugins."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from typing import Literal
 import torch
 
 from ..plugins import PluginState, PluginWarning, plugin_states, problems
-from .torchaudio import mend, probe_torchaudio
+from .torchaudio import probe_torchaudio, suggest_fix
 
 State = Literal["ok", "missing", "off", "broken"]
 
-# Modules that a toolkit imports and doesn't bring, by its name for pip.
-BESIDE = {"coqui-tts": ("torchaudio", "torchcodec", "six"), "speechbrain": ("torchaudio",)}
-TORCHCODEC_SINCE = (2, 9)  # TTS/__init__.py: of torch
+# Modules that a toolkit imports but doesn't declare as dependencies, by its name for pip.
+UNDECLARED = {"coqui-tts": ("torchaudio", "torchcodec", "six"), "speechbrain": ("torchaudio",)}
+TORCHCODEC_SINCE = (2, 9)  # the torch version from which TTS/__init__.py needs it
 PYTHONS = ((3, 10), (3, 13))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         group: ``core``, ``toolkit`` or ``plugin``.
-        name: what it is.
-        version: None if it isn't there.
-        state: ``ok``; ``missing``, which is no fault; ``off``, a plugin that is switched off; ``broken``.
-        detail: what there is to know of it.
-        mend: what to do, a command where one does it.
+        name: the package or plugin that was checked.
+        version: its version; None if it isn't installed.
+        state: ``ok``; ``missing``, which is not an error; ``off``, a disabled plugin; ``broken``.
+        detail: details, such as the reason why it is broken.
+        fix: what to do, as a command if one is enough.
     """
 
     group: Literal["core", "toolkit", "plugin"]
@@ -43,70 +43,70 @@ class Check:
     version: str | None
     state: State
     detail: str = ""
-    mend: str = ""
+    fix: str = ""
 
 
 def check_installation() -> list[Check]:
-    """Looks at everything; imports torchaudio in a process of its own, and no toolkit."""
+    """Runs all checks. Torchaudio is imported in a separate process, and toolkits aren't imported at all."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PluginWarning)  # what it says is among the states and the problems
+        warnings.simplefilter("ignore", PluginWarning)  # its text is among the states and the problems
         states, contradictions = plugin_states(), problems()
     checks = [_python(), _ours(), _torch(), _torchaudio()]
     checks += [check for state in states if state.toolkit is not None for check in check_toolkit(state)]
     checks += [_plugin(state) for state in states]
-    told = [state.reason for state in states if state.reason is not None]
+    reported = [state.reason for state in states if state.reason is not None]
     for problem in contradictions:
-        if not any(reason in problem for reason in told):
+        if not any(reason in problem for reason in reported):
             checks.append(Check(group="plugin", name="plugins", version=None, state="broken", detail=problem))
     return checks
 
 
 def check_toolkit(state: PluginState) -> Iterator[Check]:
-    """A plugin's toolkit and, if it is there, what it needs beside it."""
+    """Checks a plugin's toolkit and, if it is installed, the packages that it needs without declaring them."""
     name = state.toolkit or ""
     if state.install is not None:
-        yield Check(group="toolkit", name=name, version=None, state="missing", mend=state.install)
+        yield Check(group="toolkit", name=name, version=None, state="missing", fix=state.install)
         return
     yield Check(group="toolkit", name=name, version=state.toolkit_version or "unknown", state="ok")
-    for module in BESIDE.get(name, ()):
+    for module in UNDECLARED.get(name, ()):
         if module == "torchcodec" and version_tuple(torch.__version__) < TORCHCODEC_SINCE:
             continue
         if importlib.util.find_spec(module) is None:
             detail = f"{name} doesn't start without it"
             command = f"pip install {module}"
-            yield Check(group="toolkit", name=module, version=None, state="broken", detail=detail, mend=command)
-        elif module != "torchaudio":  # that has a line of its own
+            yield Check(group="toolkit", name=module, version=None, state="broken", detail=detail, fix=command)
+        elif module != "torchaudio":  # which has its own check
             yield Check(group="toolkit", name=module, version=_version(module), state="ok", detail=f"for {name}")
     if name == "nemo_toolkit":
         yield _lightning(name)
 
 
 def version_tuple(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version, without zeros at the end."""
+    """Returns the leading numbers of a version, without trailing zeros."""
     numbers = re.split(r"[^\d.]", version)[0].rstrip(".")
     return tuple(int(number) for number in re.sub(r"(\.0+)+$", "", numbers).split(".") if number)
 
 
 def lightning_limit(toolkit: str) -> str | None:
-    """The newest lightning that a toolkit's own metadata allows; None if they don't say."""
+    """Returns the newest lightning that a toolkit's own metadata allows; None if it sets no limit."""
     try:
         requirements = importlib.metadata.requires(toolkit) or []
-    except importlib.metadata.PackageNotFoundError:  # put on the path without pip
+    except importlib.metadata.PackageNotFoundError:  # on the path, but not installed by pip
         return None
     limits = (re.match(r"lightning\b[^;]*<=\s*([\d.]+)", requirement) for requirement in requirements)
     return next((limit[1] for limit in limits if limit), None)
 
 
 def _lightning(toolkit: str) -> Check:
-    """NeMo takes no newer lightning than it says, and pip lets one in afterwards."""
+    """Checks that lightning isn't newer than NeMo allows; pip can install a newer one afterwards."""
     version, limit = _version("lightning"), lightning_limit(toolkit)
-    detail = mending = ""
+    detail = fix = ""
     if version is None:
-        detail, mending = f"{toolkit} doesn't start without it", "pip install 'vocos-plugins[nemo]'"
+        detail, fix = f"{toolkit} doesn't start without it", "pip install 'vocos-plugins[nemo]'"
     elif limit is not None and version_tuple(version) > version_tuple(limit):
-        detail, mending = f"{toolkit} wants at most {limit}", f"pip install 'lightning<={limit}'"
+        detail, fix = f"{toolkit} allows at most {limit}", f"pip install 'lightning<={limit}'"
     if detail:
-        return Check(group="toolkit", name="lightning", version=version, state="broken", detail=detail, mend=mending)
+        return Check(group="toolkit", name="lightning", version=version, state="broken", detail=detail, fix=fix)
     return Check(group="toolkit", name="lightning", version=version, state="ok", detail=f"for {toolkit}")
 
 
@@ -115,8 +115,8 @@ def _python() -> Check:
     version = platform.python_version()
     if lowest <= sys.version_info[:2] <= highest:
         return Check(group="core", name="python", version=version, state="ok")
-    wanted = f"{'.'.join(map(str, lowest))} to {'.'.join(map(str, highest))}"
-    return Check(group="core", name="python", version=version, state="broken", detail=f"expected {wanted}")
+    supported = f"{'.'.join(map(str, lowest))} to {'.'.join(map(str, highest))}"
+    return Check(group="core", name="python", version=version, state="broken", detail=f"expected {supported}")
 
 
 def _ours() -> Check:
@@ -145,19 +145,20 @@ def _torchaudio() -> Check:
         return Check(group="core", name="torchaudio", version=probe.version, state="ok", detail="can be imported")
     detail = ": ".join(filter(None, (probe.cause, probe.error)))
     version = _version("torchaudio")
-    return Check(group="core", name="torchaudio", version=version, state="broken", detail=detail, mend=mend(probe))
+    fix = suggest_fix(probe)
+    return Check(group="core", name="torchaudio", version=version, state="broken", detail=detail, fix=fix)
 
 
 def _plugin(state: PluginState) -> Check:
-    found: dict[str, State] = {"loaded": "ok", "disabled": "off", "broken": "broken"}
-    mending = f"VOCOS_PLUGINS_DISABLE={state.name} leaves it out" if state.state == "broken" else ""
+    states: dict[str, State] = {"loaded": "ok", "disabled": "off", "broken": "broken"}
+    fix = f"VOCOS_PLUGINS_DISABLE={state.name} disables it" if state.state == "broken" else ""
     return Check(
         group="plugin",
         name=state.name,
         version=_version(state.distribution),
-        state=found[state.state],
+        state=states[state.state],
         detail=state.reason or f"{state.entry_point} of {state.distribution}",
-        mend=mending,
+        fix=fix,
     )
 
 

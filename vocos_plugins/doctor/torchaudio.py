@@ -1,6 +1,6 @@
-"""Whether torchaudio can be imported beside this torch: a pair of different builds raises, or crashes, at import.
+"""Check of whether torchaudio can be imported with this torch: different builds raise, or crash, at import.
 
-The core doesn't need torchaudio; toolkits do. It is imported in a process of its own.
+The core doesn't need torchaudio; toolkits do. It is imported in a separate process, since a crash can't be caught.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TIMEOUT_S = 120.0
-# A module of that name in the working directory isn't meant: the `vocos` command doesn't look there either.
+# A module of that name in the working directory is ignored: the `vocos` command doesn't look there either.
 PROBE = "import sys; sys.path[:] = filter(None, sys.path); import torchaudio; print(torchaudio.__version__)"
 EXTENSION = "lib/_torchaudio*"
 CAUSES = (
     (r"different CUDA versions", "torch and torchaudio were built for different versions of CUDA"),
     (
         r"lib(c10_cuda|torch_cuda|cu|nv)[\w.-]*: cannot open shared object",
-        "it was built for CUDA, and there is no CUDA beside this torch",
+        "it was built for CUDA, but this torch was installed without CUDA",
     ),
-    (r"undefined symbol|Could not load this library|DLL load failed", "it was built for another torch"),
+    (r"undefined symbol|Could not load this library|DLL load failed", "it was built for another version of torch"),
 )
 ERROR = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception)\b.*", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What came of importing torchaudio.
+    """The result of importing torchaudio.
 
     Attributes:
-        version: None if it can't be imported.
-        cause: why not, in words.
-        error: the first error in the chain, as Python puts it.
-        extensions: torchaudio's compiled extension, without which it runs as pure Python.
+        version: its version; None if it can't be imported.
+        cause: the likely cause of a failure, in plain words.
+        error: the first error in the chain, as Python prints it.
+        extensions: torchaudio's compiled extension; without it, torchaudio runs as pure Python.
     """
 
     version: str | None = None
@@ -52,7 +52,7 @@ def probe_torchaudio(timeout_s: float = TIMEOUT_S) -> Probe | None:
         return None
     extensions = tuple(sorted(Path(spec.origin).parent.glob(EXTENSION)))
     try:
-        done = subprocess.run(  # noqa: S603 - this very interpreter
+        done = subprocess.run(  # noqa: S603 - this interpreter
             [sys.executable, "-c", PROBE], capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired:
@@ -63,9 +63,9 @@ def probe_torchaudio(timeout_s: float = TIMEOUT_S) -> Probe | None:
     return Probe(cause=_cause(done.stderr, done.returncode), error=error, extensions=extensions)
 
 
-def mend(probe: Probe) -> str:
-    """What to do about a torchaudio that can't be imported."""
-    one_build = "install torch and torchaudio of one build,\nas pytorch.org says for your system"
+def suggest_fix(probe: Probe) -> str:
+    """Returns what to do if torchaudio can't be imported."""
+    one_build = "install torch and torchaudio of the same build,\nas pytorch.org says for your system"
     if not probe.extensions:
         return one_build
     files = " ".join(map(str, probe.extensions))
@@ -74,7 +74,7 @@ def mend(probe: Probe) -> str:
 
 def _cause(text: str, returncode: int) -> str:
     if returncode < 0:
-        return f"importing it ends Python by signal {-returncode}"
+        return f"importing it kills Python with signal {-returncode}"
     return next((cause for pattern, cause in CAUSES if re.search(pattern, text)), "it can't be imported")
 
 

@@ -1,1 +1,1 @@
-"""How good a vocoder is: objective measures, tables of them, and a page to listen and look."""
+"""Evaluation of vocoders: objective measures, tables of them, and a page with sound and spectrograms."""

@@ -1,4 +1,4 @@
-"""One recording through all systems: what they make of it, how good that is, and how long it took."""
+"""One recording through all systems: the audio of each, its scores, and the time that it took."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .measures import Measure, Score
 from .systems import System
 
 Audio = NDArray[np.float32]  # (N,)
-Show = Callable[[str], None]  # told what is being done
+Show = Callable[[str], None]  # called with a description of each step
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rendition:
-    """A clip as one system gives it back, or as it was recorded.
+    """A clip as one system reconstructs it, or as it was recorded.
 
     Attributes:
         audio: ``(N,)``.
         sample_rate: Hz.
-        scores: by measure; of the recording itself only the measures that need no reference.
-        seconds: that making it took; 0 for the recording.
+        scores: the score of each measure; the recording itself has only those that need no reference.
+        seconds: seconds that the system took; 0 for the recording.
     """
 
     audio: Audio
@@ -40,13 +40,13 @@ class Rendition:
 
     @property
     def duration_s(self) -> float:
-        """How long it sounds."""
+        """Duration of the audio in seconds."""
         return len(self.audio) / self.sample_rate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """One clip: the recording, what each system made of its mel, and why others could not."""
+class ClipResult:
+    """The results of one clip: the recording, each system's rendition, and the errors of systems that failed."""
 
     clip: Clip
     original: Rendition
@@ -54,22 +54,22 @@ class Comparison:
     errors: Mapping[str, str]
 
 
-def compare(
+def run_clip(
     systems: Sequence[System],
     clip: Clip,
     measures: Sequence[Measure],
     *,
     rounds: int = 1,
     show: Show = lambda _: None,
-) -> Comparison:
-    """Takes a clip's mels and makes it sound again in every way, each at its own sample rate.
+) -> ClipResult:
+    """Computes a clip's mels and reconstructs it by every system, each at its own sample rate.
 
     Args:
-        systems: ways to do it; at least one.
-        clip: mixed down to one channel.
-        measures: what to take.
-        rounds: timed runs, of which the median counts; one more goes before to warm up.
-        show: told what is being done.
+        systems: the systems; at least one.
+        clip: the recording, which is mixed down to one channel.
+        measures: the measures to take.
+        rounds: number of timed runs, of which the median counts; an untimed one goes first to warm up.
+        show: called with a description of each step.
 
     Raises:
         ValueError, OSError: the recording can't be read.
@@ -81,7 +81,7 @@ def compare(
     for system in systems:
         try:
             mels[system.name] = MelSpectrogram(system.mel)(originals[system.mel.sample_rate][None])
-            _check(system.vocode(mels[system.name]))
+            _check(system.vocode(mels[system.name]))  # the untimed run, which also finds systems that fail
         except (ValueError, RuntimeError) as error:
             mels.pop(system.name, None)
             errors[system.name] = " ".join(str(error).split())
@@ -100,20 +100,20 @@ def compare(
         rate = system.mel.sample_rate
         scores = score(originals[rate].numpy(), audio, rate, system.name, measures)
         renditions[system.name] = Rendition(audio=audio, sample_rate=rate, scores=scores, seconds=taken)
-    top = max(rates)
+    top = max(rates)  # the recording is played and measured at the highest rate among the systems
     recorded = originals[top].numpy()
     free = [measure for measure in measures if not measure.needs_reference]
     original = Rendition(audio=recorded, sample_rate=top, scores=score(recorded, recorded, top, "the recording", free))
-    return Comparison(clip=clip, original=original, renditions=renditions, errors=errors)
+    return ClipResult(clip=clip, original=original, renditions=renditions, errors=errors)
 
 
 def _check(audio: Tensor) -> None:
     if not bool(torch.isfinite(audio).all()):
-        raise ValueError("it gave NaN or infinite samples")
+        raise ValueError("it returned NaN or infinite samples")
 
 
 def _time(jobs: Sequence[tuple[System, Tensor]], rounds: int) -> tuple[list[Audio], list[float]]:
-    """What each gives and takes. They take turns, so that a busy machine slows them alike."""
+    """Returns each system's audio and median seconds. They take turns, so that a busy machine slows all of them."""
     audios: list[Audio] = []
     times: list[list[float]] = []
     for _ in range(rounds):

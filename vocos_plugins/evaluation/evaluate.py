@@ -1,4 +1,4 @@
-"""Runs systems over recordings; what fails is listed and never ends the run."""
+"""Runs systems over recordings; failures are listed and never end the run."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..mel.speech import Clip
-from .comparison import Comparison, Show, compare
+from .comparison import ClipResult, Show, run_clip
 from .measures import Measure, Score
 from .systems import RECORDING, System
 
-PAGE_CLIPS = 20  # more would make a page that browsers are slow to open
+PAGE_CLIPS = 20  # browsers are slow to open a page with more
 
 
 class Progress(Protocol):
-    """Who is told how far a run is: what is done now, and that a file is done."""
+    """Receives the progress of a run: the current step, and each finished file."""
 
     def show(self, text: str) -> None:
-        """Says what is being done."""
+        """Called with a description of each step."""
 
     def advance(self) -> None:
-        """One file more is done, or has failed."""
+        """Called when a file is done or has failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One system on one file; ``elapsed_s`` is 0 for the recording itself."""
+class SystemResult:
+    """The result of one system on one file; ``elapsed_s`` is 0 for the recording itself."""
 
     file: str
     system: str
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A file that a system, or none at all where ``system`` is empty, could work with."""
+    """A file on which a system failed; ``system`` is empty if the file can't be used at all."""
 
     file: str
     system: str
@@ -46,29 +46,30 @@ class Failure:
 
 @dataclass(kw_only=True)
 class Evaluation:
-    """What came of a run.
+    """The results of a run.
 
     Attributes:
-        systems: what was compared, in order.
-        measures, left_out: what was measured; what not, and why.
-        rows: every result.
-        failures: what gave none.
-        comparisons: the clips that the page plays.
+        systems: the systems, in order.
+        measures: the measures that were taken.
+        left_out: the measures that weren't taken, with the reason.
+        rows: the result of every system on every file.
+        failures: files without a result.
+        clip_results: the clips that the page plays.
     """
 
     systems: Sequence[System]
     measures: Sequence[Measure]
     left_out: Mapping[str, str]
-    rows: list[Row] = field(default_factory=list)
+    rows: list[SystemResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    comparisons: list[Comparison] = field(default_factory=list)
+    clip_results: list[ClipResult] = field(default_factory=list)
 
-    def add(self, comparison: Comparison, *, keep: bool) -> None:
-        """Takes in a clip's results, and, to play it, the sound."""
-        file = comparison.clip.text
-        for name, rendition in ((RECORDING, comparison.original), *comparison.renditions.items()):
+    def add(self, result: ClipResult, *, keep: bool) -> None:
+        """Adds a clip's results; with `keep`, its audio too, so that the page can play it."""
+        file = result.clip.text
+        for name, rendition in ((RECORDING, result.original), *result.renditions.items()):
             self.rows.append(
-                Row(
+                SystemResult(
                     file=file,
                     system=name,
                     duration_s=rendition.duration_s,
@@ -76,13 +77,13 @@ class Evaluation:
                     scores=rendition.scores,
                 )
             )
-        self.failures += [Failure(file=file, system=name, error=why) for name, why in comparison.errors.items()]
-        if keep and comparison.renditions:
-            self.comparisons.append(comparison)
+        self.failures += [Failure(file=file, system=name, error=why) for name, why in result.errors.items()]
+        if keep and result.renditions:
+            self.clip_results.append(result)
 
     @property
     def files(self) -> list[str]:
-        """Those with results."""
+        """The files with results."""
         return list(dict.fromkeys(row.file for row in self.rows))
 
 
@@ -96,20 +97,20 @@ def evaluate(
     """Compares systems over clips; up to 20 of them, spread evenly, are kept to be played.
 
     Args:
-        systems, clips, measures: what to compare, on what, by what.
-        left_out: as `measures.choose` gives it.
-        progress: told how far it is.
+        systems, clips, measures: the systems to compare, the recordings, and the measures to take.
+        left_out: the measures that `measures.choose` left out, with the reason.
+        progress: receives the progress of the run.
     """
     evaluation = Evaluation(systems=systems, measures=measures, left_out=left_out)
     kept = _spread(len(clips), PAGE_CLIPS)
     for index, clip in enumerate(clips):
         try:
-            comparison = compare(systems, clip, measures, show=_show(progress, clip))
+            result = run_clip(systems, clip, measures, show=_show(progress, clip))
         except (ValueError, OSError, RuntimeError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
             evaluation.failures.append(Failure(file=clip.text, system="", error=why))
         else:
-            evaluation.add(comparison, keep=index in kept)
+            evaluation.add(result, keep=index in kept)
         if progress is not None:
             progress.advance()
     return evaluation
@@ -120,7 +121,7 @@ def _show(progress: Progress | None, clip: Clip) -> Show:
 
 
 def _spread(n: int, most: int) -> frozenset[int]:
-    """At most that many of the indices below `n`, from the first to the last."""
+    """Returns at most `most` indices below `n`, evenly spread from the first to the last."""
     if n <= most:
         return frozenset(range(n))
     return frozenset(round(index * (n - 1) / (most - 1)) for index in range(most))

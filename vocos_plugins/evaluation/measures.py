@@ -1,4 +1,4 @@
-"""The table of measures, and how one is taken: what fails or isn't installed is said, and never ends a run."""
+"""The table of measures. One that fails or isn't installed is reported, and never ends a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ALL = "all"
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """What a measure says of one signal; where it can't, ``value`` is None and ``reason`` says why."""
+    """The value of a measure for one signal; None if it can't be computed, with the ``reason``."""
 
     value: float | None = None
     reason: str = ""
@@ -38,17 +38,17 @@ class Measure:
     """One measure.
 
     Attributes:
-        name: by which it is asked for.
+        name: the name that selects it.
         title: heading of its column.
-        best: what equal signals get, in words.
-        digits: decimals worth printing.
-        higher_is_better: direction.
-        needs_reference: whether it compares with the recording; else the recording itself can be measured too.
-        sample_rate: Hz that it is defined at; None for the signals' own.
-        packages: what it imports.
-        install: what pip needs to be told for them.
-        slow: whether it takes longer than the sound lasts, on a CPU; taken only where asked for.
-        compute: of recording, vocoded signal of the same length, and sample rate.
+        best: the value of equal signals, as text.
+        digits: number of decimals to print.
+        higher_is_better: whether a higher value is better.
+        needs_reference: whether it compares with the recording; otherwise the recording itself is measured too.
+        sample_rate: Hz at which it is defined; None for any.
+        packages: the packages that it imports.
+        install: arguments of ``pip install`` that install them.
+        slow: whether it takes longer on a CPU than the audio lasts; such a measure is taken only on request.
+        compute: called with the recording, the vocoded signal of the same length, and the sample rate.
     """
 
     name: str
@@ -68,8 +68,8 @@ class Measure:
 
         Args:
             reference: the recording, ``(N,)``.
-            degraded: what a vocoder made of it, ``(N',)``, beginning at the same sample.
-            sample_rate: Hz, of both.
+            degraded: the vocoded signal, ``(N',)``, which begins at the same sample.
+            sample_rate: Hz of both signals.
         """
         n_samples = min(len(reference), len(degraded))
         reference, degraded = reference[:n_samples], degraded[:n_samples]
@@ -89,15 +89,15 @@ def _resample(audio: Audio, old: int, new: int) -> Audio:
 
 
 def _take(compute: Callable[[], float]) -> Score:
-    """The score; a measure that raises, or warns that it divides by zero, has none."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # some of them print
+    """Returns the score; a measure that raises, or warns of a division by zero, has no value."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # some packages print
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", RuntimeWarning)
         try:
             value = float(compute())
-        except Exception as error:  # other people's code, and one number less is no reason to lose the others
+        except Exception as error:  # third-party code may raise anything, and the other scores must not be lost
             return Score(reason=" ".join(f"{type(error).__name__}: {error}".split()))
-    return Score(value=value) if math.isfinite(value) else Score(reason=f"it gave {value}")
+    return Score(value=value) if math.isfinite(value) else Score(reason=f"it returned {value}")
 
 
 _SPEECHMOS = ("speechmos", "onnxruntime", "librosa", "requests")
@@ -215,10 +215,13 @@ MEASURES: tuple[Measure, ...] = (
 
 
 def choose(names: Sequence[str] = ()) -> tuple[tuple[Measure, ...], dict[str, str]]:
-    """The measures to take, and why others are left out, by name.
+    """Chooses the measures to take.
 
     Args:
-        names: of measures, or ``all``; none for all but the slow ones.
+        names: names of measures, or ``all``; by default all but the slow ones.
+
+    Returns:
+        the measures, and for each one that is left out, by name, the reason.
 
     Raises:
         ValueError: a name isn't in the table.
@@ -226,23 +229,23 @@ def choose(names: Sequence[str] = ()) -> tuple[tuple[Measure, ...], dict[str, st
     unknown = sorted(set(names) - {measure.name for measure in MEASURES} - {ALL})
     if unknown:
         known = ", ".join(measure.name for measure in MEASURES)
-        raise ValueError(f"no measure {', '.join(unknown)}; there are {known}, and {ALL}")
+        raise ValueError(f"unknown measure {', '.join(unknown)}; known are {known}, and {ALL}")
     chosen, left_out = [], {}
     for measure in MEASURES:
         wanted = ALL in names or measure.name in names
         if names and not wanted:
             continue
         if measure.slow and not wanted:
-            left_out[measure.name] = "slow; taken where asked for by name"
-        elif (lack := _lack(measure)) is not None:
-            left_out[measure.name] = lack
+            left_out[measure.name] = "slow; ask for it by name"
+        elif (reason := _why_unavailable(measure)) is not None:
+            left_out[measure.name] = reason
         else:
             chosen.append(measure)
     return tuple(chosen), left_out
 
 
-def _lack(measure: Measure) -> str | None:
-    """Why a measure can't be taken here; None if it can."""
+def _why_unavailable(measure: Measure) -> str | None:
+    """Returns why a measure can't be taken here; None if it can."""
     if any(find_spec(package) is None for package in measure.packages):
         return f"not installed; pip install {measure.install}"
     return next((reason for package in measure.packages if (reason := _import_failure(package))), None)
@@ -250,7 +253,7 @@ def _lack(measure: Measure) -> str | None:
 
 @functools.cache
 def _import_failure(package: str) -> str | None:
-    """What importing an installed package raises: a binary one may not fit this machine."""
+    """Returns why an installed package can't be imported; None if it can. A binary package may not fit this machine."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

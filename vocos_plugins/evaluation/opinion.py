@@ -1,6 +1,6 @@
-"""Wrappers of networks that guess a listener's opinion without knowing the recording: DNSMOS, PLCMOS, DistillMOS.
+"""Wrappers of networks that predict a listener's opinion without the recording: DNSMOS, PLCMOS, DistillMOS.
 
-UTMOS, the paper's, is not here: its weights come with no package and can't be had offline.
+UTMOS, which the paper uses, is missing: no package contains its weights, so it can't run offline.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ def dnsmos_overall(_reference: Audio, degraded: Audio, sample_rate: int) -> floa
 
 
 def plcmos(_reference: Audio, degraded: Audio, sample_rate: int) -> float:
-    """PLCMOS v2, 1 to 5 (Diener et al., Interspeech 2023): it listens for gaps and their concealment."""
+    """PLCMOS v2, 1 to 5 (Diener et al., Interspeech 2023), which rates gaps and their concealment."""
     from speechmos import plcmos as model
 
-    # It draws its 15 raters from numpy's global generator: the same ones each time, and the caller's state is kept.
+    # It draws its 15 raters from numpy's global generator. Seeding draws the same ones each time; the caller's state is
+    # restored afterwards.
     state = np.random.get_state()
     np.random.seed(0)
     try:

@@ -1,4 +1,4 @@
-"""An evaluation as one HTML page: sound and pictures are inside it, nothing is loaded from elsewhere."""
+"""An evaluation as a single HTML page that contains its audio and pictures and loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from .comparison import Comparison, Rendition
+from .comparison import ClipResult, Rendition
 from .evaluate import Evaluation
 from .measures import Measure
 from .picture import draw_spectrograms
 from .systems import GRIFFIN_LIM
-from .tables import columns, left_out_in_words, summarize, times_real_time
+from .tables import columns, left_out_as_text, summarize, times_real_time
 
 TEMPLATE = Path(__file__).parent / "template.html"
 NOTHING = "&ndash;"
 
 
 def render(evaluation: Evaluation, *, title: str, intro: str, facts: Mapping[str, str]) -> str:
-    """The page.
+    """Returns the page.
 
     Args:
-        evaluation: at least one clip of it was kept.
-        title: of the page.
-        intro: what was done and how to read it; HTML.
-        facts: what to say of models and machine, by heading.
+        evaluation: an evaluation that kept at least one clip.
+        title: title of the page.
+        intro: what was done and how to read it, as HTML.
+        facts: facts about the models and the machine, by heading.
     """
     names = columns(evaluation)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
@@ -44,8 +44,8 @@ def render(evaluation: Evaluation, *, title: str, intro: str, facts: Mapping[str
             [_summary_row(evaluation, measure, names) for measure in evaluation.measures]
             + [_speed_row(evaluation, names)]
         ),
-        speed=_speed_in_words(evaluation),
-        sections="\n".join(_section(comparison, evaluation) for comparison in evaluation.comparisons),
+        speed=_speed_text(evaluation),
+        sections="\n".join(_section(result, evaluation) for result in evaluation.clip_results),
         failures=_failures(evaluation),
         facts="\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items()),
     )
@@ -54,18 +54,19 @@ def render(evaluation: Evaluation, *, title: str, intro: str, facts: Mapping[str
 def _note_on_missing(evaluation: Evaluation) -> str:
     if not evaluation.left_out:
         return ""
-    return f'<p class="note">Not measured: {escape(left_out_in_words(evaluation.left_out), quote=False)}.</p>'
+    return f'<p class="note">Not measured: {escape(left_out_as_text(evaluation.left_out), quote=False)}.</p>'
 
 
 def _summary_row(evaluation: Evaluation, measure: Measure, names: list[str]) -> str:
     cells = []
     for name in names:
-        found = summarize(evaluation, name, measure)
-        if found is None:
+        summary = summarize(evaluation, name, measure)
+        if summary is None:
             cells.append(f"<td>{NOTHING}</td>")
             continue
-        worst = "" if found.n_files == 1 else f"<small>{_number(found.worst, measure.digits)}</small>"
-        cells.append(f'<td title="worst: {escape(found.worst_file)}">{_number(found.mean, measure.digits)}{worst}</td>')
+        mean, worst = (_number(value, measure.digits) for value in (summary.mean, summary.worst))
+        small = "" if summary.n_files == 1 else f"<small>{worst}</small>"
+        cells.append(f'<td title="worst: {escape(summary.worst_file)}">{mean}{small}</td>')
     arrow = "&uarr;" if measure.higher_is_better else "&darr;"
     return f"<tr><th>{escape(measure.title)} {arrow} <small>{escape(measure.best)}</small></th>{''.join(cells)}</tr>"
 
@@ -75,7 +76,7 @@ def _speed_row(evaluation: Evaluation, names: list[str]) -> str:
     return f"<tr><th>times real time</th>{''.join(f'<td>{_number(speed, 1)}</td>' for speed in speeds)}</tr>"
 
 
-def _speed_in_words(evaluation: Evaluation) -> str:
+def _speed_text(evaluation: Evaluation) -> str:
     speeds = {system.name: times_real_time(evaluation, system.name) for system in evaluation.systems}
     yardstick = speeds.get(GRIFFIN_LIM)
     if yardstick is None:
@@ -87,13 +88,13 @@ def _speed_in_words(evaluation: Evaluation) -> str:
     )
     return (
         " ".join(faster)
-        + " Read speeds as this ratio: the times themselves depend on the machine and on what else it was doing."
+        + " Compare speeds by this ratio: the times themselves depend on the machine and its other load."
     )
 
 
-def _section(comparison: Comparison, evaluation: Evaluation) -> str:
-    clip = comparison.clip
-    shown = {"Original": comparison.original, **comparison.renditions}
+def _section(result: ClipResult, evaluation: Evaluation) -> str:
+    clip = result.clip
+    shown = {"Original": result.original, **result.renditions}
     pictures = draw_spectrograms([rendition.audio for rendition in shown.values()])
     divisions = "\n".join(
         _column(name, rendition, picture, _measured(rendition, evaluation))
@@ -121,7 +122,7 @@ def _measured(rendition: Rendition, evaluation: Evaluation) -> str:
 
 
 def _column(name: str, rendition: Rendition, picture: bytes, line: str) -> str:
-    """One rendition; `line` is HTML."""
+    """Returns one rendition as HTML; `line` is HTML."""
     sound = _data_uri("audio/flac", flac(rendition.audio, rendition.sample_rate))
     return f"""<div>
 <h3>{escape(name)}</h3>
@@ -151,7 +152,7 @@ def _count(n_files: int) -> str:
 
 
 def flac(audio: NDArray[np.float32], sample_rate: int) -> bytes:
-    """16 bits, lossless: every current browser plays it, and a third smaller than WAV."""
+    """Encodes audio as 16-bit FLAC, which every current browser plays and which is a third smaller than WAV."""
     buffer = io.BytesIO()
     soundfile.write(buffer, np.clip(audio, -1, 1), sample_rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
@@ -162,5 +163,5 @@ def _data_uri(kind: str, data: bytes) -> str:
 
 
 def _number(value: float | None, digits: int) -> str:
-    """HTML of a number that may be missing."""
+    """Returns a number that may be missing as HTML."""
     return NOTHING if value is None else f"{value:.{digits}f}"

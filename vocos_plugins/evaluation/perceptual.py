@@ -31,7 +31,7 @@ def visqol_speech(reference: Audio, degraded: Audio, sample_rate: int) -> float:
 
 
 def visqol_audio(reference: Audio, degraded: Audio, sample_rate: int) -> float:
-    """ViSQOL v3 in audio mode, 1 to about 4.73. Nearly blind to broken phase: never alone."""
+    """ViSQOL v3 in audio mode, 1 to about 4.73. It hardly notices broken phase, so don't rely on it alone."""
     return _visqol("audio", reference, degraded, sample_rate)
 
 

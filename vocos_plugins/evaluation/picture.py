@@ -1,4 +1,4 @@
-"""Spectrograms as PNG files, without an imaging library."""
+"""Spectrograms as PNG images, without an imaging library."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAGMA = (
 
 
 def draw_spectrograms(signals: Sequence[NDArray[np.float32]]) -> list[bytes]:
-    """A PNG of each signal ``(N,)``, on one scale: 0 dB is the loudest point of the first.
+    """Returns a PNG of each signal ``(N,)``, on one scale: 0 dB is the loudest point of the first.
 
     Frequency goes up from 0 to the Nyquist frequency; levels 80 dB and more below the loudest are black.
     """
@@ -40,7 +40,8 @@ def draw_spectrograms(signals: Sequence[NDArray[np.float32]]) -> list[bytes]:
 
 
 def _levels(signal: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Decibels, ``(N_FFT // 2 + 1, columns)``, the highest frequency first."""
+    """Returns decibels, ``(N_FFT // 2 + 1, columns)``, with the highest frequency first."""
+    # A longer hop for long signals bounds the picture's width.
     hop_length = max(N_FFT // 4, -(-len(signal) // MAX_COLUMNS))
     audio = torch.from_numpy(np.ascontiguousarray(signal, dtype=np.float32))[None]
     spectrum = stft(audio, torch.hann_window(N_FFT), n_fft=N_FFT, hop_length=hop_length, pad_mode="constant")
@@ -50,18 +51,18 @@ def _levels(signal: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def png(brightness: NDArray[np.float32], colours: Sequence[tuple[int, int, int]] = MAGMA) -> bytes:
-    """A paletted PNG of values in [0, 1], ``(rows, columns)``; RFC 2083 has the format.
+    """Returns a PNG with a palette (RFC 2083) of values in [0, 1], ``(rows, columns)``.
 
     Args:
         brightness: the values.
-        colours: red, green and blue of 0 to 255, evenly spaced from 0 to 1; between them they are interpolated.
+        colours: red, green and blue from 0 to 255, evenly spaced from 0 to 1 and interpolated in between.
     """
     anchors = np.linspace(0, 255, len(colours))
     palette = np.stack([np.interp(np.arange(256), anchors, channel) for channel in zip(*colours, strict=True)], axis=1)
     rows = np.round(brightness * 255).astype(np.uint8)
     height, width = rows.shape
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    unfiltered = np.pad(rows, ((0, 0), (1, 0))).tobytes()  # each row begins with its filter: 0, none
+    unfiltered = np.pad(rows, ((0, 0), (1, 0))).tobytes()  # each row begins with its filter type; 0 is none
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         (
             _chunk(b"IHDR", header),

@@ -1,7 +1,7 @@
-"""Periodicity and voicing by torchcrepe, as CARGAN (Morrison et al., ICLR 2022) and the Vocos paper compare them.
+"""Periodicity and voicing by torchcrepe, as in CARGAN (Morrison et al., ICLR 2022) and the Vocos paper.
 
-The full CREPE, 50 to 550 Hz, a frame every 10 ms without padding; frames of an A-weighted level below -60 dB have no
-periodicity, and those with at least 0.21 are voiced.
+The full CREPE model, 50 to 550 Hz, one frame per 10 ms without padding. Frames with an A-weighted level below -60 dB
+have a periodicity of 0, and frames with at least 0.21 are voiced.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ BATCH_FRAMES = 128
 
 def periodicity_error(reference: Audio, degraded: Audio, sample_rate: int) -> float:
     """RMS difference of the two periodicities, frame by frame; 0 is equal."""
-    expected, found = (periodicity(signal, sample_rate) for signal in (reference, degraded))
-    return float(np.sqrt(np.mean((expected - found) ** 2)))
+    expected, actual = (periodicity(signal, sample_rate) for signal in (reference, degraded))
+    return float(np.sqrt(np.mean((expected - actual) ** 2)))
 
 
 def voicing_f1(reference: Audio, degraded: Audio, sample_rate: int) -> float:
-    """F1 score of "this frame is voiced", the recording being right; 1 is equal.
+    """F1 score of the decision "this frame is voiced", with the recording as the truth; 1 is equal.
 
     Raises:
         ValueError: neither signal has a voiced frame.
     """
-    expected, found = (periodicity(signal, sample_rate) >= VOICED_FROM for signal in (reference, degraded))
-    n_voiced = int(expected.sum()) + int(found.sum())
+    expected, actual = (periodicity(signal, sample_rate) >= VOICED_FROM for signal in (reference, degraded))
+    n_voiced = int(expected.sum()) + int(actual.sum())
     if n_voiced == 0:
-        raise ValueError("nothing is voiced")
-    return 2 * int((expected & found).sum()) / n_voiced
+        raise ValueError("no frame is voiced")
+    return 2 * int((expected & actual).sum()) / n_voiced
 
 
 def periodicity(audio: Audio, sample_rate: int) -> NDArray[np.float32]:
-    """CREPE's confidence in each frame, ``(T,)``. The last few signals are remembered: two measures need each."""
+    """Returns CREPE's confidence in each frame, ``(T,)``; cached for a few signals, since two measures need it."""
     return _periodicity(np.ascontiguousarray(audio, dtype=np.float32).tobytes(), sample_rate)
 
 
@@ -65,5 +65,5 @@ def _periodicity(samples: bytes, sample_rate: int) -> NDArray[np.float32]:
             pad=False,
         )
         silenced = torchcrepe.threshold.Silence(SILENCE_DB)(confidence, audio, sample_rate, hop_length, False)
-    found: NDArray[np.float32] = silenced[0].numpy()
-    return found
+    result: NDArray[np.float32] = silenced[0].numpy()
+    return result

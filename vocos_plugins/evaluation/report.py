@@ -25,18 +25,18 @@ DATA_NAME = "results.json"
 
 
 def write_evaluation(evaluation: Evaluation, out: Path, facts: Mapping[str, str]) -> list[Path]:
-    """Writes the table, the data and, if there is a clip to play, the page; gives their paths.
+    """Writes the table, the data and, if there is a clip to play, the page; returns their paths.
 
     Args:
-        evaluation: what came of a run.
-        out: folder, made if it isn't there. Each file is written atomically.
-        facts: what to say of models and machine, by heading.
+        evaluation: the results of a run.
+        out: folder, created if it doesn't exist. Each file is written atomically.
+        facts: facts about the models and the machine, by heading.
 
     Raises:
         OSError: a file can't be written.
     """
     texts = {TABLE_NAME: markdown(evaluation), DATA_NAME: json.dumps(as_data(evaluation), indent=2) + "\n"}
-    if evaluation.comparisons:
+    if evaluation.clip_results:
         n_files = len(evaluation.files)
         title = f"Vocos: {n_files} clip{'' if n_files == 1 else 's'} compared"
         texts[REPORT_NAME] = render(evaluation, title=title, intro=_intro(evaluation), facts=facts)
@@ -44,36 +44,36 @@ def write_evaluation(evaluation: Evaluation, out: Path, facts: Mapping[str, str]
 
 
 def facts_of(models: Mapping[str, Vocos]) -> dict[str, str]:
-    """What there is to say of models and machine; headings bear the model's name where there are several."""
-    found = {}
+    """Returns facts about the models and the machine by heading; with several models, headings name the model."""
+    facts = {}
     for name, vocos in models.items():
         parameters = list(vocos.parameters())
-        facts = {
+        own = {
             "Model": name,
             "Mel convention": vocos.mel.name or describe(vocos.mel) if vocos.mel is not None else "none",
             "Parameters": f"{sum(parameter.numel() for parameter in parameters) / 1e6:.2f} million",
-            **{f"Trained: {key}": _in_words(value) for key, value in vocos.provenance.items()},
+            **{f"Trained: {key}": _as_text(value) for key, value in vocos.provenance.items()},
         }
-        found.update(facts if len(models) == 1 else {f"{name}: {key}": value for key, value in facts.items()})
+        facts.update(own if len(models) == 1 else {f"{name}: {key}": value for key, value in own.items()})
     n_threads = torch.get_num_threads()
     device = next(next(iter(models.values())).parameters()).device
     processor = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
     return {
-        **found,
+        **facts,
         "Machine": f"{processor}, {platform.system()}; PyTorch on {n_threads} CPU thread{'s' if n_threads > 1 else ''}",
         "PyTorch": f"{torch.__version__}, Python {platform.python_version()}",
     }
 
 
 def note_on_top_band(mel: MelConvention) -> str:
-    """What to say where a mel ends below half the sample rate; HTML."""
+    """Returns a note as HTML if a mel ends below half the sample rate, else an empty text."""
     if mel.f_max is None or mel.f_max >= mel.sample_rate / 2:
         return ""
-    return f" The mel ends at {mel.f_max / 1000:g} kHz: what Vocos puts above that is its guess."
+    return f" The mel ends at {mel.f_max / 1000:g} kHz: Vocos guesses everything above."
 
 
 def write_whole(path: Path, text: str) -> Path:
-    """Writes a file atomically; its folder is made."""
+    """Writes a file atomically, and creates its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -83,28 +83,28 @@ def write_whole(path: Path, text: str) -> Path:
 def _intro(evaluation: Evaluation) -> str:
     mels = dict.fromkeys(system.mel for system in evaluation.systems)
     described = "; ".join(escape(describe(mel)) for mel in mels)
-    n_files, n_shown = len(evaluation.files), len(evaluation.comparisons)
+    n_files, n_shown = len(evaluation.files), len(evaluation.clip_results)
     shown = "" if n_shown == n_files else f" {n_shown} of them are played here (at most {PAGE_CLIPS}, spread evenly)."
     top = note_on_top_band(next(iter(mels))) if len(mels) == 1 else ""
     return (
         f"<p>{n_files} clip{'' if n_files == 1 else 's'}, each turned into a mel spectrogram ({described}) and back "
-        f"into sound, by Griffin-Lim ({N_ITER} iterations, no training) and by each model. They had nothing but the "
-        "mel. PESQ flatters Griffin-Lim, which keeps magnitudes and guesses phases: listen first, then read the "
+        f"into sound, by Griffin-Lim ({N_ITER} iterations, no training) and by each model. They got only the mel. "
+        "PESQ flatters Griffin-Lim, which keeps magnitudes and guesses phases: listen first, then read the "
         f"numbers.{top}{shown}</p>"
     )
 
 
-def _in_words(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {_in_words(item)}" for key, item in value.items())
+        return "; ".join(f"{key}: {_as_text(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
         between = "\n" if any(isinstance(item, Mapping) for item in value) else ", "
-        return between.join(_in_words(item) for item in value)
+        return between.join(_as_text(item) for item in value)
     return str(value)
 
 
 def _cpu_name() -> str:
-    """The processor as Linux names it, else what Python knows."""
+    """Returns the processor's name from Linux, or else from Python."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

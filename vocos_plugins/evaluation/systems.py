@@ -1,4 +1,4 @@
-"""What is compared: checkpoints, and Griffin-Lim from the same mels."""
+"""The systems that an evaluation compares: checkpoints, and Griffin-Lim from the same mels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class System:
 
     Attributes:
         name: heading of its column.
-        mel: what it takes in.
+        mel: the mel that it takes.
         vocode: ``(1, n_mels, T)`` -> ``(N,)``, both on the CPU.
     """
 
@@ -34,12 +34,13 @@ class System:
     vocode: Callable[[Tensor], Tensor]
 
 
-def line_up(models: Mapping[str, Vocos], source: MelConvention | None = None) -> tuple[System, ...]:
-    """Griffin-Lim for each mel convention that the models are given, then the models, by name.
+def build_systems(models: Mapping[str, Vocos], source: MelConvention | None = None) -> tuple[System, ...]:
+    """Builds Griffin-Lim for each mel convention among the inputs, then a system for each model.
 
     Args:
-        models: by the names of their columns.
-        source: what all are given, aligned to the mel that each takes; by default each is given its own.
+        models: the models, by the names of their columns.
+        source: a mel convention that is the input of all of them, aligned to each model's own; by default each gets
+            its own mel.
 
     Raises:
         ValueError: there is no model, one takes EnCodec codes, or has the name of another column.
@@ -52,19 +53,19 @@ def line_up(models: Mapping[str, Vocos], source: MelConvention | None = None) ->
         if vocos.mel is None:
             raise ValueError(f"{name} takes EnCodec codes; only models that take mels can be compared")
         if name in (RECORDING, GRIFFIN_LIM):
-            raise ValueError(f"a model can't be called {name} here; for a directory say ./{name}")
+            raise ValueError(f"{name} is the name of another column; for a directory of that name use ./{name}")
         conventions.setdefault(source or vocos.mel, name)
-    alone = len(conventions) == 1
+    shared = len(conventions) == 1
     yardsticks = (
-        _griffin_lim_system(GRIFFIN_LIM if alone else f"{GRIFFIN_LIM}, mel of {name}", mel, models[name])
+        _griffin_lim_system(GRIFFIN_LIM if shared else f"{GRIFFIN_LIM}, mel of {name}", mel, models[name])
         for mel, name in conventions.items()
     )
     return (*yardsticks, *(_vocos_system(name, vocos, source or vocos.mel) for name, vocos in models.items()))
 
 
 def describe(mel: MelConvention) -> str:
-    """A mel in a few words."""
-    return f"{mel.n_mels} bands, {mel.sample_rate / 1000:g} kHz, a frame every {mel.hop_length} samples"
+    """Returns a short description of a mel."""
+    return f"{mel.n_mels} bands, {mel.sample_rate / 1000:g} kHz, {mel.hop_length} samples per frame"
 
 
 def _griffin_lim_system(name: str, convention: MelConvention, vocos: Vocos) -> System:
@@ -79,6 +80,7 @@ def _griffin_lim_system(name: str, convention: MelConvention, vocos: Vocos) -> S
 def _vocos_system(name: str, vocos: Vocos, source: MelConvention | None) -> System:
     alignment = align(source, vocos.mel)
     device = next(vocos.parameters()).device
+    # All systems of one mel must return its sample rate, at which they are compared with the recording.
     rate, wanted = vocos.sample_rate, alignment.source.sample_rate
 
     def vocode(mel: Tensor) -> Tensor:

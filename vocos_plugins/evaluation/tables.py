@@ -1,4 +1,4 @@
-"""An evaluation in numbers: mean and worst file of each measure, as a markdown table and as data."""
+"""The numbers of an evaluation: mean and worst file of each measure, as a Markdown table and as data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTHING = "–"  # noqa: RUF001
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """A measure of a system over the files where it could be taken."""
+    """Summary of a measure of one system over the files where it has a value."""
 
     mean: float
     worst: float
@@ -25,34 +25,34 @@ class Summary:
 
 
 def summarize(evaluation: Evaluation, system: str, measure: Measure) -> Summary | None:
-    """None where no file has a value."""
-    found = [
+    """Returns the summary of a measure of one system; None if no file has a value."""
+    values = [
         (score.value, row.file)
         for row in evaluation.rows
         if row.system == system and (score := row.scores.get(measure.name)) is not None and score.value is not None
     ]
-    if not found:
+    if not values:
         return None
-    worst, file = (min if measure.higher_is_better else max)(found)
-    return Summary(mean=fmean(value for value, _ in found), worst=worst, worst_file=file, n_files=len(found))
+    worst, file = (min if measure.higher_is_better else max)(values)
+    return Summary(mean=fmean(value for value, _ in values), worst=worst, worst_file=file, n_files=len(values))
 
 
 def columns(evaluation: Evaluation) -> list[str]:
-    """Names of the recording, if anything was measured of it, and of the systems."""
+    """Returns the names of the columns: the recording, if a measure applies to it, and the systems."""
     named = [system.name for system in evaluation.systems]
     free = any(not measure.needs_reference for measure in evaluation.measures)
     return [RECORDING, *named] if free else named
 
 
 def times_real_time(evaluation: Evaluation, system: str) -> float | None:
-    """Seconds of sound made in a second; None for the recording."""
+    """Returns the seconds of audio that a system makes per second; None for the recording."""
     rows = [row for row in evaluation.rows if row.system == system]
     elapsed_s = sum(row.elapsed_s for row in rows)
     return sum(row.duration_s for row in rows) / elapsed_s if elapsed_s else None
 
 
-def left_out_in_words(left_out: Mapping[str, str]) -> str:
-    """Measures that weren't taken, with those of one reason together; empty if there are none."""
+def left_out_as_text(left_out: Mapping[str, str]) -> str:
+    """Returns the measures that weren't taken as text, grouped by reason; empty if there are none."""
     groups: dict[str, list[str]] = {}
     for name, reason in left_out.items():
         groups.setdefault(reason, []).append(name)
@@ -60,7 +60,7 @@ def left_out_in_words(left_out: Mapping[str, str]) -> str:
 
 
 def markdown(evaluation: Evaluation) -> str:
-    """Tables of mean (and worst), of the worst files, and of what failed."""
+    """Returns tables of means (and worst values), of the worst files, and of failures."""
     names = columns(evaluation)
     n_files = len(evaluation.files)
     parts = [
@@ -76,7 +76,7 @@ def markdown(evaluation: Evaluation) -> str:
         worst = [_worst_files(evaluation, measure, names) for measure in evaluation.measures]
         parts += ["The worst files:", _table("measure", names, worst)]
     if evaluation.left_out:
-        parts.append(f"Not measured: {left_out_in_words(evaluation.left_out)}.")
+        parts.append(f"Not measured: {left_out_as_text(evaluation.left_out)}.")
     if evaluation.failures:
         failed = [[_cell(f.file), _cell(f.system or "all"), _cell(f.error)] for f in evaluation.failures]
         parts += ["Failed:", _table("file", ["system", "error"], failed)]
@@ -84,7 +84,7 @@ def markdown(evaluation: Evaluation) -> str:
 
 
 def as_data(evaluation: Evaluation) -> dict[str, Any]:
-    """Everything but the sound, for JSON."""
+    """Returns everything but the audio as plain values, for JSON."""
     return {
         "measures": [
             {
@@ -127,16 +127,16 @@ def _numbers(evaluation: Evaluation, measure: Measure, names: list[str]) -> list
     arrow = "↑" if measure.higher_is_better else "↓"
     cells = [f"{_cell(measure.title)} {arrow}"]
     for name in names:
-        found = summarize(evaluation, name, measure)
+        summary = summarize(evaluation, name, measure)
         cells.append(
-            NOTHING if found is None else f"{found.mean:.{measure.digits}f} ({found.worst:.{measure.digits}f})"
+            NOTHING if summary is None else f"{summary.mean:.{measure.digits}f} ({summary.worst:.{measure.digits}f})"
         )
     return cells
 
 
 def _worst_files(evaluation: Evaluation, measure: Measure, names: list[str]) -> list[str]:
     summaries = (summarize(evaluation, name, measure) for name in names)
-    return [_cell(measure.title), *(NOTHING if found is None else _cell(found.worst_file) for found in summaries)]
+    return [_cell(measure.title), *(NOTHING if each is None else _cell(each.worst_file) for each in summaries)]
 
 
 def _speed(value: float | None) -> str:
@@ -150,5 +150,5 @@ def _table(first: str, others: list[str], rows: list[list[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that can't break a table."""
+    """Returns text that can't break a table."""
     return " ".join(text.replace("|", "\\|").split())

@@ -1,4 +1,4 @@
-"""Plugins: what other packages add to the core by entry points of the group ``vocos_plugins``."""
+"""Plugins: conventions, checkpoints and adapters that packages add by entry points of the group ``vocos_plugins``."""
 
 from .adapter import LazyAdapter, ToolkitAdapter
 from .catalogue import (
@@ -12,7 +12,7 @@ from .catalogue import (
     toolkit_adapters,
 )
 from .hookspecs import hookimpl
-from .manager import PluginError, PluginWarning, reset, unknown
+from .manager import PluginError, PluginWarning, reset, unknown_name_message
 
 __all__ = [
     "LazyAdapter",
@@ -29,5 +29,5 @@ __all__ = [
     "problems",
     "reset",
     "toolkit_adapters",
-    "unknown",
+    "unknown_name_message",
 ]

@@ -1,4 +1,4 @@
-"""What fits Vocos into a toolkit, and whether the toolkit is there."""
+"""Toolkit adapters, and checks of whether their toolkits are installed."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from ..network.network import Network
 
 
 class ToolkitAdapter(Protocol):
-    """One toolkit's adapter. Making one, and reading its properties, imports no toolkit."""
+    """An adapter for one toolkit. Neither creating one nor reading its properties imports the toolkit."""
 
     @property
     def name(self) -> str:
-        """What `adapt` takes; also the extra of the adapter's distribution that installs the toolkit."""
+        """The name that `adapt` takes; also the extra of the adapter's distribution that installs the toolkit."""
 
     @property
     def toolkit_module(self) -> str:
-        """Top-level module of the toolkit, by which it is looked for."""
+        """The toolkit's top-level module. The toolkit counts as installed if this module can be found."""
 
     @property
     def distribution(self) -> str:
-        """The toolkit's name for pip, by which its version is found."""
+        """The toolkit's name for pip, by which its version is looked up."""
 
     @property
     def features(self) -> Features:
-        """What the toolkit's models give by default."""
+        """The features that the toolkit's models produce by default."""
 
     def wrap(self, vocos: Network, *, source: MelConvention | None = None, strict: bool = False) -> Any:
-        """The object that the toolkit takes for a vocoder; imports the toolkit.
+        """Returns an object that the toolkit accepts as a vocoder; imports the toolkit.
 
         Args:
-            vocos: decodes.
-            source: the mel that will come in, if it isn't `features`.
-            strict: refuse a mel that can be brought into the model's convention only at a loss.
+            vocos: the model that decodes.
+            source: the mel convention of the input, if it isn't `features`.
+            strict: refuse a mel whose conversion to the model's convention is lossy.
 
         Raises:
-            ValueError: the toolkit's features can't be brought into what the model takes.
+            ValueError: the toolkit's features can't be converted to what the model takes.
         """
 
     def read_convention(self, path: Path) -> MelConvention | None:
-        """The mel that a configuration or checkpoint of the toolkit fixes; None where the file isn't the toolkit's.
+        """Reads the mel convention of a toolkit's configuration or checkpoint; None if the file isn't the toolkit's.
 
         Raises:
             ConventionError: the file is the toolkit's, but a field can't be determined.
@@ -56,42 +56,42 @@ class ToolkitAdapter(Protocol):
     def export(
         self, vocos: Network, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False
     ) -> None:
-        """Writes a model atomically as the toolkit's own kind of checkpoint.
+        """Writes a model as the toolkit's own kind of checkpoint, atomically.
 
         Args:
             vocos: the model.
-            target: file or directory, whichever the toolkit has.
-            tts: the text-to-speech model's configuration, or its mel, if that isn't `features`.
-            strict: refuse a mel that can be brought into the model's convention only at a loss.
+            target: the file or directory to write, whichever the toolkit uses.
+            tts: the text-to-speech model's configuration, or its mel convention, if that isn't `features`.
+            strict: refuse a mel whose conversion to the model's convention is lossy.
 
         Raises:
-            ValueError: the toolkit has no such checkpoints, or the mel can't be brought into what the model takes.
+            ValueError: the toolkit has no such checkpoints, or the mel can't be converted to what the model takes.
             OSError: the target can't be written.
         """
 
     def set_enabled(self, enabled: bool) -> tuple[Path, bool]:
-        """Makes the toolkit know Vocos in every process of this environment, or no more.
+        """Activates Vocos in the toolkit for every process of this environment, or deactivates it.
 
         Returns:
-            the file in the environment that does it, and whether anything was changed.
+            the file in the environment that activates it, and whether anything was changed.
 
         Raises:
-            ValueError: the toolkit needs no such thing, or the environment can't be written to.
+            ValueError: the toolkit needs no activation, or the environment can't be written to.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class LazyAdapter:
-    """A `ToolkitAdapter` as data: what imports the toolkit stands in a module that is imported when it is needed.
+    """A `ToolkitAdapter` as data: the modules that import the toolkit are named, and imported only when needed.
 
     Attributes:
         name, toolkit_module, distribution, features: as in `ToolkitAdapter`.
-        vocoder: that module's dotted name; it holds a function ``wrap(vocos, *, source, strict)``.
+        vocoder: dotted name of the module that holds a function ``wrap(vocos, *, source, strict)``.
         reader: reads conventions from the toolkit's files; None if it has none to read.
         exporter: dotted name of the module that holds a function ``export(vocos, target, *, tts, strict)``; None if
             the toolkit has no checkpoints to write.
         activator: dotted name of the module that holds ``enable()`` and ``disable()``, whose results have ``file`` and
-            ``done``; None if the toolkit finds Vocos without.
+            ``done``; None if the toolkit needs no activation to find Vocos.
     """
 
     name: str
@@ -104,40 +104,41 @@ class LazyAdapter:
     activator: str | None = None
 
     def wrap(self, vocos: Network, *, source: MelConvention | None = None, strict: bool = False) -> Any:
-        """As `ToolkitAdapter.wrap`."""
+        """See `ToolkitAdapter.wrap`."""
         module: Any = importlib.import_module(self.vocoder)
         wrapped: object = module.wrap(vocos, source=source, strict=strict)
         return wrapped
 
     def read_convention(self, path: Path) -> MelConvention | None:
-        """As `ToolkitAdapter.read_convention`."""
+        """See `ToolkitAdapter.read_convention`."""
         return None if self.reader is None else self.reader(path)
 
     def export(
         self, vocos: Network, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False
     ) -> None:
-        """As `ToolkitAdapter.export`."""
+        """See `ToolkitAdapter.export`."""
         if self.exporter is None:
             raise ValueError(f"{self.name} has no vocoder checkpoints to write; see adapt(vocos, {self.name!r})")
         module: Any = importlib.import_module(self.exporter)
         module.export(vocos, target, tts=tts, strict=strict)
 
     def set_enabled(self, enabled: bool) -> tuple[Path, bool]:
-        """As `ToolkitAdapter.set_enabled`."""
+        """See `ToolkitAdapter.set_enabled`."""
         if self.activator is None:
-            raise ValueError(f"{self.name} needs no such thing: it finds Vocos by what `vocos export` writes, or adapt")
+            ways = "adapt()" if self.exporter is None else f"`vocos export {self.name}` or adapt()"
+            raise ValueError(f"{self.name} needs no activation: use {ways}")
         module: Any = importlib.import_module(self.activator)
         change = module.enable() if enabled else module.disable()
         return change.file, change.done
 
 
 def is_installed(adapter: ToolkitAdapter) -> bool:
-    """Whether the toolkit can be found; it is not imported."""
+    """Returns whether the toolkit can be found, without importing it."""
     return importlib.util.find_spec(adapter.toolkit_module) is not None
 
 
 def installed_version(distribution: str) -> str | None:
-    """The version that is installed, None if none is."""
+    """Returns the installed version of a distribution, or None."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -145,7 +146,12 @@ def installed_version(distribution: str) -> str | None:
 
 
 def install_command(adapter: ToolkitAdapter, provider: str) -> str:
-    """How to get the toolkit: by an extra of `provider`, the distribution that the adapter comes in, if it has one."""
+    """Returns the command that installs the toolkit.
+
+    Args:
+        adapter: the toolkit's adapter.
+        provider: the distribution that contains the adapter. Its extra of the adapter's name is used if it has one.
+    """
     extras = importlib.metadata.metadata(provider).get_all("Provides-Extra") or []
     if adapter.name in extras:
         return f"pip install '{provider}[{adapter.name}]'"

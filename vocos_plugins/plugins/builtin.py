@@ -1,4 +1,4 @@
-"""The core as a plugin: its own conventions and checkpoints come by the hooks that everybody has."""
+"""The core as a plugin: its conventions and checkpoints go through the same hooks as a third party's."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .hookspecs import hookimpl
 
 @hookimpl
 def vocos_mel_conventions() -> Iterable[MelConvention]:
-    """Those that belong to no toolkit with an adapter."""
+    """Returns the conventions that belong to no toolkit with an adapter."""
     return conventions.CONVENTIONS
 
 
 @hookimpl
 def vocos_checkpoints() -> Iterable[cards.CheckpointCard]:
-    """The published checkpoints that are known here."""
+    """Returns the cards of the published checkpoints that the core knows."""
     return cards.CARDS

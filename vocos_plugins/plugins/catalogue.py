@@ -1,4 +1,4 @@
-"""What all plugins offer together, by name, and the one call that puts Vocos into a toolkit."""
+"""The conventions, checkpoints and adapters of all plugins by name, and `adapt`, which fits Vocos into a toolkit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..mel.convention import MelConvention
 from ..network.network import Network
 from ..storage.cards import CheckpointCard, pick_card
 from .adapter import ToolkitAdapter, install_command, installed_version, is_installed
-from .manager import DISABLE, Plugin, PluginError, State, registry, unknown
+from .manager import DISABLE, Plugin, PluginError, State, registry, unknown_name_message
 
-WHAT = {
+HOOK_NOUNS = {
     "vocos_mel_conventions": "mel convention",
     "vocos_checkpoints": "checkpoint",
     "vocos_toolkit_adapter": "toolkit adapter",
@@ -20,14 +20,14 @@ WHAT = {
 
 @dataclass(frozen=True, kw_only=True)
 class PluginState:
-    """A plugin as it stands in this environment.
+    """The state of a plugin in this environment.
 
     Attributes:
-        name: of the plugin, for `VOCOS_PLUGINS_DISABLE`.
-        entry_point, distribution: the module that implements it, and the package that the module comes in.
+        name: the plugin's name, which `VOCOS_PLUGINS_DISABLE` takes.
+        entry_point, distribution: the module that implements it, and the package that contains the module.
         state: ``loaded``, ``disabled`` or ``broken``.
         reason: why it is broken.
-        hooks: those that it implements.
+        hooks: the hooks that it implements.
         toolkit_module: module of the toolkit that it adapts to; None if it has no adapter.
         toolkit, toolkit_version: the toolkit's name for pip, and its version if it is installed.
         install: the command that installs the toolkit; None if it is installed.
@@ -46,7 +46,7 @@ class PluginState:
 
 
 def mel_conventions() -> dict[str, MelConvention]:
-    """Every known mel convention by its name.
+    """Returns every known mel convention by its name.
 
     Raises:
         PluginError: two plugins use one name for conventions that differ.
@@ -55,12 +55,12 @@ def mel_conventions() -> dict[str, MelConvention]:
 
 
 def convention_plugins() -> dict[str, str]:
-    """The plugin that each mel convention comes from."""
+    """Returns the name of the plugin that each mel convention comes from, by the convention's name."""
     return {mel.name: plugin.name for plugin, mel in _merge("vocos_mel_conventions")}
 
 
 def checkpoint_cards() -> dict[str, CheckpointCard]:
-    """Every known published checkpoint by its name.
+    """Returns the card of every known published checkpoint by its name.
 
     Raises:
         PluginError: two plugins describe one checkpoint.
@@ -74,30 +74,30 @@ def find_card(name: str) -> CheckpointCard | None:
 
 
 def toolkit_adapters() -> dict[str, ToolkitAdapter]:
-    """Every toolkit adapter by its name, whether or not its toolkit is installed.
+    """Returns every toolkit adapter by its name, whether or not its toolkit is installed.
 
     Raises:
-        PluginError: two plugins have an adapter of one name.
+        PluginError: two plugins have an adapter of the same name.
     """
     return {adapter.name: adapter for _, adapter in _merge("vocos_toolkit_adapter")}
 
 
 def adapt(vocos: Network, toolkit: str, *, source: MelConvention | None = None, strict: bool = False) -> Any:
-    """The object that a toolkit takes for a vocoder.
+    """Returns an object that a toolkit accepts as a vocoder.
 
     Args:
-        vocos: decodes.
-        toolkit: ``speechbrain``, ``nemo``, ``coqui``, ``bark``, or what another plugin adds.
-        source: the mel that will come in, if it isn't the one that the toolkit's models give by default.
-        strict: refuse a mel that can be brought into the model's convention only at a loss.
+        vocos: the model that decodes.
+        toolkit: ``speechbrain``, ``nemo``, ``coqui``, ``bark``, or a name that another plugin adds.
+        source: the mel convention of the input, if it isn't the one that the toolkit's models use by default.
+        strict: refuse a mel whose conversion to the model's convention is lossy.
 
     Raises:
         PluginError: there is no such adapter, or its toolkit isn't installed.
-        ValueError: the toolkit's features can't be brought into what the model takes.
+        ValueError: the toolkit's features can't be converted to what the model takes.
     """
     adapters = {adapter.name: (plugin, adapter) for plugin, adapter in _merge("vocos_toolkit_adapter")}
     if toolkit not in adapters:
-        raise PluginError(_left_out(toolkit) or unknown("toolkit", toolkit, adapters))
+        raise PluginError(_why_unavailable(toolkit) or unknown_name_message("toolkit", toolkit, adapters))
     plugin, adapter = adapters[toolkit]
     if not is_installed(adapter):
         command = install_command(adapter, plugin.distribution)
@@ -107,33 +107,34 @@ def adapt(vocos: Network, toolkit: str, *, source: MelConvention | None = None, 
 
 
 def plugin_states() -> list[PluginState]:
-    """Every plugin that was found, those that are broken or switched off too. All hooks are called."""
-    offers = {hook: registry().offers(hook) for hook in WHAT}
+    """Returns the state of every plugin, including those that are broken or disabled. Calls all hooks."""
+    offers = {hook: registry().offers(hook) for hook in HOOK_NOUNS}
     adapters = dict(offers["vocos_toolkit_adapter"])
     return [_state(plugin, adapters.get(plugin)) for plugin in registry().plugins]
 
 
 def problems() -> list[str]:
-    """What is wrong among the plugins: those left out, with the reason, and what two contradict each other in."""
-    found = []
-    for hook in WHAT:
+    """Returns what is wrong with the plugins: which were skipped and why, and which two contradict each other."""
+    contradictions = []
+    for hook in HOOK_NOUNS:
         try:
             _merge(hook)
         except PluginError as error:
-            found.append(str(error))
-    return [*registry().problems, *found]
+            contradictions.append(str(error))
+    return [*registry().problems, *contradictions]
 
 
 def _merge(hook: str) -> list[tuple[Plugin, Any]]:
-    """What plugins offer by a hook, each name once, whatever its case."""
+    """Returns each thing that plugins offer by a hook once; names that differ only in case are the same name."""
     merged: dict[str, tuple[Plugin, Any]] = {}
     for plugin, item in registry().offers(hook):
         other, known = merged.setdefault(item.name.lower(), (plugin, item))
+        # Two plugins may share a convention: it is a value, and equal ones are interchangeable.
         same = known is item or (hook == "vocos_mel_conventions" and known == item)
         if not same:
             raise PluginError(
-                f"the plugins {other} and {plugin} both have a {WHAT[hook]} {item.name!r}, and not the same one; "
-                f"rename one, or switch a plugin off: {DISABLE}={plugin.name}"
+                f"the plugins {other} and {plugin} both define a {HOOK_NOUNS[hook]} {item.name!r}, and they differ; "
+                f"rename one, or disable a plugin: {DISABLE}={plugin.name}"
             )
     return list(merged.values())
 
@@ -151,11 +152,11 @@ def _state(plugin: Plugin, adapter: ToolkitAdapter | None) -> PluginState:
     )
 
 
-def _left_out(name: str) -> str | None:
-    """Why the plugin of this name takes no part, None if it does or isn't there."""
+def _why_unavailable(name: str) -> str | None:
+    """Returns why the plugin of this name isn't loaded; None if it is, or if there is none."""
     for plugin in registry().plugins:
         if plugin.name == name and plugin.state == "disabled":
-            return f"the plugin {plugin} is switched off by {DISABLE}"
+            return f"the plugin {plugin} is disabled by {DISABLE}"
         if plugin.name == name and plugin.state == "broken":
             return f"the plugin {plugin} is broken: {plugin.reason}"
     return None

@@ -1,8 +1,7 @@
-"""Finds plugins by their entry points and survives those that are broken."""
+"""Loads plugins by their entry points and skips those that are broken."""
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib.metadata
 import os
@@ -13,10 +12,10 @@ from typing import Any, Literal
 
 import pluggy
 
-from .hookspecs import GROUP, Hooks
-from .results import READERS
+from ..config.suggestions import suggestion
+from .hookspecs import GROUP, READERS, Hooks
 
-DISABLE = "VOCOS_PLUGINS_DISABLE"  # environment variable: names of plugins to leave out, with commas between them
+DISABLE = "VOCOS_PLUGINS_DISABLE"  # environment variable: names of plugins to skip, separated by commas
 OURS = "vocos-plugins"
 CORE = "core"
 BUILTIN = f"{__package__}.builtin"
@@ -25,24 +24,24 @@ State = Literal["loaded", "disabled", "broken"]
 
 
 class PluginError(ValueError):
-    """Plugins contradict each other, or what was asked of them isn't there: says which plugin, and what to do."""
+    """Plugins contradict each other, or none has what was asked for. The message names them and says what to do."""
 
 
 class PluginWarning(UserWarning):
-    """A plugin was left out."""
+    """A plugin was skipped."""
 
 
 @dataclass(eq=False)
 class Plugin:
-    """A plugin that was found.
+    """An installed plugin.
 
     Attributes:
-        name: its entry point's.
+        name: its entry point's name.
         entry_point: the module that the entry point names.
-        distribution: what it comes in, by its name for pip.
-        state: whether it takes part.
+        distribution: the package that contains it, by its name for pip.
+        state: whether it is loaded.
         reason: why it is broken.
-        hooks: those that it implements.
+        hooks: the hooks that it implements.
     """
 
     name: str
@@ -57,11 +56,11 @@ class Plugin:
 
 
 class Registry:
-    """All plugins that are installed, each loaded by itself: what is wrong with one doesn't touch the others.
+    """All installed plugins. Each is loaded by itself, so that a broken one doesn't affect the others.
 
     Attributes:
         plugins: in the order in which they were loaded, the core first.
-        problems: what was warned about.
+        problems: the warnings so far.
     """
 
     def __init__(self, entry_points: Iterable[importlib.metadata.EntryPoint], disabled: frozenset[str]) -> None:
@@ -73,19 +72,20 @@ class Registry:
             self._add(entry_point, disabled)
         names = {plugin.name for plugin in self.plugins}
         for name in sorted(disabled - names):
-            self._warn(f"{DISABLE}: {unknown('plugin', name, names)}")
+            self._warn(f"{DISABLE}: {unknown_name_message('plugin', name, names)}")
 
     def offers(self, hook: str) -> list[tuple[Plugin, Any]]:
-        """Everything that plugins offer by a hook; a plugin that fails at it is left out from then on."""
-        found: list[tuple[Plugin, Any]] = []
+        """Returns everything that plugins offer by a hook; a plugin whose hook fails is skipped from then on."""
+        offers: list[tuple[Plugin, Any]] = []
         for plugin in self.plugins:
             for function in self._implementations(plugin, hook):
                 try:
                     result = function()
-                    found += [(plugin, item) for item in ([] if result is None else READERS[hook](result))]
+                    offers += [(plugin, item) for item in ([] if result is None else READERS[hook](result))]
                 except Exception as error:
                     self._reject(plugin, f"{hook}: {_describe(error)}")
-        return [(plugin, item) for plugin, item in found if plugin.state == "loaded"]
+        # By pluggy's `specname` a plugin can implement a hook twice, and fail after the first one's items were added.
+        return [(plugin, item) for plugin, item in offers if plugin.state == "loaded"]
 
     def _add(self, entry_point: importlib.metadata.EntryPoint, disabled: frozenset[str]) -> None:
         distribution = entry_point.dist.name if entry_point.dist is not None else OURS
@@ -95,7 +95,7 @@ class Registry:
         if plugin.name in disabled:
             plugin.state = "disabled"
         elif namesake is not None:
-            self._reject(plugin, f"its name is taken by {namesake}")
+            self._reject(plugin, f"its name is already used by {namesake}")
         else:
             self._load(plugin, entry_point)
 
@@ -106,13 +106,13 @@ class Registry:
             plugin.hooks = tuple(hook for hook in READERS if self._implementations(plugin, hook))
             if not plugin.hooks:
                 raise PluginError(f"it implements none of {', '.join(READERS)}; mark its functions with @hookimpl")
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # a module that calls sys.exit() must not end the program
             if self._manager.has_plugin(plugin.name):
                 self._manager.unregister(name=plugin.name)
             self._reject(plugin, _describe(error))
 
     def _check_hooks(self) -> None:
-        try:
+        try:  # without this check pluggy ignores a function whose name is no hook's
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             raise PluginError(f"{error}; the hooks are {', '.join(READERS)}") from error
@@ -125,7 +125,7 @@ class Registry:
 
     def _reject(self, plugin: Plugin, reason: str) -> None:
         plugin.state, plugin.reason, plugin.hooks = "broken", reason, ()
-        self._warn(f"plugin {plugin} is left out: {reason}")
+        self._warn(f"plugin {plugin} is skipped: {reason}")
 
     def _warn(self, message: str) -> None:
         self.problems.append(message)
@@ -134,24 +134,24 @@ class Registry:
 
 @functools.cache
 def registry() -> Registry:
-    """The plugins of this process, loaded when they are first asked for."""
+    """Returns the plugins of this process, which are loaded by the first call."""
     core = importlib.metadata.EntryPoint(CORE, BUILTIN, GROUP)
-    found = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry_point: entry_point.name)
+    installed = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry_point: entry_point.name)
     disabled = frozenset(name.strip() for name in os.environ.get(DISABLE, "").split(",") if name.strip())
-    return Registry([core, *found], disabled)
+    return Registry([core, *installed], disabled)
 
 
 def reset() -> None:
-    """Forgets all plugins, so that they are looked for again: for tests, and after an installation."""
+    """Forgets all plugins, so that the next call looks for them again: for tests, and after an installation."""
     registry.cache_clear()
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Says that a name isn't known, which is nearest and which there are."""
+def unknown_name_message(what: str, name: str, known: Iterable[str]) -> str:
+    """Returns the error message for an unknown name, with the nearest known one and all that are available."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"no {what} is called {name!r}.{hint} Known are {', '.join(names) or 'none'}"
+    hint = suggestion(name, names)
+    problem = f"unknown {what} {name!r}" + (f"; {hint}" if hint else ".")
+    return f"{problem} Available: {', '.join(names) or 'none'}"
 
 
 def _describe(error: BaseException) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..config.suggestions import suggestion
 from .cards import CheckpointCard, pick_card
 from .checkpoint import Checkpoint, read_config, read_directory
 from .hub import HubOptions, download, is_repo_id
@@ -71,11 +71,10 @@ def _provenance(repo_id: str, options: HubOptions, card: CheckpointCard | None) 
 def _unknown(name: str, cards: Mapping[str, CheckpointCard]) -> str:
     bundled = bundled_names()
     known = [*bundled, *(card.name for card in cards.values() if card.refusal is None)]
-    by_last_part = {other.rsplit("/", 1)[-1].lower(): other for other in known}
-    close = difflib.get_close_matches(name.rsplit("/", 1)[-1].lower(), by_last_part, n=4, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(repr(by_last_part[match]) for match in close)}?" if close else ""
+    hint = suggestion(name, known, limit=4)
+    problem = f"{name!r} is not a checkpoint" + (f"; {hint}" if hint else ".")
     return (
-        f"{name!r} is not a checkpoint.{hint} Expected a directory that holds {CONFIG_FILE} and {WEIGHTS_FILE}, "
+        f"{problem} Expected a directory that holds {CONFIG_FILE} and {WEIGHTS_FILE}, "
         f"a bundled name ({', '.join(bundled) or 'none in this installation'}), "
         "or 'organisation/name' on the Hugging Face hub"
     )

@@ -1,1 +1,1 @@
-"""The studio: a page on this machine to listen to one's own recordings and mels (extra ``studio``)."""
+"""The studio: a local web page for listening to your own recordings and mels (extra ``studio``)."""

@@ -1,4 +1,4 @@
-"""From an upload and choices to what there is to hear, to see and to read. Knows nothing of the page."""
+"""Audio, pictures and measures of an upload, independent of the page that shows them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..doctor import Comparison, Side, compare
+from ..doctor import Comparison, Endpoint, compare
 from ..evaluation.griffin_lim import griffin_lim
 from ..evaluation.measures import Measure, Score, choose
 from ..evaluation.systems import GRIFFIN_LIM, N_ITER
@@ -24,7 +24,7 @@ from ..plugins import mel_conventions
 from .pictures import draw, draw_difference, levels, top_of
 from .upload import Upload, read_upload
 
-MEASURES = ("pesq", "stoi", "mr-stft", "mcd")  # quick, and each of another kind
+MEASURES = ("pesq", "stoi", "mr-stft", "mcd")  # quick, and each of a different kind
 ORIGINAL, THE_MEL, VOCOS = "Original", "The mel", "Vocos"
 
 
@@ -33,12 +33,12 @@ class Rendition:
     """One column of the page.
 
     Attributes:
-        title: the recording, the mel, or what made this of it.
-        audio: ``(N,)`` at `sample_rate`; None for a mel as such.
+        title: the recording, the mel, or the name of the vocoder.
+        audio: ``(N,)`` at `sample_rate`; None for a mel, which has no audio of its own.
         sample_rate: Hz.
-        picture: of its mel, a PNG.
-        difference: of its mel from the first column's, a PNG; None in the first.
-        scores: by measure, against the recording.
+        picture: PNG of its mel.
+        difference: PNG of the difference from the first column's mel; None in the first column.
+        scores: the score of each measure against the recording.
     """
 
     title: str
@@ -51,15 +51,16 @@ class Rendition:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the page shows of an upload.
+    """Everything that the page shows for an upload.
 
     Attributes:
-        upload: what came in.
+        upload: the recording or mel.
         model: the checkpoint's name.
-        comparison: the doctor's, of the mel with the checkpoint.
-        renditions: the first is the recording, or the mel; Vocos is missing where the doctor refuses.
-        doubt: why the mel can hardly be what it was said to be.
-        measures, left_out: what was measured; what not, and why.
+        comparison: the doctor's comparison of the mel with the checkpoint.
+        renditions: the columns. The first is the recording or the mel; Vocos is missing if the doctor refuses the mel.
+        doubt: why the mel is probably not of the chosen convention; None without doubt.
+        measures: the measures that were taken.
+        left_out: the measures that weren't taken, with the reason.
     """
 
     upload: Upload
@@ -72,16 +73,17 @@ class Outcome:
 
 
 def listen(path: Path, vocos: Vocos, *, model: str, convention: MelConvention | None = None) -> Outcome:
-    """Makes an upload sound in every way that there is: by Griffin-Lim and by Vocos, from the same mel.
+    """Decodes an upload by Griffin-Lim and by Vocos, from the same mel.
 
     Args:
         path: a recording, or a mel.
         vocos: the checkpoint.
-        model: its name.
-        convention: what the mel is of, or which mel a recording goes through; the checkpoint's own by default.
+        model: the checkpoint's name.
+        convention: the convention of the mel, or of the mel that a recording is converted to; by default the
+            checkpoint's own.
 
     Raises:
-        OSError: the file isn't there or can't be opened.
+        OSError: the file doesn't exist or can't be opened.
         ValueError: it can't be used, or the checkpoint takes no mels; the message says why.
     """
     own = vocos.mel
@@ -89,11 +91,14 @@ def listen(path: Path, vocos: Vocos, *, model: str, convention: MelConvention | 
         raise ValueError(f"{model} takes EnCodec codes; the studio needs a checkpoint that takes mels")
     chosen = convention or own
     upload = read_upload(path, chosen, vocos.sample_rate)
-    comparison = compare(_side(chosen, own, model), Side(name=model, kind="checkpoint", features=own, model=model))
+    comparison = compare(
+        _endpoint(chosen, own, model), Endpoint(name=model, kind="checkpoint", features=own, model=model)
+    )
     audios = {GRIFFIN_LIM: (griffin_lim(upload.mel, chosen, n_iter=N_ITER), chosen.sample_rate)}
     if comparison.kind != "refused":
         pieces = decode_chunks(vocos, upload.mel.to(next(vocos.parameters()).device), source=chosen)
         audios[VOCOS] = (torch.cat(list(pieces), dim=1).float().cpu(), vocos.sample_rate)
+    # A recording's mel has whole frames, so its renditions are a little longer than the recording.
     if upload.recording is not None:
         audios = {title: (_as_long_as(upload, audio, rate), rate) for title, (audio, rate) in audios.items()}
     measures, left_out = choose(MEASURES) if upload.recording is not None else ((), {})
@@ -109,26 +114,27 @@ def listen(path: Path, vocos: Vocos, *, model: str, convention: MelConvention | 
 
 
 def _as_long_as(upload: Upload, audio: Tensor, sample_rate: int) -> Tensor:
-    """Without what the last frame was filled up with."""
+    """Cuts the audio to the length of the recording, without the padding of the last frame."""
     assert upload.recording is not None  # noqa: S101
     return audio[:, : -(-upload.recording.shape[1] * sample_rate // upload.sample_rate)]
 
 
-def _side(chosen: MelConvention, own: MelConvention, model: str) -> Side:
+def _endpoint(chosen: MelConvention, own: MelConvention, model: str) -> Endpoint:
     if chosen == own:
-        return Side(name=model, kind="checkpoint", features=own, model=model)
-    return Side(name=chosen.name, kind="convention", features=chosen)
+        return Endpoint(name=model, kind="checkpoint", features=own, model=model)
+    return Endpoint(name=chosen.name, kind="convention", features=chosen)
 
 
 def _renditions(
     upload: Upload, audios: Mapping[str, tuple[Tensor, int]], measures: tuple[Measure, ...]
 ) -> tuple[Rendition, ...]:
-    """The recording or the mel, and what was made of it, each with pictures on one scale."""
+    """Returns the recording or the mel, and its renditions, each with pictures on one scale."""
     convention = upload.convention
+    # All pictures show mels of the upload's convention, whatever the rendition's sample rate, so that they compare.
     reference = levels(upload.mel, convention)
     top = top_of(reference)
     recording = None if upload.recording is None else upload.recording[0].numpy()
-    found = [
+    columns = [
         Rendition(
             title=THE_MEL if recording is None else ORIGINAL,
             audio=recording,
@@ -139,7 +145,7 @@ def _renditions(
     ]
     for title, (audio, rate) in audios.items():
         level = levels(_mel_of(audio, rate, convention), convention)
-        found.append(
+        columns.append(
             Rendition(
                 title=title,
                 audio=audio[0].numpy(),
@@ -149,7 +155,7 @@ def _renditions(
                 scores=_scores(upload, audio, rate, measures),
             )
         )
-    return tuple(found)
+    return tuple(columns)
 
 
 def _mel_of(audio: Tensor, sample_rate: int, convention: MelConvention) -> Tensor:
@@ -164,5 +170,5 @@ def _scores(upload: Upload, audio: Tensor, rate: int, measures: tuple[Measure, .
     return {measure.name: measure(reference, audio[0].numpy(), rate) for measure in measures}
 
 
-def _at(audio: Tensor, sample_rate: int, wanted: int) -> Tensor:
-    return resample(audio, sample_rate, wanted, -(-audio.shape[1] * wanted // sample_rate))
+def _at(audio: Tensor, sample_rate: int, new_rate: int) -> Tensor:
+    return resample(audio, sample_rate, new_rate, -(-audio.shape[1] * new_rate // sample_rate))

@@ -1,4 +1,4 @@
-"""An outcome, or what went wrong, as HTML with sound and pictures inside it; nothing is loaded from elsewhere."""
+"""An outcome or an error as HTML that contains its audio and pictures and loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..evaluation.measures import Measure
 from ..evaluation.page import flac
 from ..evaluation.report import note_on_top_band
 from ..evaluation.systems import GRIFFIN_LIM, N_ITER, describe
-from ..evaluation.tables import left_out_in_words
+from ..evaluation.tables import left_out_as_text
 from ..mel.difference import top_frequency
 from .compute import Outcome, Rendition
 from .pictures import DIFFERENCE_DB, RANGE_DB
 
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
-STATES = {"lossy": "lossy", "refused": "refused"}  # of a verdict; any other is good
+STATES = {"lossy": "lossy", "refused": "refused"}  # CSS classes of verdicts; any other is "good"
 LONGEST_VALUE = 40
 
 
 def render_outcome(outcome: Outcome) -> str:
-    """All there is to hear, to see and to read."""
+    """Returns the whole outcome as HTML."""
     parts = (
         _head(outcome),
         _doubt(outcome),
@@ -36,7 +36,7 @@ def render_outcome(outcome: Outcome) -> str:
 
 
 def render_error(message: str) -> str:
-    """What went wrong."""
+    """Returns an error message as HTML."""
     return (
         f'<style>{STYLE}</style><div class="studio"><p class="box refused" role="alert">'
         f"<b>That did not work.</b> {escape(message)}.</p></div>"
@@ -46,7 +46,7 @@ def render_error(message: str) -> str:
 def _head(outcome: Outcome) -> str:
     upload = outcome.upload
     mel = f"{upload.convention.name or 'a mel without a name'} ({describe(upload.convention)})"
-    what = "as a mel of" if upload.recording is None else "through the mel"
+    what = "decoded as a mel of" if upload.recording is None else "converted to the mel"
     notes = "".join(f"<li>{escape(note)}</li>" for note in upload.notes)
     return (
         f'<p class="head"><b>{escape(upload.name)}</b>, {upload.duration_s:.1f} s, {what} {escape(mel)}; '
@@ -58,9 +58,9 @@ def _doubt(outcome: Outcome) -> str:
     if outcome.doubt is None:
         return ""
     names = ", ".join(convention.name for convention in outcome.doubt.instead)
-    advice = f" It could be of {escape(names)}: choose that convention and listen again." if names else ""
+    advice = f" It could be {escape(names)}: choose that convention and listen again." if names else ""
     return (
-        f'<p class="box lossy"><b>This is hardly a mel of {escape(outcome.upload.convention.name)}:</b> '
+        f'<p class="box lossy"><b>This does not look like a {escape(outcome.upload.convention.name)} mel:</b> '
         f"it {escape('; '.join(outcome.doubt.reasons))}.{advice}</p>"
     )
 
@@ -69,7 +69,7 @@ def _columns(outcome: Outcome) -> str:
     columns = "".join(_column(outcome, rendition) for rendition in outcome.renditions)
     legend = (
         f"Mels on one scale of {RANGE_DB:g} dB, the lowest band at the bottom. Differences: blue is quieter than the "
-        f"first picture, orange louder, {DIFFERENCE_DB:g} dB and more in full."
+        f"first picture, orange is louder, with full colour at {DIFFERENCE_DB:g} dB and more."
     )
     griffin_lim = f"Griffin-Lim: {N_ITER} iterations from the same mel, no training."
     top = note_on_top_band(outcome.upload.convention)
@@ -105,7 +105,7 @@ def _measures(outcome: Outcome) -> str:
     made = outcome.renditions[1:]
     head = "".join(f"<th>{escape(rendition.title)}</th>" for rendition in made)
     rows = "".join(_measure(measure, made) for measure in outcome.measures)
-    missing = f'<p class="faint">Not measured: {escape(left_out_in_words(outcome.left_out))}.</p>'
+    missing = f'<p class="faint">Not measured: {escape(left_out_as_text(outcome.left_out))}.</p>'
     return (
         f"<h3>Measures, against the original</h3><table><thead><tr><th></th>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table>" + (missing if outcome.left_out else "")
@@ -125,19 +125,19 @@ def _measure(measure: Measure, made: tuple[Rendition, ...]) -> str:
 def _doctor(outcome: Outcome) -> str:
     comparison = outcome.comparison
     state = STATES.get(comparison.kind, "good")
-    refused = f" So there is no Vocos here; {GRIFFIN_LIM} takes any mel." if comparison.kind == "refused" else ""
+    refused = f" Only {GRIFFIN_LIM}, which takes any mel, is shown." if comparison.kind == "refused" else ""
     doubted = "" if outcome.doubt is None else "If the mel is of the convention that you chose: "
     text = f'<h3>The doctor</h3><p class="box {state}">{doubted}{escape(verdict(comparison))}{refused}</p>'
     differing = [row for row in comparison.fields if row.state != "equal"]
     if differing:
         rows = "".join(map(_field, differing))
         text += (
-            f"<details><summary>What differs, and what it does where it is ignored</summary>"
+            f"<details><summary>Differences, and how they sound if ignored</summary>"
             f'<div class="wide"><table><thead><tr><th>field</th><th>mel</th><th>checkpoint</th><th></th></tr></thead>'
             f"<tbody>{rows}</tbody></table></div></details>"
         )
-    mend = "".join(f"<p>{escape(each.what)}:</p><pre>{escape(each.command)}</pre>" for each in remedies(comparison))
-    return text + (f"<details><summary>What to do</summary>{mend}</details>" if mend else "")
+    advice = "".join(f"<p>{escape(each.what)}:</p><pre>{escape(each.command)}</pre>" for each in remedies(comparison))
+    return text + (f"<details><summary>What to do</summary>{advice}</details>" if advice else "")
 
 
 def _field(row: FieldComparison) -> str:
@@ -151,20 +151,20 @@ def _short(value: object) -> str:
 
 
 def _guesses(outcome: Outcome) -> str:
-    """Of a mel: which conventions it could be of."""
+    """Returns the conventions that an uploaded mel could be of; empty for a recording."""
     if outcome.upload.recording is not None:
         return ""
     n_mels = outcome.upload.mel.shape[1]
-    groups = [(", ".join(names), found) for names, found in group_equal(outcome.upload.guesses)]
+    groups = [(", ".join(names), guess) for names, guess in group_equal(outcome.upload.guesses)]
     rows = "".join(
-        f'<li class="{"" if found.possible else "faint"}"><b>{escape(names)}</b> '
-        f"{'could be' if found.possible else 'can’t be'}: {escape('; '.join(found.reasons))}</li>"  # noqa: RUF001
-        for names, found in groups
-        if found.convention.n_mels == n_mels
+        f'<li class="{"" if guess.possible else "faint"}"><b>{escape(names)}</b> '
+        f"{'possible' if guess.possible else 'impossible'}: {escape('; '.join(guess.reasons))}</li>"
+        for names, guess in groups
+        if guess.convention.n_mels == n_mels
     )
     return (
-        "<details><summary>What kind of mel this could be, by its numbers</summary>"
-        f"<ul>{rows or '<li>None that is known here has as many bands.</li>'}</ul></details>"
+        "<details><summary>Which convention this mel could be, by its values</summary>"
+        f"<ul>{rows or f'<li>No known convention has {n_mels} bands.</li>'}</ul></details>"
     )
 
 

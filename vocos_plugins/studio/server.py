@@ -1,4 +1,4 @@
-"""Serves the page: to this machine only by default, with bounded uploads and one temporary folder that is cleared."""
+"""Serves the page, by default to this machine only, with bounded uploads and one temporary folder that is cleared."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 PREFIX = "vocos-studio-"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1")
-NO_DESCRIPTION: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}  # of an interface
-GRACE_S = 1  # for what is under way when the studio ends; a page that is open keeps a connection
-# Gradio's page asks other servers for fonts and scripts; the browser is told not to.
+NO_DESCRIPTION: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}  # no API pages
+GRACE_S = 1  # for open requests when the studio ends; an open page keeps a connection
+# Gradio's page requests fonts and scripts from other servers; this policy makes the browser refuse them.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
@@ -40,13 +40,13 @@ HEADERS = (
 def serve(
     models: Mapping[str, Vocos], *, host: str, port: int, max_upload_mb: int, ready: Callable[[str], None]
 ) -> None:
-    """Runs until SIGINT, SIGTERM or SIGHUP; the temporary folder is gone afterwards.
+    """Serves the page until SIGINT, SIGTERM or SIGHUP, then removes the temporary folder.
 
     Args:
         models: the checkpoints to choose from, by name.
         host: name or address to bind to.
-        port: 0 for any that is free.
-        max_upload_mb: the largest file that is taken.
+        port: port to bind to; 0 for any free one.
+        max_upload_mb: the largest accepted file.
         ready: called with the page's address once connections are accepted.
 
     Raises:
@@ -57,7 +57,7 @@ def serve(
 
         class Server(uvicorn.Server):
             async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-                # An open page has a connection that is cut off now, which would be told of with a traceback.
+                # Cutting off an open page's connection would log a traceback.
                 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
                 await super().shutdown(sockets)
 
@@ -72,7 +72,7 @@ def serve(
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what is bound to a host."""
+    """Returns whether only this machine can reach a server that is bound to a host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -80,9 +80,9 @@ def is_loopback(host: str) -> bool:
 
 
 def forbid_connections() -> None:
-    """Lets this process, from now on, connect to nothing but this machine.
+    """Makes this process refuse all connections to other machines from now on.
 
-    A request can name an address in place of an upload, which Gradio would fetch.
+    A request can name an address instead of an upload, and Gradio would fetch it.
     """
 
     def check(event: str, arguments: tuple[Any, ...]) -> None:
@@ -94,17 +94,17 @@ def forbid_connections() -> None:
             return
         name = host.decode() if isinstance(host, bytes) else host
         if name and not is_loopback(name):
-            raise PermissionError(f"the studio connects to no other machine, refused: {name}")
+            raise PermissionError(f"the studio does not connect to other machines; refused: {name}")
 
     sys.addaudithook(check)
 
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A bound socket on which connections queue already.
+    """Binds a socket and starts to listen, so that early connections wait in its queue.
 
     Raises:
-        OSError: the host isn't known or isn't this machine, or the port is taken.
+        OSError: the host isn't known or isn't this machine, or the port is already in use.
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as listener:
@@ -116,10 +116,10 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 @contextmanager
 def temporary_folder() -> Iterator[str]:
-    """The one place where this process, and Gradio in it, writes; removed at the end with all that is in it."""
+    """Creates the only folder that this process and Gradio write to, and removes it with its contents at the end."""
     with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
         before = tempfile.tempdir
-        tempfile.tempdir = folder  # an upload is first spooled there
+        tempfile.tempdir = folder  # uploads are spooled to it first
         os.environ.update(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED="False")
         try:
             yield folder
@@ -128,7 +128,7 @@ def temporary_folder() -> Iterator[str]:
 
 
 def build_app(models: Mapping[str, Vocos], *, host: str, max_upload_mb: int) -> FastAPI:
-    """The application; `temporary_folder` must be entered, as Gradio reads where to write when it is imported."""
+    """Builds the application; call it inside `temporary_folder`, since Gradio reads its folder when it is imported."""
     import gradio as gr
     from fastapi import FastAPI
     from starlette.middleware import Middleware
@@ -137,11 +137,11 @@ def build_app(models: Mapping[str, Vocos], *, host: str, max_upload_mb: int) -> 
     from .page import THEME, build_page
 
     middleware = [Middleware(_Headers)]
-    if host in LOOPBACK_NAMES:  # a page of another site can't have its own name lead here
+    if host in LOOPBACK_NAMES:  # against DNS rebinding: another site's name that resolves to this machine
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES)))
     app = FastAPI(middleware=middleware, **NO_DESCRIPTION)
     page = build_page(models, max_upload_mb)
-    # Mounting leaves it unset, and Gradio then takes any file of the machine that a request names for an upload.
+    # Mounting leaves it unset, and Gradio would then accept any file of this machine that a request names as an upload.
     page.has_launched = True
     gr.mount_gradio_app(
         app,
@@ -150,7 +150,7 @@ def build_app(models: Mapping[str, Vocos], *, host: str, max_upload_mb: int) -> 
         app_kwargs=NO_DESCRIPTION,
         server_name=host,
         footer_links=[],
-        run_history=False,  # it would keep every sound in the browser
+        run_history=False,  # it would keep all audio in the browser
         allowed_paths=[],
         show_error=False,
         max_file_size=f"{max_upload_mb}mb",
@@ -164,7 +164,7 @@ def build_app(models: Mapping[str, Vocos], *, host: str, max_upload_mb: int) -> 
 
 
 class _Headers:
-    """Adds `HEADERS` to every answer."""
+    """Middleware that adds `HEADERS` to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -180,9 +180,9 @@ class _Headers:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Lets SIGTERM and SIGHUP end the block as Ctrl-C does, so that what it holds is cleaned up.
+    """Makes SIGTERM and SIGHUP end the block like Ctrl-C, so that its resources are cleaned up.
 
-    While uvicorn runs it has SIGTERM for itself, to finish in order, and raises it again afterwards.
+    While uvicorn runs, it handles SIGTERM itself to shut down in order, and raises it again afterwards.
     """
 
     def end(number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Reads what was uploaded: a recording or a mel, at most a minute of it; nothing in a file is ever run."""
+"""Reads an uploaded recording or mel, at most the first minute; no code in a file is ever run."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Upload:
     """A recording with its mel, or a mel.
 
     Attributes:
-        name: of the file.
+        name: the file's name.
         mel: ``(1, n_mels, T)`` of `convention`.
-        convention: of the mel.
+        convention: the convention of the mel.
         recording: ``(1, N)`` at `sample_rate`; None for a mel.
         sample_rate: Hz of the recording.
-        guesses: of a mel that was uploaded: what it could be of.
-        notes: what was done to it, in sentences.
+        guesses: the conventions that an uploaded mel could be of.
+        notes: sentences about changes to the upload, such as cutting.
     """
 
     name: str
@@ -45,23 +45,23 @@ class Upload:
 
     @property
     def duration_s(self) -> float:
-        """How long it sounds."""
+        """Duration of the audio in seconds."""
         if self.recording is not None:
             return self.recording.shape[1] / self.sample_rate
         return self.mel.shape[2] * self.convention.hop_length / self.convention.sample_rate
 
 
 def read_upload(path: Path, convention: MelConvention, sample_rate: int) -> Upload:
-    """Reads a file; its suffix tells which it is.
+    """Reads a recording or a mel, depending on the file's suffix.
 
     Args:
-        path: a mel if it ends in `MEL_SUFFIXES`, else anything that libsndfile reads.
-        convention: of the mel, or that the recording goes through.
-        sample_rate: Hz that a recording is wanted at, if the convention's own isn't higher.
+        path: a mel if it ends in one of `MEL_SUFFIXES`, else any recording that libsndfile reads.
+        convention: the convention of the mel, or of the mel that the recording is converted to.
+        sample_rate: Hz that a recording is resampled to, if the convention's own rate isn't higher.
 
     Raises:
-        OSError: the file isn't there or can't be opened.
-        ValueError: what is wrong with it.
+        OSError: the file doesn't exist or can't be opened.
+        ValueError: the file can't be used; the message says why.
     """
     if path.suffix.lower() in MEL_SUFFIXES:
         return _mel(path, convention)
@@ -75,15 +75,15 @@ def _recording(path: Path, convention: MelConvention, sample_rate: int) -> Uploa
         notes.append(f"It is longer than {MAX_S:g} s: only the first {MAX_S:g} s were taken.")
     audio = channels.mean(dim=0, keepdim=True)
     n_samples = -(-audio.shape[1] * convention.sample_rate // sample_rate)
-    filled = -(-n_samples // convention.hop_length) * convention.hop_length  # whole frames: no end is lost
-    mel = MelSpectrogram(convention)(resample(audio, sample_rate, convention.sample_rate, filled))
+    padded = -(-n_samples // convention.hop_length) * convention.hop_length  # whole frames, so that no end is lost
+    mel = MelSpectrogram(convention)(resample(audio, sample_rate, convention.sample_rate, padded))
     return Upload(
         name=path.name, mel=mel, convention=convention, recording=audio, sample_rate=sample_rate, notes=tuple(notes)
     )
 
 
 def _read_start(path: Path, sample_rate: int) -> tuple[Tensor, bool]:
-    """The first minute at most, ``(channels, N)``, and whether there is more."""
+    """Reads at most the first minute, ``(channels, N)``; also returns whether there is more."""
     _check_format(path)
     limit, blocks, n_samples = round(MAX_S * sample_rate), [], 0
     for block in read_blocks(path, sample_rate):
@@ -92,21 +92,21 @@ def _read_start(path: Path, sample_rate: int) -> tuple[Tensor, bool]:
         if n_samples > limit:
             break
     if not blocks:
-        raise ValueError("it is too short to hear")
+        raise ValueError("it contains no samples")
     return torch.cat(blocks, dim=1)[:, :limit], n_samples > limit
 
 
 def _check_format(path: Path) -> None:
-    """Refuses what a small file can claim and no recording has: resampling it would take gigabytes."""
+    """Refuses formats that a small file can claim but no recording has, since resampling would take gigabytes."""
     try:
         info = soundfile.info(path)
     except soundfile.LibsndfileError:
-        return  # reading it says what is wrong
+        return  # the reader's own error is clearer
     lowest, highest = RATES
     if not lowest <= info.samplerate <= highest:
-        raise ValueError(f"a sample rate of {info.samplerate} Hz; {lowest} to {highest} are taken")
+        raise ValueError(f"sample rates must be {lowest} to {highest} Hz, got {info.samplerate} Hz")
     if info.channels > MAX_CHANNELS:
-        raise ValueError(f"{info.channels} channels; up to {MAX_CHANNELS} are taken")
+        raise ValueError(f"at most {MAX_CHANNELS} channels are supported, got {info.channels} channels")
 
 
 def _mel(path: Path, convention: MelConvention) -> Upload:
@@ -119,22 +119,22 @@ def _mel(path: Path, convention: MelConvention) -> Upload:
     guesses = tuple(guess(mel, mel_conventions().values()))
     if mel.shape[1] != convention.n_mels:
         raise ValueError(_other_bands(mel, convention, guesses))
-    least = convention.n_fft // (2 * convention.hop_length) + 2  # of sound as long as the next mel's frames need
+    least = convention.n_fft // (2 * convention.hop_length) + 2  # the decoded audio must be long enough for its own mel
     if mel.shape[2] < least:
         raise ValueError(f"a mel of {mel.shape[2]} frames is too short, at least {least} are needed")
     return Upload(name=path.name, mel=mel, convention=convention, guesses=guesses, notes=notes)
 
 
 def _other_bands(mel: Tensor, convention: MelConvention, guesses: tuple[Guess, ...]) -> str:
-    """What is wrong with a mel of another number of bands, and what to choose."""
+    """Returns the error message for a mel with another number of bands, with the convention to choose."""
     n_mels, n_frames = mel.shape[1:]
     problem = (
         f"{convention.name or 'the chosen convention'} has {convention.n_mels} bands, this mel has {n_mels} "
         f"(and {n_frames} frames)"
     )
-    possible = [found.convention.name for found in guesses if found.possible]
+    possible = [guess.convention.name for guess in guesses if guess.possible]
     if possible:
-        return f"{problem}. It could be of {', '.join(possible)}: choose that convention"
+        return f"{problem}. It could be {', '.join(possible)}: choose that convention"
     if n_frames == convention.n_mels:
-        return f"{problem}. Transpose it: (bands, frames) is expected"
-    return f"{problem}, and could be of no convention that is known here"
+        return f"{problem}. Transpose it: expected (bands, frames)"
+    return f"{problem}, and matches no known convention"

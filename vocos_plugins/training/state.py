@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..storage.atomic import atomic_write
 from ..storage.safe_files import read_pickle
 from .discriminator_files import save_discriminators
 

@@ -106,7 +106,7 @@ def test_window_given_twice(nemo, recipe_options):
         ({"n_window_size": 0}, "n_window_size: expected a whole number of at least 1, got 0"),
         ({"n_window_stride": None}, "n_window_stride: expected a number, got None"),
         ({"lowfreq": True}, "lowfreq: expected a number, got True"),
-        ({"nfft": 1024}, "nfft is no option of NeMo's FilterbankFeatures; did you mean n_fft?"),
+        ({"nfft": 1024}, "nfft is no option of NeMo's FilterbankFeatures; did you mean 'n_fft'?"),
         ({"features": 80}, "features is no option of NeMo's FilterbankFeatures"),
         ({"_target_": "nemo.collections.asr.modules.AudioToMFCCPreprocessor"}, "_target_ is 'nemo.*AudioToMFCC"),
         ({"_target_": None, "nfilt": 80, "features": 80}, "_target_ is None; a mel is read from"),

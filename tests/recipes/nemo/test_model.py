@@ -152,7 +152,7 @@ def test_inference_needs_no_training(build, make_config) -> None:
         ({"train_ds": {"dataset": {}, "dataloader_params": {}}}, "train_ds: .*manifest_filepath"),
         ({"losses": {"mell": 1}}, "losses: unknown key 'mell'; did you mean 'mel'"),
         ({"optimization": {"betas": [0.9]}}, "optimization: betas must be two numbers"),
-        ({"measures": ["loudness"]}, "measures: no measure loudness; there are"),
+        ({"measures": ["loudness"]}, "measures: unknown measure loudness; known are"),
     ],
 )
 def test_refusals(build, make_config, changes, expected) -> None:

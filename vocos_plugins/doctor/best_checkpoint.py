@@ -1,4 +1,4 @@
-"""Which of the checkpoints that are known here fits a mel best."""
+"""The known checkpoint that fits a mel best."""
 
 from __future__ import annotations
 
@@ -12,37 +12,40 @@ from ..storage.find import BUNDLED, bundled_names
 from ..storage.safe_files import CONFIG_FILE
 from .comparison import try_align
 
-EXACT = ("identity", "pointwise", "framing")  # the less to do, the better
-MARGIN = 0.9  # a mean error less than this part of another is better; nobody hears a smaller difference
+EXACT = ("identity", "pointwise", "framing")  # in order of preference: the least conversion first
+MARGIN = 0.9  # an error counts as smaller if it is below this fraction of the other; less of a difference is inaudible
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnownCheckpoint:
-    """A checkpoint of a known mel, by the name that `Vocos.from_pretrained` takes."""
+    """A checkpoint whose mel is known, with the name that `Vocos.from_pretrained` takes."""
 
     name: str
     mel: MelConvention
 
 
 def known_checkpoints() -> list[KnownCheckpoint]:
-    """Those that come with the package, then the published ones of which the mel is known."""
-    found = []
+    """Returns the bundled checkpoints, then the published ones whose mel is known."""
+    checkpoints = []
     for name in bundled_names():
         features = read_config(BUNDLED / name / CONFIG_FILE)[0].features
         if isinstance(features, MelConvention):
-            found.append(KnownCheckpoint(name=name, mel=features))
+            checkpoints.append(KnownCheckpoint(name=name, mel=features))
     for card in checkpoint_cards().values():
         if card.mel is not None and card.refusal is None:
-            found.append(KnownCheckpoint(name=card.name, mel=card.mel))
-    return found
+            checkpoints.append(KnownCheckpoint(name=card.name, mel=card.mel))
+    return checkpoints
 
 
 def best_checkpoint(source: MelConvention, than: Alignment | None = None) -> tuple[KnownCheckpoint, Alignment] | None:
-    """The known checkpoint that takes a mel with the least loss, and how; None if none fits better.
+    """Returns the known checkpoint that takes a mel with the least error, and the alignment to it.
 
     Args:
         source: the mel.
-        than: what there is already, and has to be surpassed.
+        than: an alignment that the checkpoint's must surpass, such as the one to the user's own vocoder.
+
+    Returns:
+        the checkpoint and its alignment; None if no checkpoint takes the mel, or none is better than `than`.
     """
     best = None
     for checkpoint in known_checkpoints():
@@ -53,9 +56,10 @@ def best_checkpoint(source: MelConvention, than: Alignment | None = None) -> tup
 
 
 def _beats(alignment: Alignment, other: Alignment) -> bool:
-    """Whether less is lost: nothing at all, or fewer bands of which nothing is known, or a smaller mean error."""
+    """Returns whether an alignment is better: exact, or with fewer unknown bands, or with a smaller mean error."""
     if alignment.error is None or other.error is None:
         return _steps(alignment) < _steps(other)
+    # A band that must be guessed costs more than any error in known ones, so the share of such bands decides first.
     unknown = len(alignment.error.unknown) / alignment.target.n_mels
     others = len(other.error.unknown) / other.target.n_mels
     return unknown < others or (unknown == others and alignment.error.mean < MARGIN * other.error.mean)
