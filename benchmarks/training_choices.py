@@ -33,7 +33,7 @@ from vocos_plugins.mel.speech import Clip
 from vocos_plugins.storage.safe_files import read_yaml
 from vocos_plugins.training.config import TrainingConfig
 from vocos_plugins.training.sources import Recording, find_recordings
-from vocos_plugins.training.stages import changed
+from vocos_plugins.training.stages import with_overrides
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "lightning" / "vocos-mel-22khz-small.yaml"
 BASIS = "basis"
@@ -110,7 +110,7 @@ def trained(name: str, changes: Changes, args: argparse.Namespace) -> Path:
     out = args.out / name
     if not (out / "model").exists():
         out.mkdir(parents=True, exist_ok=True)
-        config = changed(basis(args), changes)
+        config = with_overrides(basis(args), changes)
         (out / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         parsed = TrainingConfig.from_dict(config)
         parsed.data.train_dataset(parsed.model.features.sample_rate)  # decoded into the cache, so that it takes no time

@@ -1,4 +1,4 @@
-"""Griffin-Lim: librosa's as the oracle, and what holds of any phase retrieval."""
+"""Griffin-Lim against librosa's, and the properties of any phase retrieval."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from vocos_plugins.spectral import output_length
 CONVENTION = MelConvention(
     sample_rate=22050, n_fft=1024, win_length=1024, hop_length=256, n_mels=80, mel_scale="slaney", mel_norm="slaney"
 )
-# Each starts from random phases of its own: means over four seeds come out up to 5 % apart, either way.
+# Each starts from its own random phases; means over four seeds differ by up to 5 %, in either direction.
 CONVERGENCE_TOLERANCE = 0.07
-# Least squares leave 1 to 5 % of a mel up to the Nyquist frequency unexplained, the cut-off pseudo-inverse 5 to 11 %.
+# Least squares leave 1 to 5 % of a mel up to the Nyquist frequency unexplained, the clamped pseudo-inverse 5 to 11 %.
 LEAST_SQUARES_GAIN = 0.6
 # Division by the gain of pre-emphasis is exact for a stationary sound only.
 EMPHASIS_TOLERANCE = 0.03
-# Floating point: sums over rows of a batch are made in another order.
+# Floating point: sums over the rows of a batch have another order.
 ROW_TOLERANCE = 1e-4
 
 
@@ -46,14 +46,14 @@ def vowels() -> Tensor:
 
 
 def spectral_convergence(audio: NDArray[np.float32], magnitude: NDArray[np.float32]) -> float:
-    """How far the audio's magnitude lies from the one asked for, relative to that: ``(N,)`` and ``(F, T)``."""
+    """Returns the distance of the audio's ``(N,)`` magnitude from the target ``(F, T)``, relative to the target."""
     found = np.abs(librosa.stft(audio, n_fft=1024, hop_length=256, pad_mode="reflect"))
     return float(np.linalg.norm(found - magnitude) / np.linalg.norm(magnitude))
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.99])
 def test_converges_as_librosa_does(momentum: float) -> None:
-    """From the same magnitude of speech, after as many iterations, ours is as consistent."""
+    """From the same magnitude of speech and after as many iterations, the result is as consistent as librosa's."""
     speech, rate = soundfile.read(CLIPS[0].path, dtype="float32")
     mel = MelSpectrogram(CONVENTION)(torch.from_numpy(soxr.resample(speech, rate, 22050))[None])
     magnitude = linear_magnitude(mel, CONVENTION)
@@ -69,7 +69,7 @@ def test_converges_as_librosa_does(momentum: float) -> None:
 
 @pytest.mark.parametrize("framing", ["center", "same"])
 def test_more_iterations_are_more_consistent(vowels: Tensor, framing: str) -> None:
-    """In both framings the mel comes closer to the one asked for."""
+    """In both framings the mel comes closer to the target."""
     convention = dataclasses.replace(CONVENTION, framing=framing)
     front_end = MelSpectrogram(convention)
     mel = front_end(vowels)
@@ -81,7 +81,7 @@ def test_more_iterations_are_more_consistent(vowels: Tensor, framing: str) -> No
 
 @pytest.mark.parametrize("power", [1, 2])
 def test_magnitude_explains_the_mel(vowels: Tensor, power: int) -> None:
-    """The filterbank applied to it comes closer to the mel than the pseudo-inverse does, and nothing is negative."""
+    """Its mel is closer to the target than that of the pseudo-inverse, and no value is negative."""
     convention = dataclasses.replace(CONVENTION, power=power)
     front_end = MelSpectrogram(convention)
     mel = front_end(vowels)
@@ -118,7 +118,7 @@ def test_pre_emphasis_is_undone(vowels: Tensor) -> None:
 @pytest.mark.parametrize("n_frames", [0, 1, 2, 3, 50])
 @pytest.mark.parametrize(("n_fft", "win_length"), [(512, 512), (512, 300), (511, 511)])
 def test_length_follows_the_framing(framing: str, n_frames: int, n_fft: int, win_length: int) -> None:
-    """Also of mels too short to be mirrored, windows shorter than the frame, odd frames and empty batches."""
+    """The length is right, also for mels too short to mirror, short windows, an odd n_fft and empty batches."""
     convention = dataclasses.replace(CONVENTION, n_fft=n_fft, win_length=win_length, hop_length=128, framing=framing)
     mel = torch.randn(2, 80, n_frames, generator=torch.Generator().manual_seed(1)) - 4
     expected = output_length(n_frames, 128, framing)
@@ -129,7 +129,7 @@ def test_length_follows_the_framing(framing: str, n_frames: int, n_fft: int, win
 
 
 def test_rows_are_independent_and_repeatable(vowels: Tensor) -> None:
-    """A row of a batch equals its own decode; the seed decides the rest."""
+    """A row of a batch equals its own decode, and the result depends on the seed alone."""
     mel = MelSpectrogram(CONVENTION)(vowels)
     both = griffin_lim(mel, CONVENTION, n_iter=4)
     alone = griffin_lim(mel[1:], CONVENTION, n_iter=4)
@@ -138,7 +138,7 @@ def test_rows_are_independent_and_repeatable(vowels: Tensor) -> None:
 
 
 def test_silence_stays_silent() -> None:
-    """A mel at its floor gives no sound worth hearing, and nothing that isn't a number."""
+    """A mel at its floor decodes to inaudible and finite samples."""
     audio = griffin_lim(torch.full((1, 80, 20), float(np.log(1e-5))), CONVENTION)
     assert float(audio.abs().max()) < 1e-4
 
@@ -152,7 +152,7 @@ def test_silence_stays_silent() -> None:
         ((1, 80, 9), {"momentum": -0.1}, "momentum"),
     ],
 )
-def test_impossible_wishes_are_refused(shape: tuple[int, ...], options: dict[str, float], message: str) -> None:
-    """By name, with the value found."""
+def test_invalid_arguments_are_refused(shape: tuple[int, ...], options: dict[str, float], message: str) -> None:
+    """The message names the argument and its value."""
     with pytest.raises(ValueError, match=message):
         griffin_lim(torch.zeros(shape), CONVENTION, **options)

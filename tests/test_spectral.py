@@ -34,7 +34,7 @@ def hann(length: int) -> torch.Tensor:
 @grids
 @framings
 def test_istft_inverts_stft_everywhere(grid, framing, noise):
-    """Analysis and synthesis give the signal back up to the last whole frame, edges included."""
+    """Analysis and synthesis reproduce the signal up to the last whole frame, edges included."""
     n_fft, win_length, hop_length = grid
     audio = noise(2, 20 * hop_length + 1, dtype=torch.float64)
     sizes = {"n_fft": n_fft, "hop_length": hop_length, "framing": framing}
@@ -55,12 +55,12 @@ def test_stft_centre_equals_torch(grid, noise):
 
 @grids
 def test_istft_centre_equals_torch(grid, noise):
-    """For spectra that no signal has, too, the centred inverse is torch.istft's least-squares one."""
+    """The centred inverse equals torch.istft's least-squares one, also for spectra that no signal has."""
     n_fft, win_length, hop_length = grid
     spectrum = torch.view_as_complex(noise(2, n_fft // 2 + 1, 30, 2))
     window = torch.hann_window(win_length)
     found = istft(spectrum, window, n_fft=n_fft, hop_length=hop_length)
-    # torch keeps one more sample of an odd frame.
+    # torch keeps one more sample if n_fft is odd.
     expected = torch.istft(spectrum, n_fft, hop_length, win_length, window)[:, : found.shape[1]]
     assert found.shape == (2, 29 * hop_length)
     torch.testing.assert_close(found, expected, rtol=0, atol=SINGLE)
@@ -101,7 +101,7 @@ def test_overlap_add_equals_a_plain_loop(hop_length, noise):
     [(0, "center", 0), (1, "center", 0), (2, "center", 10), (9, "center", 80), (0, "same", 0), (1, "same", 10)],
 )
 def test_output_length_is_what_istft_gives(n_frames, framing, expected):
-    """The length formula and the transform agree, down to no frames at all."""
+    """The length formula and the transform agree, also for no frames at all."""
     assert output_length(n_frames, 10, framing) == expected
     spectrum = torch.ones(3, 17, n_frames, dtype=torch.complex64)
     found = istft(spectrum, torch.hann_window(32), n_fft=32, hop_length=10, framing=framing)
@@ -109,14 +109,14 @@ def test_output_length_is_what_istft_gives(n_frames, framing, expected):
 
 
 def test_istft_of_an_empty_batch():
-    """No rows in, no rows out, of the right length."""
+    """An empty batch stays empty and has the right length."""
     spectrum = torch.ones(0, 17, 5, dtype=torch.complex64)
     assert istft(spectrum, torch.hann_window(32), n_fft=32, hop_length=8).shape == (0, 32)
 
 
 @framings
 def test_hop_of_a_whole_frame_keeps_its_length(framing, noise):
-    """Frames that don't overlap still give ``output_length`` finite samples, though a Hann window starts at 0."""
+    """Frames that don't overlap still make ``output_length`` finite samples, though a Hann window starts at 0."""
     spectrum = torch.view_as_complex(noise(2, 17, 6, 2))
     found = istft(spectrum, torch.hann_window(32), n_fft=32, hop_length=32, framing=framing)
     assert found.shape == (2, output_length(6, 32, framing))
@@ -125,7 +125,7 @@ def test_hop_of_a_whole_frame_keeps_its_length(framing, noise):
 
 @pytest.mark.parametrize(("framing", "needed"), [("center", 33), ("same", 25)])
 def test_audio_too_short_to_mirror(framing, needed, noise):
-    """One sample fewer than the mirrored ends need is refused with both numbers; exactly enough works."""
+    """One sample less than the mirrored ends need is refused with both numbers; exactly enough works."""
     sizes = {"n_fft": 64, "hop_length": 16, "framing": framing}
     with pytest.raises(ValueError, match=rf"{needed - 1} samples.*n_fft=64.*at least {needed}.*zeros"):
         stft(noise(1, needed - 1), torch.hann_window(64), **sizes)
@@ -139,7 +139,7 @@ def test_audio_too_short_to_mirror(framing, needed, noise):
     [(32, "reflect", 32), (64, "reflect", 64), (16, "constant", 16), (64, "constant", 64)],
 )
 def test_audio_too_short_for_a_frame(hop_length, pad_mode, needed, noise):
-    """Audio that can be padded but still fills no frame is refused the same way."""
+    """Audio that can be padded but still fills no frame is refused with the same message."""
     sizes = {"n_fft": 64, "hop_length": hop_length, "framing": "same", "pad_mode": pad_mode}
     for n_samples in (needed - 1, 0):
         with pytest.raises(ValueError, match=rf"{n_samples} samples.*hop_length={hop_length}.*at least {needed}"):
@@ -175,7 +175,7 @@ def test_window_stays_exact_in_half_precision(dtype):
 )
 @settings(max_examples=60, deadline=None)
 def test_any_overlapping_grid_inverts(hop_length, excess, centring, n_frames, framing):
-    """Whatever the hop, window and frame, the inverse is exact where the least-squares problem is well posed."""
+    """The inverse is exact for any hop, window and frame, where the least-squares problem is well posed."""
     win_length = 2 * hop_length + excess
     n_fft = win_length + centring
     sizes = {"n_fft": n_fft, "hop_length": hop_length, "framing": framing}

@@ -2,7 +2,7 @@
 
 Shapes here and in the whole package: ``B`` batch, ``F`` frequency bins, ``T`` frames, ``N`` samples.
 
-``framing`` says where frame ``t`` lies on the signal:
+``framing`` sets where frame ``t`` lies on the signal:
 
 - ``center``: its middle is at sample ``t * hop_length``; ``T`` frames make ``(T - 1) * hop_length`` samples;
 - ``same``: its middle is at ``(t + 1/2) * hop_length``; ``T`` frames make ``T * hop_length`` samples.
@@ -21,12 +21,12 @@ from torch import Tensor, nn
 Framing = Literal["center", "same"]
 FRAMINGS: tuple[str, ...] = get_args(Framing)
 
-# Below this the summed squared windows count as zero: no frame reaches the sample. torch.istft has the same bound.
+# A sample whose summed squared windows are below this lies in no frame. torch.istft has the same bound.
 ENVELOPE_FLOOR = 1e-11
 
 
 def frame_padding(n_fft: int, hop_length: int, framing: Framing) -> tuple[int, int]:
-    """Samples added before and after a signal so that its frames lie as ``framing`` says."""
+    """Returns the number of samples to add before and after a signal for its frames to lie as in ``framing``."""
     if framing == "center":
         return n_fft // 2, n_fft // 2
     missing = n_fft - hop_length
@@ -34,7 +34,7 @@ def frame_padding(n_fft: int, hop_length: int, framing: Framing) -> tuple[int, i
 
 
 def output_length(n_frames: int, hop_length: int, framing: Framing) -> int:
-    """Samples that ``n_frames`` frames decode to; 0 where there is nothing to decode."""
+    """Returns the number of samples that ``n_frames`` frames decode to; 0 for no frames."""
     return max(n_frames - 1, 0) * hop_length if framing == "center" else n_frames * hop_length
 
 
@@ -47,7 +47,7 @@ def stft(
     framing: Framing = "center",
     pad_mode: str = "reflect",
 ) -> Tensor:
-    """Complex spectrogram. A window shorter than ``n_fft`` is centred in its frame.
+    """Computes the complex spectrogram. A window shorter than ``n_fft`` is centred in its frame.
 
     Shape: ``(B, N)`` -> ``(B, n_fft // 2 + 1, T)``; ``T = N // hop_length + 1`` for ``center`` (even ``n_fft``),
     ``N // hop_length`` for ``same``.
@@ -63,7 +63,7 @@ def stft(
             f"audio has {n_samples} samples, but frames of n_fft={n_fft}, hop_length={hop_length} with "
             f"{pad_mode} padding need at least {needed}; pad it with zeros first"
         )
-    if audio.shape[0] == 0:  # the FFT takes no empty batch
+    if audio.shape[0] == 0:  # the FFT rejects an empty batch
         n_frames = (n_samples + left + right - n_fft) // hop_length + 1
         return audio.new_zeros(0, n_fft // 2 + 1, n_frames, dtype=window.dtype.to_complex())
     padded = F.pad(audio, (left, right), mode=pad_mode)
@@ -90,15 +90,15 @@ def istft(
     framing: Framing = "center",
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Least-squares inverse of `stft` (Griffin and Lim, 1984).
+    """Computes the least-squares inverse of `stft` (Griffin and Lim, 1984).
 
     Args:
         spectrum: complex, ``(B, n_fft // 2 + 1, T)``.
-        window: ``(win_length,)``, the one the analysis used.
+        window: ``(win_length,)``, the window of the analysis.
         n_fft, hop_length: samples.
         framing: see the module.
-        mask: bool ``(B, T)``, True for the frames of a ragged batch that count. Each row then equals its own
-            single inverse, and is 0 past its end.
+        mask: bool ``(B, T)``, True for the valid frames of a ragged batch. Each row then equals its own single
+            inverse, and is 0 past its end.
 
     Shape: ``(B, N)`` with ``N = (T - 1) * hop_length`` for ``center``, ``T * hop_length`` for ``same``.
     """
@@ -109,6 +109,7 @@ def istft(
     frames = istft_frames(spectrum, window, n_fft)
     weights = _centred(window, n_fft).square()[None, :, None].expand(1, n_fft, n_frames)
     if mask is not None:
+        # Padding must not count in the envelope either, or the last valid frame would be too quiet.
         frames = frames.masked_fill(~mask[:, None], 0.0)
         weights = weights * mask[:, None]
     envelope = overlap_add(weights, hop_length).clamp_min(ENVELOPE_FLOOR)
@@ -118,18 +119,19 @@ def istft(
 
 
 def istft_frames(spectrum: Tensor, window: Tensor, n_fft: int) -> Tensor:
-    """The windowed frames that `istft` sums: ``(B, n_fft // 2 + 1, T)`` -> ``(B, n_fft, T)``."""
+    """Returns the windowed frames that `istft` sums: ``(B, n_fft // 2 + 1, T)`` -> ``(B, n_fft, T)``."""
     frames: Tensor = torch.fft.irfft(spectrum, n_fft, dim=1)
     return frames * _centred(window, n_fft)[:, None]
 
 
 def mdct(audio: Tensor, window: Tensor, *, framing: Framing = "center") -> Tensor:
-    """Modified discrete cosine transform, orthonormal, hop of half a frame.
+    """Computes the modified discrete cosine transform: orthonormal, with a hop of half a frame.
 
     Shape: ``(B, N)`` -> ``(B, T, L / 2)`` for a window of ``L`` samples. The ends are padded with zeros.
     """
     length = window.shape[0]
     half = length // 2
+    # The transform as an FFT of the same length, between two rotations of the phase.
     frames = F.pad(audio, frame_padding(length, half, framing)).unfold(-1, length, half) * window
     turned = frames * _rotation(-_count(length, audio) / length, window)
     shift = -(half + 1) / 2 * (_count(half, audio) + 0.5) / half
@@ -139,10 +141,10 @@ def mdct(audio: Tensor, window: Tensor, *, framing: Framing = "center") -> Tenso
 
 
 def imdct(coefficients: Tensor, window: Tensor, *, framing: Framing = "center", mask: Tensor | None = None) -> Tensor:
-    """Inverse of `mdct` for a window that meets the Princen-Bradley condition.
+    """Computes the inverse of `mdct` for a window that meets the Princen-Bradley condition.
 
     Shape: ``(B, T, L / 2)`` -> ``(B, N)``, ``N = (T - 1) * L / 2`` for ``center``, ``T * L / 2`` for ``same``.
-    ``mask`` is as for `istft`.
+    ``mask`` works as in `istft`.
     """
     batch, n_frames, half = coefficients.shape
     n_samples = output_length(n_frames, half, framing)
@@ -157,25 +159,26 @@ def imdct(coefficients: Tensor, window: Tensor, *, framing: Framing = "center", 
 
 
 def imdct_frames(coefficients: Tensor, window: Tensor) -> Tensor:
-    """The windowed frames that `imdct` sums: ``(B, T, L / 2)`` -> ``(B, L, T)``."""
+    """Returns the windowed frames that `imdct` sums: ``(B, T, L / 2)`` -> ``(B, L, T)``."""
     half = coefficients.shape[2]
     length = 2 * half
     turned = coefficients * _rotation((half + 1) / 2 * _count(half, window) / half, window)
     shift = (_count(length, window) + (half + 1) / 2) / length
     frames = torch.fft.ifft(turned, n=length, dim=-1) * _rotation(shift, window)
     real: Tensor = frames.real
+    # torch's ifft divides by `length`, which is undone here.
     return (real * window * (length * math.sqrt(2 / half))).transpose(1, 2)
 
 
 def sine_window(length: int) -> Tensor:
-    """The MDCT's window: meets the Princen-Bradley condition; scipy calls it ``cosine``."""
+    """Returns the MDCT's window, which meets the Princen-Bradley condition; scipy calls it ``cosine``."""
     return torch.sin(torch.pi / length * (torch.arange(length, dtype=torch.float64) + 0.5)).float()
 
 
 class Float32Buffers(nn.Module):
-    """A module whose buffers ``.half()`` and ``.bfloat16()`` leave in float32.
+    """A module whose buffers stay in float32 under ``.half()`` and ``.bfloat16()``.
 
-    A window or filterbank rounded to three digits is audible, and the inverse FFT runs in float32 anyway.
+    A window or filterbank that is rounded to three digits is audible, and the inverse FFT runs in float32 anyway.
     """
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Float32Buffers:
@@ -194,12 +197,12 @@ def _centred(window: Tensor, n_fft: int) -> Tensor:
 
 
 def _count(n: int, like: Tensor) -> Tensor:
-    """``0 .. n - 1`` in float64: angles made of float32 counts would lose digits in long frames."""
+    """Returns ``0 .. n - 1`` in float64; angles computed in float32 would lose digits in long frames."""
     return torch.arange(n, dtype=torch.float64, device=like.device)
 
 
 def _rotation(half_turns: Tensor, like: Tensor) -> Tensor:
-    """``exp(i pi half_turns)`` in the precision of ``like``."""
+    """Returns ``exp(i pi half_turns)`` in the precision of ``like``."""
     angle = torch.pi * half_turns
     return torch.polar(torch.ones_like(angle), angle).to(
         torch.complex128 if like.dtype == torch.float64 else torch.complex64

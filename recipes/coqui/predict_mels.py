@@ -1,13 +1,15 @@
-"""Writes the mels that a TTS model of Coqui TTS predicts for its own recordings, frame by frame with them.
+"""Writes the mels that a TTS model of Coqui TTS predicts for its own recordings, aligned with them frame by frame.
 
     python recipes/coqui/predict_mels.py --tts tts/config.json --checkpoint tts/model.pth \
         --config recipes/coqui/vocos-22khz-small.json --data_path LJSpeech-1.1/wavs --out predicted
 
-Each clip below ``data_path`` that the TTS's configuration lists under ``datasets`` gets ``out/<its path>.npy``, a mel
-``(n_mels, T)`` in the convention of the vocoder's configuration. ``train_vocos.py`` takes the folder as
-``feature_path``, and the original recordings as ``data_path``. Tacotron2, GlowTTS, and FastPitch with its kin
-(FastSpeech, FastSpeech2, SpeedySpeech). TTS.bin.extract_tts_spectrograms of Coqui TTS 0.28 writes GlowTTS's latents
-in place of its mels, recordings at another level, and nothing of FastPitch.
+For each clip below ``data_path`` that the TTS's configuration lists under ``datasets``, it writes
+``out/<its path>.npy``, a mel ``(n_mels, T)`` in the convention of the vocoder's configuration. ``train_vocos.py`` takes
+this folder as ``feature_path``, and the original recordings as ``data_path``.
+
+Supported models are Tacotron2, GlowTTS, and FastPitch and its relatives (FastSpeech, FastSpeech2, SpeedySpeech).
+TTS.bin.extract_tts_spectrograms of Coqui TTS 0.28 is no substitute: it writes GlowTTS's latents instead of its mels,
+recordings at another level, and nothing for FastPitch.
 """
 
 from __future__ import annotations
@@ -34,19 +36,19 @@ from vocos_coqui.mel import from_coqui
 from vocos_plugins.mel import align
 
 EXACT = ("identity", "pointwise")
-LEVEL = 1e-3  # of full scale
+LEVEL = 1e-3  # largest difference between samples, relative to full scale
 
 
 @torch.no_grad()
 def predict(model: Any, batch: dict[str, Any]) -> Tensor:
-    """Mels ``(B, T, n_mels)`` in the TTS's convention, aligned with those of the batch."""
+    """Predicts mels ``(B, T, n_mels)`` in the TTS's convention, aligned with those of the batch."""
     text = batch["text_input"], batch["text_lengths"]
     mels, lengths = batch["mel_input"], batch["mel_lengths"]
     aux = {"d_vectors": batch["d_vectors"], "speaker_ids": batch["speaker_ids"]}
     if isinstance(model, Tacotron2):
         return model(*text, mels, lengths, aux)["model_outputs"]
     if isinstance(model, GlowTTS):
-        # Its "model_outputs" are what the decoder makes mels from.
+        # Its "model_outputs" are the latents from which the decoder computes mels.
         latents = model.inference_with_MAS(*text, mels, lengths, aux)["model_outputs"].transpose(1, 2)
         whole = lengths // model.num_squeeze * model.num_squeeze
         mask = sequence_mask(whole, latents.shape[2])[:, None].to(latents.dtype)
@@ -58,11 +60,11 @@ def predict(model: Any, batch: dict[str, Any]) -> Tensor:
             "energy": batch["energy"] if model.args.use_energy else None,
         }
         return model(*text, lengths, y=mels, dr=batch["durations"], aux_input=aux, **curves)["model_outputs"]
-    raise SystemExit(f"expected Tacotron2, GlowTTS or FastPitch and its kin, got {type(model).__name__}")
+    raise SystemExit(f"expected Tacotron2, GlowTTS, FastPitch or a relative of it, got {type(model).__name__}")
 
 
 def predict_all(model: Any, config: Any, samples: list[dict[str, Any]]) -> Iterator[tuple[Path, Tensor]]:
-    """Each clip with its mel ``(n_mels, T)`` in the TTS's convention, cut to its own frames."""
+    """Yields each clip with its mel ``(n_mels, T)`` in the TTS's convention, without padding."""
     config.shuffle = config.drop_last = False
     device = next(model.parameters()).device
     squeeze = getattr(model, "num_squeeze", 1)
@@ -75,30 +77,30 @@ def predict_all(model: Any, config: Any, samples: list[dict[str, Any]]) -> Itera
 
 
 def check_recording(clip: Path, n_frames: int, squeeze: int, tts: AudioProcessor, vocoder: AudioProcessor) -> None:
-    """Raises SystemExit where frame ``t`` isn't that of sample ``t * hop_length`` of what the trainer will read."""
-    heard, trained_on = tts.load_wav(clip), vocoder.load_wav(clip)
-    if len(heard) != len(trained_on):
+    """Raises SystemExit unless frame ``t`` lies at sample ``t * hop_length`` of the audio that the trainer reads."""
+    tts_audio, vocoder_audio = tts.load_wav(clip), vocoder.load_wav(clip)
+    if len(tts_audio) != len(vocoder_audio):
         raise SystemExit(
-            f"{clip}: the TTS hears {len(heard)} samples of it, the vocoder {len(trained_on)}: give the vocoder's "
-            "audio block do_trim_silence, trim_db and resample of the TTS's"
+            f"{clip}: the TTS reads {len(tts_audio)} samples of it, the vocoder {len(vocoder_audio)}: set "
+            "do_trim_silence, trim_db and resample in the vocoder's audio block to the TTS's values"
         )
-    if not np.allclose(heard, trained_on, atol=LEVEL):
+    if not np.allclose(tts_audio, vocoder_audio, atol=LEVEL):
         raise SystemExit(
-            f"{clip}: the TTS hears it at another level than the vocoder: give the vocoder's audio block "
-            "do_sound_norm, do_rms_norm and db_level of the TTS's"
+            f"{clip}: the TTS reads it at another level than the vocoder: set do_sound_norm, do_rms_norm and "
+            "db_level in the vocoder's audio block to the TTS's values"
         )
-    expected = len(heard) // vocoder.hop_length + 1
+    expected = len(tts_audio) // vocoder.hop_length + 1
     if not expected - squeeze < n_frames <= expected:
-        raise SystemExit(f"{clip}: the TTS made {n_frames} frames of {len(heard)} samples, expected {expected}")
+        raise SystemExit(f"{clip}: the TTS made {n_frames} frames of {len(tts_audio)} samples, expected {expected}")
 
 
 def write_mels(arguments: argparse.Namespace) -> int:
-    """Writes them all and gives their number."""
+    """Writes all mels and returns their number."""
     config, vocoder = load_config(arguments.tts), load_config(arguments.config)
     alignment = align(from_coqui(config), from_coqui(vocoder.audio), strict=True)
     if alignment.kind not in EXACT:
-        raise SystemExit(f"the TTS's mels are not those of {arguments.config}:\n{alignment}")
-    # Without lists of their own, the clips for evaluation would only be taken from the others.
+        raise SystemExit(f"the TTS's mels cannot be converted exactly to those of {arguments.config}:\n{alignment}")
+    # Evaluation clips without a list of their own would only be split off the training clips.
     listed = any(dataset.meta_file_val for dataset in config.datasets)
     train, evaluation = load_tts_samples(config, eval_split=listed, eval_split_size=config.eval_split_size)
     model = setup_model(config)
@@ -113,7 +115,7 @@ def write_mels(arguments: argparse.Namespace) -> int:
         np.save(path, alignment(mel[None])[0].numpy())
         written.add(path)
     left_out = len(train) + len(evaluation) - len(written)
-    print(f" > {len(written)} mels in {arguments.out}; {left_out} clips are of lengths that the TTS leaves out")
+    print(f" > {len(written)} mels in {arguments.out}; the TTS skipped {left_out} clips because of their length")
     return len(written)
 
 

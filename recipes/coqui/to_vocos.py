@@ -1,9 +1,9 @@
-"""Keeps the generator of a file of Coqui TTS's trainer as a directory that loads anywhere.
+"""Converts a checkpoint of Coqui TTS's trainer into a Vocos directory.
 
     python recipes/coqui/to_vocos.py runs/run-.../best_model.pth my-vocos
 
-`Vocos.from_pretrained`, ``vocos decode``, ``vocos export`` and all recipes take the directory. The discriminators are
-put beside it, so that fine-tuning from it doesn't start them cold. Coqui TTS itself isn't needed.
+`Vocos.from_pretrained`, ``vocos decode``, ``vocos export`` and all recipes take the directory. It also holds the
+discriminators, so that fine-tuning doesn't start from random ones. Coqui TTS itself isn't needed.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from vocos_plugins.training.discriminator_files import DISCRIMINATORS_FILE
 
 
 def to_vocos(checkpoint: Path, out: Path) -> None:
-    """Writes ``config.yaml``, ``model.safetensors`` and, of a whole GAN, ``discriminators.safetensors``.
+    """Writes ``config.yaml``, ``model.safetensors`` and, if the checkpoint has them, ``discriminators.safetensors``.
 
     Args:
-        checkpoint: ``best_model.pth`` or another; the run's ``config.json`` lies beside it.
-        out: directory, made if it isn't there.
+        checkpoint: ``best_model.pth`` or another one, next to the run's ``config.json``.
+        out: output directory; created if necessary.
 
     Raises:
-        CheckpointError: a file is missing, damaged or unsafe, or the two don't fit together.
+        CheckpointError: a file is missing, damaged or unsafe, or the two don't belong together.
     """
     config = parse_config(checkpoint.with_name("config.json")) if checkpoint.with_name("config.json").exists() else None
     if config is None or config.get("model") != "vocos":
-        raise CheckpointError(f"{checkpoint.with_name('config.json')} is no configuration of a Vocos of Coqui TTS")
+        raise CheckpointError(f"{checkpoint.with_name('config.json')} does not configure a Vocos for Coqui TTS")
     generator, discriminators = read_checkpoint(str(checkpoint))
     architecture = VocosConfig.from_dict({name: config["model_args"][name] for name in PARTS})
     vocos = Vocos(architecture, {**(config["model_args"]["provenance"] or {}), "trained_with": "Coqui TTS"})

@@ -1,12 +1,12 @@
-"""Writes the mels that a FastPitch predicts for recordings, with the recordings' own durations, to fine-tune Vocos on.
+"""Writes the mels that a FastPitch predicts with the durations of recordings, for fine-tuning Vocos.
 
     python generate_mels.py --fastpitch-model-ckpt fastpitch.nemo --input-json-manifests train.json val.json \
         --output-json-manifest-root predicted
 
-A manifest has ``audio_filepath`` and ``text`` (or ``normalized_text``), and for several speakers ``speaker``. The
-output folder gets ``mels/`` and, of each manifest, one with ``mel_filepath``, for ``train.py data=predicted``. As in
-NeMo's own script of this name, which its wheel doesn't have. What fails is left out and listed at the end, and the exit
-code is 1.
+A manifest has ``audio_filepath`` and ``text`` (or ``normalized_text``), and ``speaker`` if there are several. The
+output folder gets ``mels/`` and, for each manifest, a copy with ``mel_filepath``, for ``train.py data=predicted``. The
+arguments are those of NeMo's script of this name, which is not part of its wheel. Entries that fail are skipped and
+listed at the end; the exit code is then 1.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ from vocos_plugins.mel import MelConvention
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Writes mels predicted with the recordings' own durations.")
+    parser = argparse.ArgumentParser(description="Writes mels predicted with the durations of recordings.")
     parser.add_argument("--fastpitch-model-ckpt", type=Path, required=True, help=".nemo or .ckpt")
     parser.add_argument("--input-json-manifests", type=Path, nargs="+", required=True)
     parser.add_argument("--output-json-manifest-root", type=Path, required=True)
-    parser.add_argument("--cpu", action="store_true", help="although there is a GPU")
-    given = parser.parse_args(arguments)
-    device = "cuda" if torch.cuda.is_available() and not given.cpu else "cpu"
-    model = load_model(given.fastpitch_model_ckpt).eval().to(device)
+    parser.add_argument("--cpu", action="store_true", help="use the CPU even if there is a GPU")
+    options = parser.parse_args(arguments)
+    device = "cuda" if torch.cuda.is_available() and not options.cpu else "cpu"
+    model = load_model(options.fastpitch_model_ckpt).eval().to(device)
     failures = []
-    for manifest in given.input_json_manifests:
-        failures += process_manifest(model, manifest, given.output_json_manifest_root)
+    for manifest in options.input_json_manifests:
+        failures += process_manifest(model, manifest, options.output_json_manifest_root)
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
 
 
 def load_model(path: Path) -> Any:
-    """A FastPitch that learnt its own alignment, without which a recording's durations aren't known."""
+    """Loads a FastPitch with an aligner, which finds the durations of a recording."""
     load = FastPitchModel.restore_from if path.suffix == ".nemo" else FastPitchModel.load_from_checkpoint
     model = load(str(path), map_location="cpu")
     if not model.learn_alignment:
-        raise SystemExit(f"{path} has no aligner (learn_alignment is false): durations of recordings aren't known")
+        raise SystemExit(f"{path} has no aligner (learn_alignment is false) to find the durations of recordings")
     return model
 
 
 def process_manifest(model: Any, manifest: Path, root: Path) -> list[str]:
-    """Writes mels and the new manifest; gives what failed, which is left out."""
+    """Writes mels and the new manifest; returns a message for each entry that failed and was skipped."""
     mel, failures, lines = from_nemo(model.cfg.preprocessor), [], []
     folder = root / "mels" / manifest.stem
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,14 +78,14 @@ def process_manifest(model: Any, manifest: Path, root: Path) -> list[str]:
 
 @torch.no_grad()
 def predict(model: Any, entry: dict[str, Any], audio: Tensor, mel: MelConvention, path: Path) -> Tensor:
-    """The mel ``(n_mels, T)`` of an entry: a frame for each hop of its recording ``(N,)``."""
-    given = entry.get("normalized_text")
-    tokens = model.parse(entry["text"] if given is None else given, normalize=given is None)
+    """Predicts the mel ``(n_mels, T)`` of an entry, with one frame per hop of its recording ``(N,)``."""
+    normalized = entry.get("normalized_text")
+    tokens = model.parse(entry["text"] if normalized is None else normalized, normalize=normalized is None)
     length = torch.tensor([len(audio)], device=model.device)
     spec, frames = model.preprocessor(input_signal=audio[None].to(model.device), length=length)
     spec = spec[..., : int(frames)]  # NeMo 2.5 and newer fill the last frame with padding
     if spec.shape[-1] < tokens.shape[-1]:
-        raise ValueError(f"{tokens.shape[-1]} tokens can't be aligned with {spec.shape[-1]} frames")
+        raise ValueError(f"{tokens.shape[-1]} tokens cannot be aligned with {spec.shape[-1]} frames")
     prior = torch.from_numpy(beta_binomial_prior_distribution(tokens.shape[-1], spec.shape[-1]))
     speaker = None
     if model.cfg.n_speakers > 1:

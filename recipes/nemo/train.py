@@ -1,4 +1,4 @@
-"""Trains Vocos with NeMo, from scratch, from a checkpoint or on from where it stopped; README.md has the commands."""
+"""Trains Vocos with NeMo: from scratch, from a checkpoint, or resuming a run. README.md has the commands."""
 
 import lightning.pytorch as pl
 from nemo.core.config import hydra_runner

@@ -1,4 +1,4 @@
-"""Puts a trained model into the package, in half precision and with where it came from.
+"""Adds a trained model to the package, in half precision and with its provenance.
 
     python recipes/plain/bundle.py --run runs/vocos-mel-22khz-small/shipped --manifest DATA/manifest.csv \
         --name vocos-mel-22khz-small
@@ -21,12 +21,12 @@ from vocos_plugins.storage.safe_files import write_files
 from vocos_plugins.training.discriminator_files import DISCRIMINATORS_FILE
 
 CHECKPOINTS = Path(__file__).parents[2] / "vocos_plugins" / "checkpoints"
-# The manifest's spellings of one licence.
+# Licences by their spelling in the manifest.
 LICENCES = {"PD": "public domain", "CC-BY": "CC BY 4.0", "CC-BY-SA": "CC BY-SA"}
 
 
 def training_data(manifest: Path) -> list[dict[str, Any]]:
-    """What the model was trained on: licence, attribution and minutes of each source."""
+    """Summarizes the training data: licence, attribution and minutes of each source."""
     minutes: dict[tuple[str, str, str], float] = defaultdict(float)
     with manifest.open(newline="") as rows:
         for row in csv.DictReader(rows):
@@ -45,13 +45,13 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of the training, or of its last stage")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--name", required=True)
-    parser.add_argument("--note", default="", help="how it was trained, in a line")
+    parser.add_argument("--note", default="", help="one line on how it was trained")
     args = parser.parse_args()
     vocos = Vocos.from_pretrained(args.run / "model")
     vocos.provenance |= {"licence": "MIT", **({"training": args.note} if args.note else {})}
     vocos.provenance["data"] = training_data(args.manifest)
     vocos.save_pretrained(CHECKPOINTS / args.name, half=True)
-    if (discriminators := args.run / "model" / DISCRIMINATORS_FILE).exists():  # so that fine-tuning finds them trained
+    if (discriminators := args.run / "model" / DISCRIMINATORS_FILE).exists():  # fine-tuning starts from them
         halves = {name: tensor.half() for name, tensor in load_file(discriminators).items()}
         write_files(CHECKPOINTS / args.name, {DISCRIMINATORS_FILE: save(halves)})
     print(f"wrote {CHECKPOINTS / args.name}")

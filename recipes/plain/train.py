@@ -3,8 +3,8 @@
     python recipes/plain/train.py --manifest DATA/manifest.csv --out runs/small --steps 60000
 
 The manifest is a CSV with the columns ``file`` (relative to it), ``split`` and ``bandwidth_hz``; rows whose split is
-``train`` are used. Decoded audio is kept in ``OUT/cache``. Stop it at any time: the same command carries on from
-``OUT/state.pt``. ``OUT/model`` holds the averaged weights, ready for ``Vocos.from_pretrained``.
+``train`` are used. Decoded audio is cached in ``OUT/cache``. You can stop it at any time: the same command resumes from
+``OUT/state.pt``. ``OUT/model`` has the averaged weights, ready for ``Vocos.from_pretrained``.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ BATCH_SIZE = 8
 CROP = 12288  # samples
 LEARNING_RATE = 1e-3
 WARMUP_STEPS = 500
-DECAY_SHARE = 0.3  # of the steps, at the end, in which the learning rate falls to zero
+DECAY_SHARE = 0.3  # share of the steps, at the end, in which the learning rate falls to zero
 EMA_DECAY = 0.999
 MEL_WEIGHT = 45.0
 PHASE_WEIGHT = 4.0
-MEL_RESOLUTIONS = ((256, 20), (512, 40), (1024, 80), (2048, 160))  # n_fft, bands; hop is a quarter
+MEL_RESOLUTIONS = ((256, 20), (512, 40), (1024, 80), (2048, 160))  # n_fft, bands; the hop is a quarter
 PHASE_RESOLUTIONS = (512, 1024, 2048)
 SAVE_EVERY = 500
 
@@ -60,7 +60,7 @@ CONFIG = VocosConfig(
 
 
 class Corpus:
-    """All training audio as one array of 16-bit samples on disk, with the band that each file holds."""
+    """All training audio as one array of 16-bit samples on disk, with the bandwidth of each file."""
 
     def __init__(self, manifest: Path, cache: Path) -> None:
         if not (cache / "index.npy").exists():
@@ -90,7 +90,7 @@ class Corpus:
         np.save(cache / "index.npy", np.array(index))
 
     def batch(self, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Crops ``(B, N)`` at random levels, and the bandwidth of each in Hz ``(B,)``."""
+        """Draws crops ``(B, N)`` at random levels; returns them with the bandwidth of each in Hz ``(B,)``."""
         crops, bands = [], []
         for row in random.choice(len(self.index), BATCH_SIZE, p=self.share):
             start, length, bandwidth = self.index[row]
@@ -102,7 +102,7 @@ class Corpus:
 
 
 class SpectralLoss(torch.nn.Module):
-    """Multi-resolution log-mel distance and distance of phase derivatives, inside the band that a clip holds."""
+    """Multi-resolution log-mel distance within a clip's bandwidth, and distance of phase derivatives."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ def _magnitude(spectrum: Tensor) -> Tensor:
 
 
 def _phase_distance(fake: Tensor, real: Tensor) -> Tensor:
-    """Distance of the steps of phase along time and frequency, weighted by the compressed real magnitude."""
+    """Computes the distance of phase steps along time and frequency, weighted by the compressed real magnitude."""
     weight = _magnitude(real) ** 0.5
     turn_fake, turn_real = fake / _magnitude(fake), real / _magnitude(real)
     distance = torch.zeros(())
@@ -153,14 +153,14 @@ def _phase_distance(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def learning_rate(step: int, steps: int) -> float:
-    """Warm-up, plateau, linear decay."""
+    """Returns the rate at a step: warm-up, plateau, linear decay."""
     decay_from = (1 - DECAY_SHARE) * steps
     factor = min(1.0, (step + 1) / WARMUP_STEPS)
     return LEARNING_RATE * factor * min(1.0, max(0.0, (steps - step) / (steps - decay_from)))
 
 
 def provenance(step: int) -> dict[str, object]:
-    """What the checkpoint says of its training."""
+    """Returns the description of the training that is stored in the checkpoint."""
     return {
         "steps": step,
         "batch": f"{BATCH_SIZE} crops of {CROP} samples",

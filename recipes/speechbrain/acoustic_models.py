@@ -1,4 +1,4 @@
-"""Mels that SpeechBrain's acoustic models predict along a recording: each frame is of the recording's time."""
+"""Mels that SpeechBrain's acoustic models predict for a recording, aligned with it frame by frame."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ Predict = Callable[[Any, str, Tensor], Tensor]
 
 
 def load_model(kind: str, source: str, device: str, savedir: str | None = None) -> Any:
-    """SpeechBrain's inference object of a kind of model, on a device."""
+    """Loads SpeechBrain's inference object for a kind of model, on a device."""
     loader = getattr(TTS, KINDS[kind][0])
     return loader.from_hparams(source=source, savedir=savedir, run_opts={"device": device})
 
 
 @torch.no_grad()
 def predict(kind: str, tts: Any, text: str, mel: Tensor) -> Tensor:
-    """The mel ``(bands, frames)`` that a model predicts for a text along a recording of it, of which the mel is given.
+    """Predicts a mel ``(bands, frames)`` for a text, aligned with the mel of a recording of it.
 
     Raises:
-        ValueError: the model gives the text no frames.
+        ValueError: the model predicts no frames for the text.
     """
     predicted: Tensor = KINDS[kind][1](tts.eval(), text, mel)
     return predicted
 
 
 def along_tacotron2(tts: Any, text: str, mel: Tensor) -> Tensor:
-    """Teacher forcing: each frame is predicted from the recording's frames before it."""
+    """Predicts by teacher forcing: each frame from the recording's frames before it."""
     tokens = torch.tensor(tts.text_to_seq(text)[0], device=mel.device)[None]
     lengths = torch.tensor([tokens.shape[1]], device=mel.device)
     n_frames = torch.tensor([mel.shape[1]], device=mel.device)
@@ -41,12 +41,12 @@ def along_tacotron2(tts: Any, text: str, mel: Tensor) -> Tensor:
 
 
 def along_fastspeech2(tts: Any, text: str, mel: Tensor) -> Tensor:
-    """Durations from the recording, by warping the model's own rendition to it; pitch and energy are the model's."""
+    """Predicts with durations found by warping the model's own output to the recording; pitch, energy are its own."""
     tokens = read_tokens(tts, text)
     free, log_durations = (tts.hparams.model(tokens)[index][0] for index in (1, 2))
     durations = torch.clamp(torch.special.expm1(log_durations), 0).long()
     if not int(durations.sum()):
-        raise ValueError("the model gives the text no frames")
+        raise ValueError("the model predicts no frames for the text")
     owners = torch.repeat_interleave(torch.arange(len(durations), device=mel.device), durations)
     path = torch.from_numpy(warp(free[: len(owners)].cpu().numpy(), mel.T.cpu().numpy()))
     counts = torch.bincount(owners[path.to(mel.device)], minlength=len(durations))
@@ -55,14 +55,14 @@ def along_fastspeech2(tts: Any, text: str, mel: Tensor) -> Tensor:
 
 
 def along_fastspeech2_internal(tts: Any, text: str, mel: Tensor) -> Tensor:
-    """Durations from the recording, by the model's own aligner; pitch and energy are the model's."""
+    """Predicts with durations found by the model's own aligner; pitch and energy are the model's."""
     predicted: Tensor = tts.hparams.model(read_tokens(tts, text), mel_spectrograms=mel.T[None])[1][0]
     return predicted.T
 
 
 def read_tokens(tts: Any, text: str) -> Tensor:
-    """The phonemes ``(1, L)`` that ``encode_text`` of a FastSpeech2 would encode."""
-    # It hands them to `encode_batch`, and returns what that returns.
+    """Returns the phonemes ``(1, L)`` that ``encode_text`` of a FastSpeech2 would encode."""
+    # `encode_text` passes them to `encode_batch` and returns its result, so a stub hands them out.
     tts.encode_batch = lambda tokens, **_: tokens
     try:
         tokens: Tensor = tts.encode_text([text])
@@ -72,10 +72,10 @@ def read_tokens(tts: Any, text: str) -> Tensor:
 
 
 def warp(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Which frame of the source is at each frame of the target: ``(S, bands)``, ``(T, bands)`` to ``(T,)``.
+    """Returns the source frame at each target frame: ``(S, bands)`` and ``(T, bands)`` -> ``(T,)``.
 
-    Dynamic time warping by Euclidean distance after each band's mean is removed. The path is monotonic, from first to
-    last, and may skip source frames.
+    This is dynamic time warping by Euclidean distance, after removing each band's mean. The path is monotonic, from the
+    first frame to the last, and may skip source frames.
     """
     source, target = source - source.mean(axis=0), target - target.mean(axis=0)
     squares = (target**2).sum(1)[:, None] + (source**2).sum(1)[None] - 2 * target @ source.T
@@ -83,7 +83,7 @@ def warp(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np
     total = np.empty_like(distances)
     total[0] = np.cumsum(distances[0])
     for frame in range(1, len(target)):
-        # From the same source frame, the next, or any later one for the price of those skipped.
+        # A step stays at the source frame, takes the next one, or pays the distance of each frame that it skips.
         stepped = total[frame - 1].copy()
         stepped[1:] = np.minimum(stepped[1:], total[frame - 1, :-1])
         skipped = np.concatenate([[0.0], np.cumsum(distances[frame])[:-1]])
@@ -97,7 +97,7 @@ def warp(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np
 
 
 def _origin(before: NDArray[np.float32], distances: NDArray[np.float32], reached: int) -> int:
-    """From which source frame the best path came to one."""
+    """Returns the source frame from which the best path reached another one."""
     best, cost, skipped = reached, before[reached], 0.0
     for origin in range(reached - 1, -1, -1):
         if before[origin] + skipped < cost:

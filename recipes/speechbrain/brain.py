@@ -1,4 +1,4 @@
-"""Trains Vocos adversarially as a SpeechBrain ``Brain``; losses and their weights are those of `vocos_plugins`."""
+"""SpeechBrain ``Brain`` that trains Vocos adversarially, with the losses and weights of `vocos_plugins`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ BEST = "mel_distance"
 
 
 class DiscriminatorLoss(nn.Module):
-    """`Objective.discriminator_loss` as a module's call, which is what DDP synchronizes gradients of.
+    """`Objective.discriminator_loss` as a module, since DDP synchronizes gradients of module calls only.
 
-    The generator's loss goes to the objective itself: no gradient of the discriminators comes of it.
+    The generator's loss calls the objective directly, as it has no gradient for the discriminators.
     """
 
     def __init__(self, objective: Objective) -> None:
@@ -35,15 +35,15 @@ class DiscriminatorLoss(nn.Module):
         self.objective = objective
 
     def forward(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Logged]:
-        """Of audio ``(B, N)``."""
+        """Returns the loss for audio ``(B, N)``, and the values to log."""
         return self.objective.discriminator_loss(Signals(real, fake, None))
 
 
 class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
-    """Discriminators and generator take turns; an average of the generator is what is validated and written.
+    """Trains discriminators and generator in turn; validates and writes a moving average of the generator.
 
-    ``optimizer_step`` counts the generator's steps, which is what every number of steps means. SIGTERM ends the run
-    with a checkpoint after the step that it came in.
+    ``optimizer_step`` counts the generator's steps; every number of steps refers to it. SIGTERM ends the run with a
+    checkpoint after the current step.
     """
 
     def __init__(self, *, hparams: dict[str, Any], run_opts: Any, checkpointer: Any) -> None:
@@ -52,8 +52,8 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         super().__init__(modules, None, hparams, run_opts, checkpointer)
         if self.grad_accumulation_factor != 1:
             raise ValueError(
-                f"grad_accumulation_factor is {self.grad_accumulation_factor}; two networks take turns here: change "
-                "batch_size and learning_rate instead"
+                f"grad_accumulation_factor is {self.grad_accumulation_factor}, but two networks take turns here; "
+                "change batch_size and learning_rate instead"
             )
         self.generator, self.objective = generator, objective
         self.average = copy.deepcopy(generator).requires_grad_(False).eval()
@@ -67,7 +67,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
             checkpointer.add_recoverable("average", self.average)
 
     def init_optimizers(self) -> None:
-        """AdamW of both."""
+        """Makes one AdamW for the generator and one for the discriminators."""
         options = self.optimization
         self.optimizers_dict = {
             name: torch.optim.AdamW(
@@ -80,7 +80,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
                 self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
 
     def compute_forward(self, batch: Any, stage: sb.Stage) -> tuple[Tensor, Tensor]:
-        """Real and generated audio, ``(B, N)`` each; in training by the generator, else by its average."""
+        """Returns real and generated audio, ``(B, N)`` each, of the generator in training and its average otherwise."""
         batch = batch.to(self.device)
         real = batch.sig.data
         mel = batch.mel.data if hasattr(batch, "mel") else self.generator.vocos.feature_extractor(real)
@@ -88,7 +88,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         return real, generate(mel)[:, 0, : real.shape[1]].float()
 
     def fit_batch(self, batch: Any) -> Tensor:
-        """One step of the discriminators, once they have joined, and one of the generator."""
+        """Takes one step of the discriminators, once they have joined, and one of the generator."""
         rate = self.optimization.rate_at(self.optimizer_step, self.hparams.max_steps)
         for optimizer in self.optimizers_dict.values():
             optimizer.param_groups[0]["lr"] = rate
@@ -114,7 +114,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         return distance
 
     def evaluate_batch(self, batch: Any, stage: sb.Stage) -> Tensor:
-        """Mel distance of the averaged generator on whole recordings."""
+        """Returns the mel distance of the averaged generator on whole recordings."""
         with self.evaluation_ctx:
             real, fake = self.compute_forward(batch, stage)
         bandwidth_hz = batch.bandwidth_hz.to(fake)
@@ -124,7 +124,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         return distance
 
     def make_dataloader(self, dataset: Any, stage: sb.Stage, **options: Any) -> Any:
-        """As of ``Brain``; a training without a whole batch, whose epochs would be empty without end, is refused."""
+        """Makes the loader like ``Brain``; refuses training data without a whole batch: its epochs would be empty."""
         loader = super().make_dataloader(dataset, stage, **options)
         if stage == sb.Stage.TRAIN and not len(loader):
             raise ValueError(
@@ -135,15 +135,15 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         return loader
 
     def on_fit_start(self) -> None:
-        """Recovers, too; and listens for SIGTERM, which schedulers send before they kill."""
+        """Recovers like ``Brain``, and handles SIGTERM, which schedulers send some time before SIGKILL."""
         super().on_fit_start()
         signal.signal(signal.SIGTERM, self._on_sigterm)
-        # The loader's processes inherit this. A scheduler tells them, too, to end, and the step still needs its batch.
+        # The loader's processes inherit this mask. Schedulers signal them too, but the step still needs its batch.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         logger.info("From now on, SIGTERM saves the state and ends the run")
 
     def fit(self, *args: Any, **options: Any) -> None:
-        """As of ``Brain``; afterwards SIGTERM is what it was."""
+        """Fits like ``Brain``, and restores the SIGTERM handler afterwards."""
         handler = signal.getsignal(signal.SIGTERM)
         try:
             super().fit(*args, **options)
@@ -153,12 +153,12 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
             signal.signal(signal.SIGTERM, handler)
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
-        """Empties what the stage collects."""
+        """Clears the values that a stage collects."""
         self.sums.clear()
         self.validation = Validation(self.hparams)
 
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
-        """Logs; after a validation saves, and writes the models if none was better."""
+        """Logs; after a validation also saves, and writes the models if they are the best so far."""
         if stage == sb.Stage.TRAIN:
             steps = float(self.sums.pop("steps", 1))
             self.train_stats = {name: float(value) / steps for name, value in self.sums.items()}
@@ -184,8 +184,8 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
     def _descend(self, name: str, loss: Tensor) -> None:
         if not torch.isfinite(loss):
             raise ValueError(
-                f"the loss of the {name} is {float(loss)} at step {self.optimizer_step}; the last checkpoint is "
-                f"unharmed. Go on from it with a lower learning_rate, now {self.optimization.learning_rate}"
+                f"the loss of the {name} is {float(loss)} at step {self.optimizer_step}. The last checkpoint is not "
+                f"affected; resume from it with a learning_rate below {self.optimization.learning_rate}"
             )
         optimizer = self.optimizers_dict[name]
         optimizer.zero_grad(set_to_none=True)
@@ -196,9 +196,9 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         self.scaler.step(optimizer)
 
     def _end_loaders(self) -> None:
-        """Ends their processes, which an epoch that was left early would leave behind.
+        """Ends the loaders' processes, which would outlive an epoch that ended early.
 
-        At exit, Python would send them SIGTERM, which they don't take, and wait for them.
+        At exit, Python would send them SIGTERM, which they block, and wait for them forever.
         """
         for loader in self.loaders:
             end = getattr(loader._speechbrain_iterator, "_shutdown_workers", None)
@@ -214,7 +214,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         self._exit_if_stopped()
 
     def _agree_to_stop(self) -> bool:
-        """Each process gets the signal, but perhaps between two other steps."""
+        """Returns whether any process has received SIGTERM; they may do so at different steps."""
         self.stopped |= signal.SIGTERM in signal.sigpending()
         if torch.distributed.is_initialized():
             stopped = torch.tensor(float(self.stopped), device=self.device)
@@ -224,7 +224,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
 
     def _exit_if_stopped(self) -> None:
         if self.stopped:
-            logger.info("SIGTERM: the state is saved, the same command carries on")
+            logger.info("SIGTERM: the state is saved; run the same command to continue")
             raise SystemExit(0)
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:

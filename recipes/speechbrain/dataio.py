@@ -1,4 +1,4 @@
-"""Pipelines from a JSON entry to audio and, where it was predicted, mel: crops for training, else whole recordings."""
+"""Pipelines from JSON entries to audio and predicted mels: crops for training, otherwise whole recordings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VALIDATION_PEAK_DB = -3.0
 
 
 def prepare_datasets(hparams: dict[str, Any]) -> dict[str, Any]:
-    """A ``DynamicItemDataset`` for each split: ``id``, ``sig``, ``bandwidth_hz`` and, if predicted, ``mel``."""
+    """Makes a ``DynamicItemDataset`` for each split: ``id``, ``sig``, ``bandwidth_hz`` and, if predicted, ``mel``."""
     predicted = hparams["mels_folder"] is not None
     crop = _make_pipeline(hparams, predicted)
     taken = ["id", "wav", "segment", "mel_file"] if predicted else ["id", "wav", "segment"]
@@ -38,10 +38,10 @@ def prepare_datasets(hparams: dict[str, Any]) -> dict[str, Any]:
 def _make_pipeline(hparams: dict[str, Any], predicted: bool) -> Callable[..., Any]:
     sample_rate, hop_length, n_samples = hparams["sample_rate"], hparams["hop_length"], hparams["segment_size"]
     if n_samples % hop_length:
-        raise ValueError(f"segment_size must be whole frames of {hop_length} samples, got {n_samples}")
+        raise ValueError(f"segment_size must be a multiple of hop_length={hop_length}, got {n_samples}")
 
     def draws(key: str) -> np.random.Generator:
-        # A function of seed, epoch and recording, so that a resumed run sees what an unbroken one would have seen.
+        # Depends only on seed, epoch and recording, so that a resumed run sees the crops of an uninterrupted one.
         return np.random.default_rng([hparams["seed"], hparams["epoch_counter"].current, zlib.crc32(key.encode())])
 
     def from_recording(key: str, wav: str, segment: bool) -> Tensor:
@@ -60,7 +60,7 @@ def _make_pipeline(hparams: dict[str, Any], predicted: bool) -> Callable[..., An
             return audio, torch.from_numpy(np.array(mel))
         n_frames = n_samples // hop_length
         start = int(draws(key).integers(len(audio) // hop_length - n_frames, endpoint=True))
-        # Centred: between n + 1 frames there are n hops.
+        # Frames are centred, so n hops of audio lie between n + 1 frames.
         cut = torch.from_numpy(np.array(mel[:, start : start + n_frames + 1]))
         return audio[start * hop_length : (start + n_frames) * hop_length], cut
 

@@ -1,4 +1,4 @@
-"""Hyperparameter files that are short differences over another: its name is in ``base``."""
+"""Hyperparameter files that hold only their differences from another file, which ``base`` names."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from speechbrain.utils.data_utils import recursive_update
 
 
 def find_base(file: str | Path, overrides: str = "") -> tuple[Path, dict[str, Any]]:
-    """The whole file that a difference goes back to, and all that is changed in it.
+    """Returns the complete file at the end of a chain of ``base`` entries, and all changes to it.
 
     Args:
-        file: HyperPyYAML, whole or with ``base: FILE``, relative to its own folder.
-        overrides: of the command line, as ``speechbrain.parse_arguments`` gives them.
+        file: HyperPyYAML, complete or with ``base: FILE``, relative to its own folder.
+        overrides: from the command line, as returned by ``speechbrain.parse_arguments``.
     """
     reader = ruamel.yaml.YAML()
     path, changes = Path(file), reader.load(overrides) or {}
@@ -30,10 +30,10 @@ def find_base(file: str | Path, overrides: str = "") -> tuple[Path, dict[str, An
 
 
 def load_hyperparameters(file: str | Path, overrides: str = "") -> dict[str, Any]:
-    """What ``load_hyperpyyaml`` gives for a file, whole or a difference.
+    """Loads a file, with or without ``base``, by ``load_hyperpyyaml``.
 
     Raises:
-        KeyError: a changed value's name isn't one of the base file's.
+        KeyError: a changed value's name is not in the base file.
     """
     path, changes = find_base(file, overrides)
     with path.open(encoding="utf-8") as stream:

@@ -1,4 +1,4 @@
-"""Where a training begins, and what it leaves for inference."""
+"""Initial weights of a training, and the models that it writes for inference."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ SPEECHBRAIN = "speechbrain"
 
 
 def start_from(source: str, vocos: Vocos, objective: Objective) -> list[str]:
-    """Copies every layer that fits from a checkpoint, and its discriminators if they lie beside it.
+    """Copies every layer that fits from a checkpoint, and its discriminators if it has any.
 
-    SpeechBrain's ``Pretrainer`` would only log what doesn't fit, and train on from random weights.
+    SpeechBrain's ``Pretrainer`` would only log layers that don't fit, and train from random weights.
 
     Args:
-        source: what `Vocos.from_pretrained` takes, or a folder with a ``generator.ckpt``: an exported vocoder, or one
-            of the checkpoints that this recipe or SpeechBrain's HiFi-GAN script saves.
-        vocos, objective: to be trained; both are changed.
+        source: a name or directory for `Vocos.from_pretrained`, or a folder with a ``generator.ckpt``: an exported
+            vocoder, or a checkpoint of this recipe or of SpeechBrain's HiFi-GAN script.
+        vocos, objective: generator and discriminators to train; both are changed.
 
     Returns:
-        what is not as it was in the checkpoint, in sentences for the user.
+        sentences for the user on what differs from the checkpoint.
 
     Raises:
-        CheckpointError: the source can't be loaded, or is of another architecture.
+        CheckpointError: the source cannot be loaded, or has another architecture.
     """
     file = Path(source) / WEIGHTS_FILE
     if not file.exists():

@@ -1,11 +1,11 @@
-"""Writes what an acoustic model of SpeechBrain predicts for recordings, frame by frame along each of them.
+"""Writes the mels that an acoustic model of SpeechBrain predicts for recordings, aligned with them frame by frame.
 
     python predict_mels.py tacotron2 speechbrain/tts-tacotron2-ljspeech /path/to/LJSpeech-1.1 mels
     python train.py hparams/finetune_predicted.yaml --data_folder /path/to/LJSpeech-1.1 --mels_folder mels
 
-``mels/ID.npy`` is float32, ``(bands, frames)``, with as many frames as the recording's own mel; an id is the
+``mels/ID.npy`` is float32, ``(bands, frames)``, with as many frames as the recording's own mel; the id is the
 recording's path below the data folder without its suffix. Texts come from LJSpeech's ``metadata.csv``, or from
-``ID.normalized.txt``, ``ID.txt`` or ``ID.lab``. What is there stays: the same command carries on.
+``ID.normalized.txt``, ``ID.txt`` or ``ID.lab``. Existing files are kept, so that the same command resumes.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ TEXT_SUFFIXES = (".normalized.txt", ".txt", ".lab")
 
 
 def read_metadata(folder: Path) -> dict[str, str]:
-    """Texts by name, of LJSpeech's ``name|text|normalized text``; none where there is no such file."""
+    """Reads texts by name from LJSpeech's ``name|text|normalized text``; returns none if there is no such file."""
     file = folder / "metadata.csv"
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     return {parts[0]: parts[-1] for line in lines if len(parts := line.split("|")) > 1}
 
 
 def find_text(path: Path, metadata: dict[str, str]) -> str:
-    """What is said in a recording.
+    """Finds the text of a recording.
 
     Raises:
-        ValueError: nothing says it.
+        ValueError: there is none.
     """
     if path.stem in metadata:
         return metadata[path.stem]
@@ -54,7 +54,7 @@ def find_text(path: Path, metadata: dict[str, str]) -> str:
 
 
 def find_convention(tts: Any) -> MelConvention:
-    """The mel that a model was trained on; its hyperparameters for inference often don't say."""
+    """Returns the mel that a model was trained on; if its hyperparameters don't define one, SpeechBrain's default."""
     try:
         return from_speechbrain(tts.hparams)
     except ConventionError:
@@ -65,7 +65,7 @@ def write_mel(file: Path, mel: Tensor, frames: tuple[int, int]) -> None:
     """Writes a mel ``(bands, frames)`` atomically.
 
     Raises:
-        ValueError: it isn't of the shape ``frames``.
+        ValueError: its shape isn't ``frames``.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(file) as temporary:
@@ -77,13 +77,13 @@ def write_mel(file: Path, mel: Tensor, frames: tuple[int, int]) -> None:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("source", help="what the model's from_hparams takes: a folder or a hub repository")
-    parser.add_argument("data_folder", type=Path, help="as of train.py")
+    parser.add_argument("source", help="the model: a folder or a Hugging Face repository")
+    parser.add_argument("data_folder", type=Path, help="the recordings, as for train.py")
     parser.add_argument("mels_folder", type=Path)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--savedir", default=None, help="where SpeechBrain keeps what it downloads")
     options = parser.parse_args(arguments)
-    torch.manual_seed(0)  # Tacotron2 drops out at random, also when it predicts
+    torch.manual_seed(0)  # Tacotron2 uses dropout in inference too
     tts = load_model(options.kind, options.source, options.device, options.savedir)
     convention = find_convention(tts)
     spectrogram = MelSpectrogram(convention)

@@ -1,4 +1,4 @@
-"""Writes what is trained on to JSON files, as SpeechBrain's recipes do: one for each split.
+"""Writes the data of each split to a JSON file, like SpeechBrain's recipes.
 
 An entry is ``{"wav", "duration", "bandwidth_hz", "segment", "mel_file"}``; paths below the data folder begin with
 ``{data_root}``, those of predicted mels with ``{mels_root}``.
@@ -35,19 +35,19 @@ def prepare(
     crops: int = 1,
     skip_prep: bool = False,
 ) -> None:
-    """Finds the recordings, divides them and writes ``SPLIT.json``; what is there from the same settings stays.
+    """Finds the recordings, splits them and writes ``SPLIT.json``; files from the same settings are kept.
 
     Args:
         data_folder: a folder with audio files at any depth, a list of them (``.txt``), or a manifest (``.csv``).
-        save_folder: where the JSON files go.
-        splits, split_ratio: names, and how much of the recordings each gets.
-        seed: of the division.
-        mel: what the model takes.
-        segment_size: samples of a training crop.
-        mels_folder: of predicted mels, ``ID.npy`` each, where an id is the recording's path below the data folder
-            without its suffix. Recordings without one are left out.
-        crops: of each recording in an epoch of ``train``, an entry ``ID@N`` each.
-        skip_prep: the JSON files are there.
+        save_folder: folder for the JSON files.
+        splits, split_ratio: names of the splits, and their shares of the recordings.
+        seed: of the random split.
+        mel: mel convention of the model.
+        segment_size: samples in a training crop.
+        mels_folder: folder of predicted mels, ``ID.npy`` each, where the id is the recording's path below the data
+            folder without its suffix. Recordings without one are skipped.
+        crops: crops of each recording in an epoch of ``train``, with an entry ``ID@N`` each.
+        skip_prep: whether to use existing JSON files.
 
     Raises:
         ValueError: there are no recordings, or fewer than splits; or a mel isn't as long as its recording.
@@ -57,7 +57,7 @@ def prepare(
     folder = Path(save_folder)
     stamp = folder / "prepared.json"
     if skip_prep or (stamp.exists() and json.loads(stamp.read_text()) == settings):
-        logger.info("Data preparation was done before")
+        logger.info("The data is already prepared")
         return
     folder.mkdir(parents=True, exist_ok=True)
     root = Path(data_folder)
@@ -69,7 +69,7 @@ def prepare(
             entries[key] = _entry(recording, root, mel, key, mel_file)
     if mels_folder is not None:
         entries = {key: entry for key, entry in entries.items() if entry["duration"] * mel.sample_rate >= segment_size}
-        logger.info("%d recordings have predicted mels as long as a segment", len(entries))
+        logger.info("%d recordings have predicted mels of at least a segment", len(entries))
     for split, keys in _divide(sorted(entries), splits, split_ratio, seed).items():
         chosen = {key: {**entries[key], "segment": split == "train"} for key in keys}
         if split == "train" and crops > 1:
@@ -79,7 +79,7 @@ def prepare(
 
 
 def recording_id(path: Path, data_folder: Path) -> str:
-    """A recording's path below the data folder without its suffix; elsewhere its name."""
+    """Returns a recording's path below the data folder without its suffix, or its name if it lies elsewhere."""
     root = data_folder if data_folder.is_dir() else data_folder.parent
     inside = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
     return inside.with_suffix("").as_posix()
@@ -101,11 +101,11 @@ def _entry(recording: Recording, root: Path, mel: MelConvention, key: str, mel_f
 
 
 def _divide(keys: list[str], splits: Sequence[str], ratio: Sequence[float], seed: int) -> dict[str, list[str]]:
-    """At least one each, the rest to the first."""
+    """Splits the keys at random; each split gets at least one, the first one the rest."""
     if len(keys) < len(splits):
-        raise ValueError(f"{len(keys)} recordings can't be divided into {', '.join(splits)}: each needs at least one")
+        raise ValueError(f"{len(keys)} recordings cannot be split into {', '.join(splits)}: each needs at least one")
     keys = list(keys)
-    random.Random(seed).shuffle(keys)  # noqa: S311 - a division, no secret
+    random.Random(seed).shuffle(keys)  # noqa: S311 - not used for security
     divided: dict[str, list[str]] = {}
     for split, share in list(zip(splits, ratio, strict=True))[1:]:
         most = len(keys) - (len(splits) - 1 - len(divided))

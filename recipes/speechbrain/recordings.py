@@ -1,4 +1,4 @@
-"""Recordings at the sample rate of a model, and how many mel frames they have."""
+"""Recordings at the sample rate of a model, and their number of mel frames."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from vocos_plugins.inference.resampling import resample
 
 
 def count_samples(path: Path, sample_rate: int) -> int:
-    """Samples of a file at a rate in Hz; only its header is read."""
+    """Returns the number of samples of a file at a sample rate in Hz; only its header is read."""
     header = soundfile.info(path)
     n_samples: int = -(-header.frames * sample_rate // header.samplerate)
     return n_samples
 
 
 def count_frames(n_samples: int, hop_length: int) -> int:
-    """Frames of a centred mel."""
+    """Returns the number of frames of a centred mel."""
     return n_samples // hop_length + 1
 
 
 def read_recording(path: Path, sample_rate: int) -> Tensor:
-    """Mono audio ``(N,)``, float32, at a rate in Hz; ``N`` is what `count_samples` says."""
+    """Reads mono audio ``(N,)``, float32, at a sample rate in Hz; ``N`` equals `count_samples`."""
     audio, source_rate = soundfile.read(path, dtype="float32", always_2d=True)
     mono = torch.from_numpy(np.ascontiguousarray(audio.mean(axis=1)))
     return resample(mono[None], source_rate, sample_rate, count_samples(path, sample_rate))[0]
 
 
 def load_mel(path: Path) -> NDArray[np.float32]:
-    """A predicted mel ``(n_mels, T)``, as a view of its file."""
+    """Opens a predicted mel ``(n_mels, T)`` as a memory map."""
     mel: NDArray[np.float32] = np.load(path, mmap_mode="r")
     return mel
 
 
 def check_mel(path: Path, n_mels: int, n_frames: int) -> None:
-    """Refuses a predicted mel that isn't one of the recording's frames.
+    """Checks that a predicted mel has the frames of its recording.
 
     Raises:
-        ValueError: the file holds no such mel.
+        ValueError: the file holds a mel of another shape.
     """
     shape = load_mel(path).shape
     if shape != (n_mels, n_frames):
         raise ValueError(
-            f"{path} holds a mel of shape {shape}, its recording has ({n_mels}, {n_frames}): bands, frames. Mels to "
-            "train on are predicted frame by frame along the recording, as predict_mels.py does it"
+            f"{path} holds a mel of shape {shape}, its recording has ({n_mels}, {n_frames}): bands, frames. Training "
+            "needs mels that are aligned with the recording; predict_mels.py writes such mels"
         )

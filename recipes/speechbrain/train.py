@@ -3,7 +3,7 @@
     python train.py hparams/vocos.yaml --data_folder /path/to/LJSpeech-1.1
     torchrun --nproc_per_node=4 train.py hparams/vocos.yaml --data_folder /path/to/LJSpeech-1.1
 
-The same command carries on an interrupted run.
+The same command resumes an interrupted run.
 """
 
 from __future__ import annotations

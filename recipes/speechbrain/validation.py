@@ -1,4 +1,4 @@
-"""What a validation finds: scores by the project's measures, and sound and pictures for TensorBoard."""
+"""Results of a validation: scores of `vocos eval`'s measures, and audio and spectrograms for TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PICTURE_DB = 80.0
 
 
 class Validation:
-    """Takes in clips as they are decoded; only the main process measures.
+    """Collects clips as they are decoded; only the main process measures them.
 
     Args:
         hparams: with ``measures``, ``n_measured``, ``n_shown`` and ``sample_rate``.
@@ -34,7 +34,7 @@ class Validation:
         self.n_added = 0
 
     def add(self, name: str, real: Tensor, fake: Tensor) -> None:
-        """One clip ``(N,)`` and its copy."""
+        """Adds a clip ``(N,)`` and its copy."""
         if self.n_added < self.n_shown:
             self.clips.append((name, real.cpu(), fake.cpu()))
         if self.n_added < self.n_measured:
@@ -45,11 +45,11 @@ class Validation:
         self.n_added += 1
 
     def scores(self) -> dict[str, float]:
-        """The mean of each measure that gave any."""
+        """Returns the mean of each measure that has values."""
         return {name: float(np.mean(values)) for name, values in self.values.items() if values}
 
     def show(self, board: Any, step: int, scalars: dict[str, float]) -> None:
-        """Writes numbers, sound and pictures at a step; SpeechBrain's own logger counts from 0 after each resume."""
+        """Writes numbers, audio and spectrograms at a step; SpeechBrain's own logger restarts at 0 on each resume."""
         if board.writer is None:
             return
         for name, value in scalars.items():
@@ -62,7 +62,7 @@ class Validation:
 
 
 def draw(audio: Tensor) -> Tensor:
-    """Log spectrogram of a clip ``(N,)`` as a grey image ``(1, F, T)`` in [0, 1], 0 Hz at the bottom."""
+    """Draws the log spectrogram of a clip ``(N,)`` as a grey image ``(1, F, T)`` in [0, 1], 0 Hz at the bottom."""
     window = torch.hann_window(PICTURE_N_FFT)
     spectrum = stft(audio[None].float(), window, n_fft=PICTURE_N_FFT, hop_length=PICTURE_N_FFT // 4)
     decibels = 20 * spectrum[0].abs().clamp_min(1e-7).log10().flip(0)

@@ -64,7 +64,7 @@ def test_a_loss_is_measured_and_unknown_bands_named():
     comparison = pair("coqui-ljspeech", "vocos-24khz")
     error = comparison.alignment.error
     assert f"{error.mean:.2f} nepers" in verdict(comparison)
-    assert "nothing is known of bands 87 to 99" in verdict(comparison)
+    assert "no information for bands 87 to 99" in verdict(comparison)
     assert error.unknown == tuple(range(87, 100))
 
 

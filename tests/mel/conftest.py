@@ -51,13 +51,13 @@ def base() -> MelConvention:
 
 @pytest.fixture(params=POINTWISE.values(), ids=POINTWISE.keys())
 def pointwise(request: pytest.FixtureRequest) -> MelConvention:
-    """The base but for what happens to each value."""
+    """The base with another way of storing each value."""
     return dataclasses.replace(BASE, name="other", **request.param)
 
 
 @pytest.fixture(scope="session")
 def speech() -> Callable[..., Tensor]:
-    """A shipped clip at a rate, ``(1, N)`` float32, the first seconds of it."""
+    """Loads the first seconds of a shipped clip at a sample rate, ``(1, N)`` float32."""
 
     def load(sample_rate: int, name: str = "austen-1", seconds: float = 3.0) -> Tensor:
         audio, rate = soundfile.read(CLIPS / f"{name}.flac", dtype="float64")

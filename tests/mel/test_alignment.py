@@ -1,4 +1,4 @@
-"""From one convention's mels to another's."""
+"""Conversion of mels between conventions."""
 
 import dataclasses
 import math
@@ -20,11 +20,11 @@ CLOSED_FORM = 5e-6
 EDGE = 4
 
 
-def loud_error(found, expected, convention, loud):
-    """Largest relative error of linear mels where they are loud."""
-    found, expected = (expand(mel.double(), convention) for mel in (found, expected))
+def loud_error(aligned, expected, convention, loud):
+    """Returns the largest relative error of linear mels where they are loud."""
+    aligned, expected = (expand(mel.double(), convention) for mel in (aligned, expected))
     assert loud.double().mean() > 0.2, "the clip is too quiet to test anything"
-    return float(((found - expected).abs() / expected)[loud].max())
+    return float(((aligned - expected).abs() / expected)[loud].max())
 
 
 def test_equal_in_meaning_is_identity(base, speech):
@@ -36,7 +36,7 @@ def test_equal_in_meaning_is_identity(base, speech):
 
 
 def test_conventions_that_differ_in_name_keep_their_own(base):
-    """Names mean nothing, so that such conventions are equal; what is remembered of one must not name another."""
+    """Conventions that differ in name only are equal, but the cache must not return another one's name."""
     for name in ("one", "another"):
         named = dataclasses.replace(base, name=name)
         assert align(named, base).source.name == name
@@ -62,7 +62,7 @@ def test_pointwise_keeps_to_the_target_s_floor(base, pointwise):
     aligned = align(base, pointwise)(silence)
     own = MelSpectrogram(pointwise)(torch.zeros(1, 4096))
     assert torch.isfinite(aligned).all()
-    # The source knows no less than its guard, which the other may still tell from silence.
+    # The source holds nothing below its guard, which the target may still distinguish from silence.
     source_floor = base.guard_value * float((pointwise.filterbank().sum(0) / base.filterbank().sum(0)).max())
     linear = expand(aligned.double(), pointwise)
     assert float(linear.max()) <= 1.01 * max(source_floor, float(expand(own.double(), pointwise).max()))
@@ -71,7 +71,7 @@ def test_pointwise_keeps_to_the_target_s_floor(base, pointwise):
 @pytest.mark.parametrize("log", ["natural", "log10"])
 @pytest.mark.parametrize("guards", [(1e-8, 1e-5), (1e-5, 1e-8)])
 def test_another_floor_changes_nothing_above_it(base, log, guards):
-    """To the bit; below it is what the closed form gives, and an absurd value stays one that can be computed with."""
+    """Values above the floor stay to the bit, those below follow the closed form, and absurd values stay finite."""
     source, target = (dataclasses.replace(base, log=log, guard_value=guard) for guard in guards)
     mel = 40 * torch.rand(1, base.n_mels, 50, generator=torch.Generator().manual_seed(0)) - 20
     aligned = align(source, target)(mel)
@@ -102,7 +102,7 @@ def test_framing_is_the_target_s_mel_of_a_shifted_signal(base, speech, framing):
 @pytest.mark.parametrize("framing", ["center", "same"])
 @pytest.mark.parametrize("hop_length", [256, 275])
 def test_framing_trims_to_the_source_s_own_length(base, framing, hop_length):
-    """As many samples as the source's frames stand for, also with an odd hop."""
+    """The audio has as many samples as the source's frames cover, also with an odd hop."""
     source = dataclasses.replace(base, framing=framing, hop_length=hop_length)
     target = dataclasses.replace(source, framing="same" if framing == "center" else "center")
     alignment = align(source, target)
@@ -114,7 +114,7 @@ def test_framing_trims_to_the_source_s_own_length(base, framing, hop_length):
 
 
 def other_bands(base):
-    """A convention of other bands, frames and rate."""
+    """Returns a convention with other bands, frames and sample rate."""
     return dataclasses.replace(
         base, name="other", sample_rate=24000, n_mels=100, f_max=None, mel_scale="htk", mel_norm=None, guard_value=1e-7
     )
@@ -136,41 +136,41 @@ def test_lossy_warns_once_with_its_error(base):
     assert all(math.isnan(first.error.per_band[band]) for band in first.error.unknown)
 
 
-def test_strict_refuses_a_loss_and_names_each_field(base):
-    """Every field, its two values, what is heard, the error and the ways out."""
+def test_strict_refuses_a_lossy_conversion_and_names_each_field(base):
+    """The message has each field, its two values, the audible effect, the error and the options."""
     with pytest.raises(MelMismatch) as caught:
         align(base, other_bands(base), strict=True)
     text = str(caught.value)
     for piece in ("sample_rate: 22050 against 24000", "n_mels: 80 against 100", "mel_scale", "robotic", "nepers"):
         assert piece in text
-    for way_out in ("checkpoint", "strict=False", "fine-tuned"):
-        assert way_out in text
+    for option in ("checkpoint", "strict=False", "fine-tuned"):
+        assert option in text
     assert {"sample_rate", "n_mels", "f_max"} <= {difference.field for difference in caught.value.differences}
 
 
 def test_strict_allows_what_is_exact(base):
-    """Pointwise and framing lose nothing."""
+    """Pointwise and framing conversions are exact."""
     assert align(base, dataclasses.replace(base, framing="same", log="log10"), strict=True).kind == "framing"
 
 
 def test_a_source_that_knows_too_little_is_refused(base):
-    """Telephone bands make no 44.1 kHz mel, strict or not."""
+    """A telephone mel cannot become a 44.1 kHz one, strict or not."""
     telephone = dataclasses.replace(base, name="telephone", sample_rate=8000, f_max=None)
     wide = dataclasses.replace(base, name="wide", sample_rate=44100, f_max=None)
-    with pytest.raises(MelMismatch, match="knows nothing of bands"):
+    with pytest.raises(MelMismatch, match="wide cannot take telephone mels: telephone has no information for bands"):
         align(telephone, wide)
 
 
 @pytest.mark.parametrize("side", ["source", "vocoder"])
 def test_codes_are_no_mel(base, side):
-    """EnCodec features can't be turned into a mel, nor a mel into them."""
+    """EnCodec features cannot be converted into a mel, nor a mel into them."""
     with pytest.raises(MelMismatch, match=f"the {side} has no mel"):
         align(*((None, base) if side == "source" else (base, None)))
 
 
 @pytest.mark.parametrize("shape", [(80, 10), (1, 100, 10)], ids=str)
 def test_a_mel_of_another_shape_is_refused(base, shape):
-    """The source's number of bands is what counts."""
+    """The mel must have the source's number of bands, and three dimensions."""
     with pytest.raises(ValueError, match=r"expected floating point mels \(B, 80, T\)"):
         align(base, base)(torch.zeros(shape))
 

@@ -13,7 +13,7 @@ from vocos_plugins.mel.compression import MAX_LINEAR, compress, expand
 
 # Float64 through a logarithm and back, relative.
 EXACT = 1e-9
-# What is left of a guard of 1e-5 after it was added and subtracted.
+# Rounding error of a guard of 1e-5 after it was added and subtracted.
 CANCELLED = 1e-15
 
 BASE = {"sample_rate": 16000, "n_fft": 64, "win_length": 64, "hop_length": 16, "n_mels": 3}
@@ -55,7 +55,7 @@ def test_expand_undoes_compress(normalization, log, guard, gain, guard_value, le
 @normalizations
 @pytest.mark.parametrize("log", ["natural", "log10"])
 def test_floor_comes_back_as_the_bound(normalization, log):
-    """What a clamp cut off is the guard itself after expansion; what an addition guards is exactly 0 again."""
+    """Silence expands to the guard itself if it was clamped, and to exactly 0 if the guard was added."""
     for guard, bound in (("clamp", 1e-5), ("add", 0.0)):
         convention = MelConvention(**BASE, log=log, guard=guard, normalization=normalization)
         silent = expand(compress(column([0.0]), convention), convention)
@@ -63,7 +63,7 @@ def test_floor_comes_back_as_the_bound(normalization, log):
 
 
 def test_clipped_levels_come_back_as_the_bound():
-    """Levels outside a clipped range are stored, and come back, as its ends."""
+    """Levels outside a clipped range are stored as its ends, and come back as them."""
     level = LevelNormalization(ref_level=20.0, min_level=-100.0, max_norm=4.0, symmetric=True, clip=True)
     convention = MelConvention(**BASE, log="log10", log_gain=20.0, normalization=level)
     stored = compress(column([1e-5, 1e5]), convention)
@@ -96,16 +96,16 @@ def test_clipped_levels_come_back_as_the_bound():
 def test_compress_equals_numpy(options, expected):
     """Each step is the formula that toolkits write in numpy."""
     linear = column([0.0, 1e-6, 1e-4, 0.3, 7.0, 900.0])
-    found = compress(linear, MelConvention(**BASE, **options))
-    np.testing.assert_allclose(found.numpy(), expected(linear.numpy()), rtol=EXACT, atol=EXACT)
+    compressed = compress(linear, MelConvention(**BASE, **options))
+    np.testing.assert_allclose(compressed.numpy(), expected(linear.numpy()), rtol=EXACT, atol=EXACT)
 
 
 def test_statistics_go_by_band():
-    """A mean and deviation for each band apply along bands, not along time."""
+    """A mean and standard deviation for each band apply along bands, not along time."""
     normalization = MeanStdNormalization(mean=(0.0, 1.0, 2.0), std=(1.0, 2.0, 4.0))
-    found = compress(column([math.e] * 3), MelConvention(**BASE, normalization=normalization))
+    compressed = compress(column([math.e] * 3), MelConvention(**BASE, normalization=normalization))
     expected = torch.tensor([1.0, 0.0, -0.25], dtype=torch.float64)[:, None].expand(1, 3, 3)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(compressed, expected)
 
 
 @normalizations
@@ -114,7 +114,7 @@ def test_statistics_go_by_band():
 @settings(max_examples=20, deadline=None)
 @given(values=st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
 def test_expand_is_bounded_for_any_mel(normalization, log, guard, values):
-    """However absurd a stored mel, its expansion is a number between 0 and the bound, never NaN."""
+    """The expansion of any mel, however absurd, lies between 0 and the bound and is never NaN."""
     mel = torch.tensor(values, dtype=torch.float32).expand(1, 3, -1)
     linear = expand(mel, MelConvention(**BASE, log=log, guard=guard, normalization=normalization))
     assert torch.isfinite(linear).all()

@@ -43,7 +43,7 @@ def test_name_is_no_part_of_equality():
 
 
 def test_every_other_field_is_covered():
-    """The list below changes each field there is, so that a new one can't be forgotten."""
+    """The list above changes every field, so that a new one cannot be forgotten."""
     assert set(CHANGED) == {field.name for field in dataclasses.fields(MelConvention)} - {"name"}
 
 
@@ -56,7 +56,7 @@ def test_every_other_field_counts(field):
 
 
 def test_frozen():
-    """A convention can't be edited after its checks."""
+    """A convention cannot be edited after its checks."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         MelConvention(**BASE).n_mels = 5
 
@@ -111,13 +111,13 @@ def test_refused_levels(changes, message):
 
 @pytest.mark.parametrize("std", [0.0, -1.0, (1.0, 0.0), float("nan")], ids=str)
 def test_refused_deviations(std):
-    """A deviation that isn't positive would divide by nothing."""
+    """A standard deviation that isn't positive is refused."""
     with pytest.raises(ValueError, match="every std must be positive, got "):
         MeanStdNormalization(mean=0.0, std=std)
 
 
 @pytest.mark.parametrize("field", ["f_min", "f_max", "guard_value", "log_gain", "magnitude_eps", "pre_emphasis"])
 def test_nan_is_refused(field):
-    """NaN passes no comparison: no field takes it."""
+    """No field accepts NaN."""
     with pytest.raises(ValueError, match=field):
         MelConvention(**{**BASE, field: float("nan")})

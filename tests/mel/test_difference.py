@@ -1,4 +1,4 @@
-"""Two conventions side by side."""
+"""Comparison of two conventions."""
 
 import dataclasses
 
@@ -33,7 +33,7 @@ CHANGED = {
 
 
 def test_every_field_has_an_effect():
-    """A field that is added to the convention can't be forgotten here."""
+    """The table has every field of the convention, so that a new one cannot be forgotten."""
     fields = {field.name for field in dataclasses.fields(MelConvention)} - {"name"}
     assert set(EFFECTS) == fields
     assert set(CHANGED) == fields - {"normalization"}
@@ -41,15 +41,15 @@ def test_every_field_has_an_effect():
 
 @pytest.mark.parametrize("field", CHANGED)
 def test_a_changed_field_is_found_with_both_values(base, field):
-    """It alone is named, with what each side has and what is heard."""
-    (found,) = differences(base, dataclasses.replace(base, **{field: CHANGED[field]}))
-    assert (found.field, found.source, found.target) == (field, getattr(base, field), CHANGED[field])
-    assert found.effect in str(found)
-    assert str(CHANGED[field]) in str(found)
+    """Only that field is named, with both values and the audible effect."""
+    (difference,) = differences(base, dataclasses.replace(base, **{field: CHANGED[field]}))
+    assert (difference.field, difference.source, difference.target) == (field, getattr(base, field), CHANGED[field])
+    assert difference.effect in str(difference)
+    assert str(CHANGED[field]) in str(difference)
 
 
 def test_nothing_differs_from_itself(base):
-    """Neither does another name."""
+    """A different name is no difference either."""
     assert differences(base, dataclasses.replace(base, name="another")) == ()
 
 
@@ -59,6 +59,6 @@ def test_nyquist_by_number_is_nyquist(base):
 
 
 def test_a_linear_mel_s_guard_means_nothing(base):
-    """It takes no logarithm, so nothing is guarded."""
+    """A linear mel has no logarithm to guard."""
     one, other = (dataclasses.replace(base, log=None, guard=guard, guard_value=1e-3) for guard in ("add", "clamp"))
     assert differences(one, other) == ()

@@ -13,7 +13,8 @@ from vocos_plugins.mel.feature_extractors import from_transformers
 
 # transformers rounds its spectrum to complex64 and its mel to float32; window and filterbank are the same.
 EXACT = 2e-6
-# As vocoders compute it: float32, our filterbank and window, near the extractors' low floors; in nepers or decades.
+# As vocoders compute it: float32 with this package's filterbank and window, near the extractors' low floors; in nepers
+# or decades.
 SINGLE = 2e-3
 
 SPEECHT5, UNIVNET, CLVP = "SpeechT5FeatureExtractor", "UnivNetFeatureExtractor", "ClvpFeatureExtractor"
@@ -38,7 +39,7 @@ SIGNALS = ("arctic-1", "austen-2", "clipped", "silence", "impulse")
 
 @pytest.fixture(scope="module")
 def make_extractor():
-    """A feature extractor of transformers from its class and settings."""
+    """Makes a feature extractor of transformers from its class and settings."""
     import transformers
 
     transformers.logging.set_verbosity_error()
@@ -46,7 +47,7 @@ def make_extractor():
 
 
 def extracted(extractor, audio):
-    """The mel by the extractor's public call, ``(n_mels, T)``."""
+    """Returns the mel of the extractor's public call, ``(n_mels, T)``."""
     rate = extractor.sampling_rate
     match type(extractor).__name__:
         case "SpeechT5FeatureExtractor":
@@ -82,7 +83,7 @@ def test_mel_equals_extractor(name, settings, signal, make_extractor, make_signa
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize(("name", "settings"), EXTRACTORS.values(), ids=EXTRACTORS)
 def test_single_precision_mel_equals_extractor(name, settings, signal, make_extractor, make_signal):
-    """The front end as it is, in float32."""
+    """The unmodified front end agrees in float32."""
     extractor = make_extractor(name, settings)
     audio = make_signal(signal, extractor.sampling_rate).astype(np.float32)
     found = MelSpectrogram(from_transformers(extractor))(torch.from_numpy(audio)[None])[0]
@@ -98,7 +99,7 @@ def test_milliseconds_become_samples(make_extractor):
 
 
 def test_padding_of_a_batch(make_extractor):
-    """SpeechT5 fills a shorter item's mel with padding_value; UnivNet pads its audio, which promises nothing."""
+    """SpeechT5 fills a shorter item's mel with padding_value; UnivNet pads its audio, so its pad_value is None."""
     extractor = make_extractor(SPEECHT5, {"padding_value": -7.0})
     batch = extractor(audio_target=[np.zeros(16000), np.zeros(8000)], padding=True, sampling_rate=16000)
     assert np.unique(batch["input_values"][1][32:]) == from_transformers(extractor).pad_value == -7.0
@@ -113,7 +114,7 @@ def test_padding_of_a_batch(make_extractor):
         (SPEECHT5, {"hop_length": 100}, "hop_length <= win_length <= n_fft, got hop_length=1600"),
         (UNIVNET, {"center": True}, "center=True pads a signal twice"),
         (UNIVNET, {"win_length": 800}, "win_length=800 differs from filter_length=1024"),
-        (UNIVNET, {"hop_length": 255}, "must be even to pad both ends alike, got 1024 - 255"),
+        (UNIVNET, {"hop_length": 255}, "must be even to pad both ends equally, got 1024 - 255"),
         (UNIVNET, {"compression_factor": 0.0}, "compression_factor must be positive, got 0.0"),
         (UNIVNET, {"do_normalize": True, "normalize_max": -20.0}, "min_level must be negative"),
         (UNIVNET, {"win_function": "povey"}, "win_function must be one of hann, .*got 'povey'"),
@@ -122,7 +123,7 @@ def test_padding_of_a_batch(make_extractor):
     ],
 )
 def test_refused_settings(name, settings, message, make_extractor):
-    """The class, the setting and the reason are named."""
+    """The message names the class, the setting and the reason."""
     with pytest.raises(ConventionError, match=f"{name}: .*{message}"):
         from_transformers(make_extractor(name, settings))
 
@@ -132,20 +133,20 @@ def test_refused_settings(name, settings, message, make_extractor):
     [("WhisperFeatureExtractor", "below each clip's own maximum"), ("SeamlessM4TFeatureExtractor", "follows Kaldi")],
 )
 def test_refused_classes(name, reason, make_extractor):
-    """A mel that depends on its clip, or is Kaldi's, is refused with the reason."""
+    """A mel that depends on its clip, or follows Kaldi, is refused with the reason."""
     with pytest.raises(ConventionError, match=f"no convention can express the mel of {name}: .*{reason}"):
         from_transformers(make_extractor(name, {}))
 
 
 def test_refusal_of_whisper_is_right(make_extractor, make_signal):
-    """A louder clip moves Whisper's floor: its silence isn't one value, as in any convention of ours."""
+    """A louder clip moves Whisper's floor, whereas silence has one fixed value in every `MelConvention`."""
     extractor, speech = make_extractor("WhisperFeatureExtractor", {}), make_signal("arctic-1", 16000)
     quiet, loud = (extractor(gain * speech, sampling_rate=16000)["input_features"][0].min() for gain in (0.05, 1.0))
     assert loud - quiet > 0.1
 
 
 def test_other_objects(make_extractor):
-    """Other classes are told which are known, and a processor where its extractor is."""
+    """The message lists the supported classes, and points a processor to its feature extractor."""
     with pytest.raises(ConventionError, match=r"expected one of SpeechT5.*, got EncodecFeatureExtractor$"):
         from_transformers(make_extractor("EncodecFeatureExtractor", {}))
     processor = SimpleNamespace(feature_extractor=make_extractor(SPEECHT5, {}))
@@ -154,7 +155,7 @@ def test_other_objects(make_extractor):
 
 
 def test_subclasses(make_extractor):
-    """A subclass is read as its base."""
+    """A subclass is read like its base class."""
     base = make_extractor(SPEECHT5, {})
     derived = type("Mine", (type(base),), {})()
     assert from_transformers(derived) == from_transformers(base)

@@ -47,14 +47,14 @@ def build(grid, mel_scale, mel_norm) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     "grid",
-    [grid for grid in GRIDS.values() if grid[1] % 2 == 0],  # torchaudio puts an odd frame's last bin too high
+    [grid for grid in GRIDS.values() if grid[1] % 2 == 0],  # torchaudio places the last bin of an odd n_fft too high
     ids=[name for name, grid in GRIDS.items() if grid[1] % 2 == 0],
 )
 @scales
 @norms
 @pytest.mark.filterwarnings("ignore:At least one mel filterbank has all zero values")
 def test_bit_equal_to_torchaudio(grid, mel_scale, mel_norm):
-    """Published checkpoints hold torchaudio's filterbank: ours has the same bits."""
+    """The filterbank has the same bits as torchaudio's, which published checkpoints hold."""
     sample_rate, n_fft, n_mels, f_min, f_max = grid
     top = sample_rate / 2 if f_max is None else f_max
     expected = torchaudio.functional.melscale_fbanks(
@@ -68,7 +68,7 @@ def test_bit_equal_to_torchaudio(grid, mel_scale, mel_norm):
 @norms
 @pytest.mark.filterwarnings("ignore:Empty filters detected")
 def test_equal_to_librosa(grid, mel_scale, mel_norm):
-    """Up to float32 rounding, the weights are those of librosa."""
+    """The weights equal librosa's up to float32 rounding."""
     sample_rate, n_fft, n_mels, f_min, f_max = grid
     expected = librosa.filters.mel(
         sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=f_min, fmax=f_max, htk=mel_scale == "htk", norm=mel_norm

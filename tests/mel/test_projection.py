@@ -12,7 +12,7 @@ from vocos_plugins.mel.compression import expand
 from vocos_plugins.mel.estimate import SECONDS, estimate_error, measure_error
 from vocos_plugins.mel.projection import MelProjection, known_bands, spread_over_bins
 
-# What the estimate, made of the first seconds of all clips, may differ from a measurement on others by.
+# The estimate uses the first seconds of all clips; a measurement on other speech may differ by this factor.
 FACTOR = 1.5
 OTHERS = {
     "vocos-24khz": {"sample_rate": 24000, "n_mels": 100, "f_max": None, "mel_scale": "htk", "mel_norm": None},
@@ -29,13 +29,13 @@ OTHERS = {
 
 @pytest.fixture(params=OTHERS.values(), ids=OTHERS.keys())
 def other(request, base):
-    """A convention that the base can only be turned into with a loss."""
+    """A convention to which the base converts only lossily."""
     return dataclasses.replace(base, **request.param)
 
 
 @pytest.fixture(scope="module")
 def pseudo_inverse():
-    """The usual way, from the benchmark that compares with it."""
+    """The usual method, from the benchmark that compares with it."""
     path = Path(__file__).parents[2] / "benchmarks" / "alignment.py"
     spec = importlib.util.spec_from_file_location("benchmark_alignment", path)
     module = importlib.util.module_from_spec(spec)
@@ -44,21 +44,21 @@ def pseudo_inverse():
 
 
 def test_estimate_is_near_what_is_measured_on_other_speech(base, other, speech):
-    """Later parts of the clips, which the estimate has not seen, in both directions."""
+    """Measured on later parts of the clips, which the estimate doesn't use, in both directions."""
     for source, target in ((base, other), (other, base)):
-        heard, wanted = (
+        at_source, at_target = (
             [
                 speech(side.sample_rate, name, seconds=9.0)[:, int(SECONDS * side.sample_rate) :]
                 for name in ("austen-1", "austen-2", "arctic-1")
             ]
             for side in (source, target)
         )
-        measured = measure_error(source, target, heard, wanted).mean
+        measured = measure_error(source, target, at_source, at_target).mean
         assert measured / FACTOR < estimate_error(source, target).mean < measured * FACTOR
 
 
 def test_better_than_the_pseudo_inverse(base, other, speech, pseudo_inverse):
-    """Mean error in nepers over the bands that are known, above the floor."""
+    """Its mean error in nepers is smaller, over the bands that the source covers, above the floor."""
     mel, own = MelSpectrogram(base)(speech(base.sample_rate)), MelSpectrogram(other)(speech(other.sample_rate))
     ours = expand(MelProjection(base, other)(mel), other)
     usual = expand(pseudo_inverse(base, other, mel, ours.shape[-1]), other)
@@ -66,14 +66,14 @@ def test_better_than_the_pseudo_inverse(base, other, speech, pseudo_inverse):
     own = expand(own.double(), other)[..., :n_frames]
     counts = (own > 1e-3) & known_bands(base, other)[:, None]
 
-    def error(found):
-        return float((found[..., :n_frames].clamp_min(1e-5).log() - own.clamp_min(1e-5).log()).abs()[counts].mean())
+    def error(mel):
+        return float((mel[..., :n_frames].clamp_min(1e-5).log() - own.clamp_min(1e-5).log()).abs()[counts].mean())
 
     assert error(ours) < error(usual)
 
 
-def test_bins_give_back_the_bands_and_are_never_negative(base, speech):
-    """The energy of each band is kept: within 1 % in the mean after ten iterations."""
+def test_bins_reproduce_the_bands_and_are_never_negative(base, speech):
+    """The energy of each band is kept within 1 % on average after ten iterations."""
     linear = expand(MelSpectrogram(base)(speech(22050)).double(), base)
     weights = base.filterbank().double()
     bins = spread_over_bins(linear, weights)
@@ -95,7 +95,7 @@ def test_bands_above_the_source_s_top_are_unknown_and_left_at_the_floor(base, sp
 
 
 def test_covers_the_same_time(base, other):
-    """As many frames as the target would have of the same audio, give or take a rounded one."""
+    """The result has as many frames as the target's mel of the same audio, up to rounding."""
     project = MelProjection(base, other)
     for n_frames in (2, 10, 101):
         n_samples = project.n_samples(n_frames)

@@ -14,7 +14,7 @@ from vocos_plugins.mel.spectrogram import Spectrogram
 
 # Log mels of float32 spectra; near the guard of 1e-7 rounding of the spectrum shows most.
 SAME_MEL = 1e-5
-# HiFi-GAN's filterbank is rounded once from float64, ours is torchaudio's: 5e-5 in a log mel near its floor.
+# HiFi-GAN's filterbank is rounded once from float64, this package's is torchaudio's: 5e-5 in a log mel near its floor.
 OTHER_FILTERBANK = 1e-4
 # Powers of float32 spectra against librosa's float64 ones, relative to the largest.
 DOUBLE_SPECTRUM = 5e-6
@@ -50,7 +50,7 @@ SIGNALS = ("noise", "silence", "impulse", "clipped-tone", "chirp", "barely-long-
 
 @pytest.fixture(params=SIGNALS)
 def audio(request, noise, chirp) -> torch.Tensor:
-    """One signal after the other."""
+    """Each of the signals in turn."""
     impulse = torch.zeros(1, 6000)
     impulse[0, 3000] = 1.0
     signals = {
@@ -155,7 +155,7 @@ def test_silence_is_the_guard():
 
 @pytest.mark.parametrize(("framing", "n_frames"), [("center", 24), ("same", 23)])
 def test_number_of_frames(framing, n_frames, noise):
-    """6000 samples in hops of 256 are 24 centred frames, or 23 whole ones."""
+    """6000 samples in hops of 256 make 24 centred frames, or 23 with ``same`` framing."""
     found = MelSpectrogram(dataclasses.replace(VOCOS, framing=framing))(noise(2, 6000))
     assert found.shape == (2, 100, n_frames)
 
@@ -169,7 +169,7 @@ def test_tone_lands_in_its_band():
 
 
 def test_half_precision_keeps_the_front_end():
-    """Lowering a model leaves its window and filterbank as they are."""
+    """Converting a model to half precision leaves its window and filterbank in float32."""
     module = MelSpectrogram(VOCOS).half()
     assert module.spectrogram.window.dtype == module.mel_scale.fb.dtype == torch.float32
     assert torch.equal(module.mel_scale.fb, MelSpectrogram(VOCOS).mel_scale.fb)

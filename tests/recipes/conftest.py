@@ -1,4 +1,4 @@
-"""Recipes' scripts in processes of their own; and what they leave, heard in the other toolkits."""
+"""Runs the recipes' scripts in their own processes, and decodes their results in the other toolkits."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from vocos_plugins import MelSpectrogram, Vocos
 from vocos_plugins.inference.frames import decode_frames
 
 SCRIPT = Path(__file__).parent / "export_and_speak.py"
-TIMEOUT_S = 300  # of a process: twenty seconds at most on an idle machine
-WALK_TIMEOUT_S = 900  # of a page: a minute and a half on an idle machine
-# Float32 in two orders of operations; of full scale.
+TIMEOUT_S = 300  # for a process, which takes at most twenty seconds on an idle machine
+WALK_TIMEOUT_S = 900  # for a page, which takes a minute and a half on an idle machine
+# Float32 in two orders of operations, relative to full scale.
 ROUNDING = 1e-5
 QUIET = 1e-3  # -60 dB of full scale
 
 
 @pytest.fixture(scope="session")
 def start_process() -> Callable[..., subprocess.Popen[str]]:
-    """Starts Python on some arguments, of one thread and without the network; its group's number is its own."""
+    """Starts Python with some arguments, one thread and no network, in its own process group."""
 
     def start(*arguments: object) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -46,7 +46,7 @@ def start_process() -> Callable[..., subprocess.Popen[str]]:
 
 @pytest.fixture(scope="session")
 def finish_process() -> Callable[..., str]:
-    """Waits for the end of a process, which must be a good one; gives what it printed. One that hangs is killed."""
+    """Waits for a process to succeed, or to fail if expected; returns its output. A hanging process is killed."""
 
     def finish(process: subprocess.Popen[str], *, fails: bool = False) -> str:
         try:
@@ -62,7 +62,7 @@ def finish_process() -> Callable[..., str]:
 
 @pytest.fixture
 def assert_same_elsewhere(tmp_path, start_process, finish_process) -> Callable[[Path, Path, Sequence[str]], None]:
-    """Exports a model to toolkits by the command; each must make the same audio of its own mel as the model itself."""
+    """Exports a model by the command; each toolkit must decode its own mel to the same audio as the model itself."""
 
     def check(model: Path, recording: Path, toolkits: Sequence[str]) -> None:
         samples, rate = soundfile.read(recording, dtype="float32")
@@ -84,7 +84,7 @@ def assert_same_elsewhere(tmp_path, start_process, finish_process) -> Callable[[
 
 @pytest.fixture
 def lj_speech(tmp_path, make_signal) -> Path:
-    """``LJSpeech-1.1``, as it is unpacked in the folder of the clone: eight pieces of the shipped clips, 1 s each."""
+    """``LJSpeech-1.1``, unpacked in the clone's folder, with eight pieces of the shipped clips, 1 s each."""
     folder = tmp_path / "LJSpeech-1.1"
     (folder / "wavs").mkdir(parents=True)
     clips = [make_signal(name, 22050) for name in ("arctic-1", "arctic-2", "austen-1", "austen-2")]
@@ -98,11 +98,11 @@ def lj_speech(tmp_path, make_signal) -> Path:
 
 @pytest.fixture
 def walk(markdown, tmp_path, make_signal) -> Callable[..., str]:
-    """Runs a recipe's README as it stands, as its reader would: top to bottom, in one shell, in the clone's folder.
+    """Runs a recipe's README like its reader: from top to bottom, in one shell, in the clone's folder.
 
-    What differs is said in the open: ``functions`` are of the shell, and stand before the page's own lines, to give
-    commands of the page that would take hours options that make them short. Nothing is installed. The folder has what
-    a reader brings along, wherever the page goes: a recording to vocode, and one held out to compare by.
+    Only two things differ. ``functions`` are shell functions that run before the page's own lines, and add options that
+    shorten commands which would take hours. And nothing is installed. The folder has the files that a reader brings
+    along: a recording to vocode, and a held-out one for comparison.
     """
 
     def run(readme: Path, functions: str, **variables: str) -> str:
@@ -128,7 +128,7 @@ def walk(markdown, tmp_path, make_signal) -> Callable[..., str]:
 
 @pytest.fixture
 def is_sound() -> Callable[[Path], bool]:
-    """Whether a file of audio is longer than a tenth of a second, finite and not silent."""
+    """Returns whether an audio file is longer than a tenth of a second, finite and not silent."""
 
     def check(path: Path) -> bool:
         samples, rate = soundfile.read(path)

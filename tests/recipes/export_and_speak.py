@@ -1,4 +1,4 @@
-"""Exports a model by `vocos export`, and lets the toolkit itself speak: TOOLKIT MODEL PATH, of PATH.npy, a mel."""
+"""Exports a model by `vocos export` and decodes a mel with the toolkit itself: TOOLKIT MODEL PATH, reads PATH.npy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def speak_in_speechbrain(exported: Path, mel: Tensor) -> Tensor:
 
 
 def speak_in_nemo(exported: Path, mel: Tensor) -> Tensor:
-    import vocos_nemo.vocoder  # noqa: F401 - so that NeMo restores it
+    import vocos_nemo.vocoder  # noqa: F401 - registers the model with NeMo
     from nemo.collections.tts.models import HifiGanModel
 
     return HifiGanModel.restore_from(str(exported)).eval().convert_spectrogram_to_audio(spec=mel)

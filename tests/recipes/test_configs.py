@@ -1,6 +1,6 @@
-"""Every configuration of a recipe is found, and explains itself; Lightning's build their models here.
+"""Tests that every configuration of a recipe is found and explained, and that Lightning's build their models.
 
-The toolkits' are built where the toolkits are: ``tests/recipes/speechbrain``, ``nemo`` and ``coqui``.
+The toolkits' configurations are built in ``tests/recipes/speechbrain``, ``nemo`` and ``coqui``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vocos_plugins.training.stages import read_stages
 RECIPES = Path(__file__).parents[2] / "recipes"
 ALL = sorted(path for kind in ("yaml", "json") for path in RECIPES.rglob(f"*.{kind}"))
 N_CONFIGS = {"coqui": 8, "lightning": 11, "nemo": 17, "speechbrain": 9}
-PARTS = {"base", "recorded", "predicted"}  # of NeMo's: not run by themselves
+PARTS = {"base", "recorded", "predicted"}  # parts of NeMo's configurations, which are not run by themselves
 COMMANDS = {
     "coqui": "python recipes/coqui/train_vocos.py --config_path recipes/coqui/{path.name}",
     "lightning": "vocos train recipes/lightning/{path.name}",
@@ -27,24 +27,24 @@ COMMANDS = {
     "speechbrain": "{path.name} --data_folder",
 }
 LIGHTNING = [path for path in ALL if path.parent.name == "lightning"]
-# Of the paper's table 6, the EnCodec model with its codebooks, and of the bundled models.
+# Parameters of the paper's table 6, of the EnCodec model with its codebooks, and of the bundled models.
 MILLIONS = {"vocos": 13.5, "vocos-encodec": 7.98 + 2.1, "vocos-mel-22khz-small": 3.6, "vocos-mel-16khz-small": 3.6}
 
 
 def toolkit(path: Path) -> str:
-    """Whose recipe a file is of."""
+    """Returns the toolkit of a recipe's file."""
     return path.relative_to(RECIPES).parts[0]
 
 
 def test_configurations_are_found() -> None:
-    """The pattern is right, and none has been lost."""
+    """The pattern finds all configurations."""
     found = [toolkit(path) for path in ALL]
     assert {name: found.count(name) for name in found} == N_CONFIGS
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: f"{toolkit(path)}-{path.stem}")
 def test_head_explains_the_file(path: Path) -> None:
-    """What it is for, what it needs, and the command that runs it, to be copied."""
+    """It says what the file needs, and has the command that runs it, to be copied."""
     head = re.match(r"((#|//).*\n)+", path.read_text())[0]
     assert path.stem in PARTS or COMMANDS[toolkit(path)].format(path=path) + " " in head
     assert path.stem in PARTS or re.search(r"\b[Nn]eeds?\b|\bSet data\.train\b", head)
@@ -65,7 +65,7 @@ def test_configuration_builds_its_model(path: Path) -> None:
 
 @pytest.mark.parametrize("name", bundled_names())
 def test_bundled_model_has_its_recipe_s_architecture(name: str) -> None:
-    """The last stage of the file gives what ships, which is used with more passes than it is trained through."""
+    """The last stage of the file has the architecture that ships, which is used with more passes than in training."""
     *trained, shipped = [stage.config.model for stage in read_stages(RECIPES / "lightning" / f"{name}.yaml")]
     assert shipped == Vocos.from_pretrained(name).config
     assert isinstance(shipped.head, ISTFT)

@@ -1,4 +1,4 @@
-"""A run of a few thousand parameters on two short clips, and the command that trains it as a user does."""
+"""A run of a few thousand parameters on two short clips, and the command that trains it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_mapping(clips: Path) -> Callable[..., dict[str, Any]]:
-    """A training configuration as plain values; keyword arguments change single values, as ``run__max_steps=5``."""
+    """Makes a training configuration of plain values; keyword arguments change some, as in ``run__max_steps=5``."""
 
     def make(**changes: Any) -> dict[str, Any]:
         mapping: dict[str, Any] = {
@@ -75,7 +75,7 @@ def make_mapping(clips: Path) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def start_training() -> Callable[..., subprocess.Popen[str]]:
-    """Starts ``vocos train`` in a process of its own; it reports by its exit code and files."""
+    """Starts ``vocos train`` in its own process."""
     command = shutil.which("vocos", path=str(Path(sys.executable).parent))
     assert command is not None
 
@@ -96,7 +96,7 @@ def start_training() -> Callable[..., subprocess.Popen[str]]:
 
 @pytest.fixture(scope="session")
 def stop_training() -> Callable[[subprocess.Popen[str], Path], str]:
-    """Ends a training as schedulers do, with its loaders, once it has saved to a file; gives what it has printed."""
+    """Ends a training and its loaders with SIGTERM, as schedulers do, once a file is saved; returns its output."""
 
     def stop(process: subprocess.Popen[str], saved: Path) -> str:
         deadline = time.monotonic() + 120
@@ -114,7 +114,7 @@ def stop_training() -> Callable[[subprocess.Popen[str], Path], str]:
 
 @pytest.fixture(scope="session")
 def run_training(start_training) -> Callable[[dict[str, Any], Path], None]:
-    """Trains to the end in a process of its own."""
+    """Trains to the end in its own process."""
 
     def run(mapping: dict[str, Any], out: Path) -> None:
         process = start_training(mapping, out)

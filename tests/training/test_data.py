@@ -1,4 +1,4 @@
-"""Clips: the same for the same seed and number, whoever asks; levels, lengths and bands as configured."""
+"""Clips depend only on seed and number, and have the configured levels, lengths and bands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CROP = 256
 
 
 def in_memory(*audio: np.ndarray) -> DecodedAudio:
-    """Recordings given as int16 samples, at their own rate."""
+    """Makes decoded recordings of int16 samples, at their own sample rate."""
     lengths = np.array([len(samples) for samples in audio])
     spans = np.stack([np.cumsum(lengths) - lengths, lengths, np.full(len(audio), RATE)], axis=1).astype(np.int64)
     return DecodedAudio(samples=np.concatenate(audio).astype(np.int16), spans=spans, failures={})
@@ -34,7 +34,7 @@ def crops(*audio: np.ndarray, gain_db: tuple[float, float] = (0.0, 0.0), seed: i
 
 
 def ramp(length: int) -> np.ndarray:
-    """Every sample is its own position."""
+    """Returns samples whose values are their positions."""
     return np.arange(length)
 
 
@@ -57,7 +57,7 @@ def load(dataset: CropDataset, num_workers: int, steps: int = 4, **options: int)
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes:UserWarning")
 @pytest.mark.parametrize(("cached", "workers"), [(True, 0), (False, 1), (True, 2)])
 def test_items_are_the_same_in_every_process(corpus: Path, cached: bool, workers: int) -> None:
-    """With and without workers, from memory and from disk, in a dataset made anew."""
+    """They are the same with and without workers, from memory and from disk, in a new dataset."""
     config = Data(train=(str(corpus),), num_samples=CROP, cache_dir=str(corpus / "cache") if cached else None)
     expected = load(Data(train=(str(corpus),), num_samples=CROP).train_dataset(RATE), 0)
     for batch, wanted in zip(load(config.train_dataset(RATE), workers), expected, strict=True):
@@ -76,7 +76,7 @@ def test_items_are_pinned() -> None:
 
 
 def test_seeds_and_items_differ() -> None:
-    """Another seed or number is another crop."""
+    """Another seed or number makes another crop."""
     dataset, other = crops(ramp(30000)), crops(ramp(30000), seed=1)
     starts = {float(dataset[i]["audio"][0]) for i in range(50)} | {float(other[i]["audio"][0]) for i in range(50)}
     assert len(starts) > 95
@@ -84,7 +84,7 @@ def test_seeds_and_items_differ() -> None:
 
 @given(first=st.integers(0, 10**9), batch=st.integers(1, 7), world=st.integers(1, 5), more=st.integers(1, 4))
 def test_all_ranks_together_see_one_large_batch(first: int, batch: int, world: int, more: int) -> None:
-    """Whatever the number of processes, a step's items are those of one process with the whole batch, in order."""
+    """For any number of processes, a step's items are those of one process with the whole batch, in order."""
     options = {"first_step": first, "last_step": first + more}
     whole = list(StepSampler(batch * world, **options))
     ranks = [list(StepSampler(batch, rank=rank, world_size=world, **options)) for rank in range(world)]
@@ -93,7 +93,7 @@ def test_all_ranks_together_see_one_large_batch(first: int, batch: int, world: i
 
 
 def test_two_ranks_see_the_doubled_batch(corpus: Path) -> None:
-    """The same through loaders: audio of both ranks, one after the other."""
+    """The loaders of two ranks together return the audio of one rank with a doubled batch, in order."""
     dataset = Data(train=(str(corpus),), num_samples=CROP).train_dataset(RATE)
     ranks = [load(dataset, 0, rank=rank, world_size=2) for rank in range(2)]
     whole = DataLoader(dataset, batch_sampler=StepSampler(6, last_step=4))
@@ -103,13 +103,13 @@ def test_two_ranks_see_the_doubled_batch(corpus: Path) -> None:
 
 @given(st.integers(0, 50), st.integers(1, 8))
 def test_a_resumed_sampler_carries_on(first: int, batch: int) -> None:
-    """From step n come the batches that an uninterrupted run has from there, without repeats and without end."""
+    """From step n it yields the batches of an uninterrupted run, without repeats and without end."""
     uninterrupted = itertools.islice(StepSampler(batch), first, first + 5)
     assert list(uninterrupted) == list(itertools.islice(StepSampler(batch, first_step=first), 5))
 
 
 def test_an_endless_sampler_has_no_length() -> None:
-    """Asking says what to do."""
+    """The error says what to pass."""
     with pytest.raises(TypeError, match="last_step"):
         len(StepSampler(2))
 
@@ -124,14 +124,14 @@ def test_an_endless_sampler_has_no_length() -> None:
     ],
 )
 def test_the_sampler_checks_its_numbers(options: dict[str, int], message: str) -> None:
-    """Each is refused by name."""
+    """Each invalid number is refused by name."""
     with pytest.raises(ValueError, match=message):
         StepSampler(**options)
 
 
 @pytest.mark.parametrize("length", [1, 3000])
 def test_recordings_are_weighted_by_duration(length: int) -> None:
-    """A recording three times as long is chosen three times as often; one that can't be read, never."""
+    """A recording three times as long is chosen three times as often; an unreadable one never."""
     silent = np.zeros(0)
     dataset = crops(silent, np.full(length, 1), silent, np.full(3 * length, 2), silent)
     chosen = [round(float(dataset[i]["audio"][0]) * 32767) for i in range(4000)]
@@ -140,7 +140,7 @@ def test_recordings_are_weighted_by_duration(length: int) -> None:
 
 
 def test_crops_reach_both_ends() -> None:
-    """The first and the last sample of a recording are heard, evenly, and never one beyond."""
+    """Crops start evenly from the first sample to the last possible one, and never reach beyond the end."""
     length = CROP + 9
     dataset = crops(ramp(length), np.full(length, 30000))
     starts = [round(float(clip["audio"][0]) * 32767) for clip in map(dataset.__getitem__, range(1000))]
@@ -150,7 +150,7 @@ def test_crops_reach_both_ends() -> None:
 
 
 def test_short_recordings_are_repeated() -> None:
-    """From their start, up to the length of a crop."""
+    """They start again from their first sample until a crop is full."""
     dataset = crops(ramp(100))
     expected = torch.from_numpy(np.resize(np.arange(100), CROP).astype(np.float32) / 32767)
     assert torch.allclose(dataset[7]["audio"], expected, atol=0, rtol=1e-6)
@@ -166,7 +166,7 @@ def test_gains_fill_their_range() -> None:
 
 
 def test_validation_is_the_first_segment_at_one_level(corpus: Path) -> None:
-    """Fixed clips of peak -3 dBFS over the recording; short ones repeated."""
+    """Clips are fixed, with a peak of -3 dBFS over the recording; short ones are repeated."""
     dataset = Data(train=("-",), validation=(str(corpus),), validation_num_samples=3000).validation_dataset(RATE)
     assert isinstance(dataset, ValidationDataset)
     assert len(dataset) == 4
@@ -197,7 +197,7 @@ def test_validation_leaves_out_what_cannot_be_read(corpus: Path) -> None:
 def test_bands_are_limited_by_statement_source_and_model(
     tmp_path: Path, stated: float | None, source_rate: int, model_rate: int, expected: float
 ) -> None:
-    """The lowest of the three."""
+    """The bandwidth is the lowest of the three limits."""
     soundfile.write(tmp_path / "a.wav", 0.1 * np.sin(np.arange(2000)), source_rate)
     recordings = [Recording(path=tmp_path / "a.wav", bandwidth_hz=stated)]
     decoded = decode_recordings(recordings, model_rate, None)
@@ -220,13 +220,13 @@ def test_sources_are_read_in_order_and_by_split(corpus: Path) -> None:
 
 
 def test_training_on_the_validation_set_is_noticed(corpus: Path) -> None:
-    """As where a manifest's split was forgotten."""
-    with pytest.warns(UserWarning, match=r"4 recordings, such as .*0\.wav, are both"):
+    """It warns, for example if a manifest's split was forgotten."""
+    with pytest.warns(UserWarning, match=r"4 recordings, such as .*0\.wav, are in both"):
         Data(train=(str(corpus),), validation=(str(corpus),)).train_dataset(RATE)
 
 
 def test_the_configuration_comes_from_plain_values() -> None:
-    """Lists and whole numbers, as YAML has them."""
+    """Lists and integers, as in YAML, are accepted."""
     data = read_dataclass(Data, {"train": ["a", "b"], "gain_db": [-20, -1], "batch_size": 8}, "data")
     assert data.train == ("a", "b")
     assert data.gain_db == (-20.0, -1.0)
@@ -250,6 +250,6 @@ def test_the_configuration_comes_from_plain_values() -> None:
     ],
 )
 def test_bad_values_are_refused_by_name(values: dict[str, object], message: str) -> None:
-    """Before any file is read."""
+    """They are refused before any file is read."""
     with pytest.raises(ConfigError, match=message):
         read_dataclass(Data, {"train": ["a"], **values}, "data")

@@ -1,4 +1,4 @@
-"""Decoding once: what is kept, when it is kept again, and that nothing half-done or broken is used."""
+"""Cache of decoded audio: what it holds, when it is built again, and that broken or partial ones are never used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RATE = 16000
 
 
 def tone(n_samples: int, rate: int = RATE, peak: float = 0.25) -> np.ndarray:
-    """A sine at 440 Hz."""
+    """Returns a sine at 440 Hz."""
     return (peak * np.sin(2 * np.pi * 440 * np.arange(n_samples) / rate)).astype(np.float32)
 
 
@@ -37,7 +37,7 @@ def recordings(tmp_path: Path) -> list[Recording]:
 
 @pytest.fixture
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How many files have been decoded."""
+    """Counts the files that have been decoded."""
     read, original = [], decoded_audio.read_mono
 
     def counted(path: Path, sample_rate: int):
@@ -52,19 +52,19 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 def test_recordings_are_mono_at_the_rate_with_full_peak(
     recordings: list[Recording], tmp_path: Path, on_disk: bool
 ) -> None:
-    """Channels are averaged, rates converted, the peak is 1; the file's own rate is remembered."""
+    """Channels are averaged, sample rates converted, the peak is 1, and the file's own rate is stored."""
     decoded = decode_recordings(recordings, RATE, tmp_path / "cache" if on_disk else None)
     assert decoded.spans[:, 1].tolist() == [RATE, RATE, 500]
     assert decoded.spans[:, 2].tolist() == [RATE, 24000, RATE]
     for number in (0, 1):
         audio = decoded.read(number, 0, RATE)
         assert np.abs(audio).max() == 1.0
-        # Stereo of a tone and silence is that tone; away from the ends, where the resampler has no signal.
+        # A tone in one of two channels is that tone, except at the ends, where the resampler has no signal.
         assert np.abs(audio - tone(RATE, peak=1.0))[2000:-2000].max() < 2e-3
 
 
 def test_short_recordings_are_repeated(recordings: list[Recording]) -> None:
-    """Sample n is sample n modulo the length, as where the reference pads."""
+    """Sample n is sample n modulo the length, as the reference pads."""
     decoded = decode_recordings(recordings, RATE, None)
     short = decoded.read(2, 0, 500)
     np.testing.assert_array_equal(decoded.read(2, 0, 1201), np.concatenate([short, short, short[:201]]))
@@ -73,7 +73,7 @@ def test_short_recordings_are_repeated(recordings: list[Recording]) -> None:
 def test_memory_and_disk_agree_and_disk_is_used_again(
     recordings: list[Recording], tmp_path: Path, count_reads: Callable[[], int]
 ) -> None:
-    """The second run decodes nothing, and a stated bandwidth that was corrected changes nothing on disk."""
+    """The second run decodes nothing, and a corrected bandwidth doesn't invalidate the cache."""
     cache = tmp_path / "cache"
     in_memory = decode_recordings(recordings, RATE, None)
     first = decode_recordings(recordings, RATE, cache)
@@ -87,8 +87,8 @@ def test_memory_and_disk_agree_and_disk_is_used_again(
 
 
 @pytest.mark.parametrize("change", ["content", "time", "order", "rate"])
-def test_what_changes_the_audio_is_decoded_anew(recordings: list[Recording], tmp_path: Path, change: str) -> None:
-    """Another size, time of change, order or rate is another cache."""
+def test_what_changes_the_audio_is_decoded_again(recordings: list[Recording], tmp_path: Path, change: str) -> None:
+    """Another size, modification time, order or sample rate needs another cache."""
     before = decode_recordings(recordings, RATE, tmp_path / "cache")
     rate = RATE
     if change == "content":
@@ -111,7 +111,7 @@ def test_what_changes_the_audio_is_decoded_anew(recordings: list[Recording], tmp
 def test_an_interrupted_build_leaves_nothing(
     recordings: list[Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
 ) -> None:
-    """Neither a cache that looks whole nor rubbish; an error of the disk is not taken for one of a recording."""
+    """Neither a cache nor temporary files are left; a disk error is not taken for an unreadable recording."""
     original = decoded_audio._decode_all
 
     def broken(recordings, sample_rate, write):
@@ -128,7 +128,7 @@ def test_an_interrupted_build_leaves_nothing(
 
 
 def test_what_a_killed_process_left_is_removed_later(recordings: list[Recording], tmp_path: Path) -> None:
-    """A folder that nobody wrote to for a day goes; one that is being written stays."""
+    """A folder without writes for a day is removed; one that is being written stays."""
     old, new = tmp_path / "cache" / ".x.old.part", tmp_path / "cache" / ".x.new.part"
     for part in (old, new):
         (part / "decoded").mkdir(parents=True)
@@ -143,7 +143,7 @@ def test_what_a_killed_process_left_is_removed_later(recordings: list[Recording]
 def test_the_slower_of_two_builders_takes_the_other_ones(
     recordings: list[Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cache that appears while one builds is used, and one's own is removed."""
+    """A cache that another process finishes first is used, and the own one is removed."""
     original, cache, theirs = decoded_audio._decode_all, tmp_path / "cache", []
 
     def overtaken(recordings, sample_rate, write):
@@ -160,7 +160,7 @@ def test_the_slower_of_two_builders_takes_the_other_ones(
 
 
 def test_processes_that_build_together_agree(recordings: list[Recording], tmp_path: Path) -> None:
-    """As the processes of a distributed run do, all starting on an empty cache."""
+    """Processes that all start with an empty cache, as in a distributed run, get the same audio."""
     context = multiprocessing.get_context("spawn")
     arguments = (recordings, RATE, tmp_path / "cache")
     processes = [context.Process(target=decode_recordings, args=arguments) for _ in range(3)]
@@ -176,7 +176,7 @@ def test_processes_that_build_together_agree(recordings: list[Recording], tmp_pa
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_workers_get_the_same(recordings: list[Recording], tmp_path: Path, on_disk: bool) -> None:
-    """Pickled for a worker, a cache on disk is opened there, not sent."""
+    """A cache on disk is opened again in a worker instead of being pickled."""
     decoded = decode_recordings(recordings, RATE, tmp_path / "cache" if on_disk else None)
     pickled = pickle.dumps(decoded)
     received: DecodedAudio = pickle.loads(pickled)  # noqa: S301
@@ -189,28 +189,28 @@ def test_workers_get_the_same(recordings: list[Recording], tmp_path: Path, on_di
 def test_files_that_cannot_be_read_are_left_out_and_listed(
     recordings: list[Recording], tmp_path: Path, on_disk: bool
 ) -> None:
-    """A broken, a silent or a lost file costs its own audio only; each is named, also from the cache."""
+    """Broken, silent and missing files are skipped and named, also when the cache is used again."""
     (tmp_path / "broken.wav").write_bytes(b"no audio" * 10)
     soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
     bad = [Recording(path=tmp_path / name) for name in ("broken.wav", "silent.wav", "lost.wav")]
     mixed = [bad[0], recordings[0], bad[1], *recordings[1:], bad[2]]
     cache = tmp_path / "cache" if on_disk else None
     for _ in range(2):
-        with pytest.warns(UserWarning, match="left out 3 of 6 recordings") as caught:
+        with pytest.warns(UserWarning, match="skipped 3 of 6 recordings") as caught:
             decoded = decode_recordings(mixed, RATE, cache)
         message = str(caught[0].message)
-        assert all(text in message for text in ("broken.wav: not audio", "silent.wav: silent", "lost.wav: "))
+        assert all(text in message for text in ("broken.wav: not audio", "silent.wav: it is silent", "lost.wav: "))
         assert decoded.spans[:, 1].tolist() == [0, RATE, 0, RATE, 500, 0]
         np.testing.assert_array_equal(decoded.samples, decode_recordings(recordings, RATE, None).samples)
 
 
 def test_mostly_unreadable_corpora_are_refused(recordings: list[Recording], tmp_path: Path) -> None:
-    """More than half broken is a wrong path or format, not bad luck; long lists are cut."""
+    """If more than half are unreadable, the path or format must be wrong; long lists are cut."""
     bad = []
     for number in range(14):
         bad.append(Recording(path=tmp_path / f"{number}.wav"))
         bad[-1].path.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"(?s)can't read 14 of 17 recordings.*0\.wav: the file is empty.*and 4 more"):
+    with pytest.raises(ValueError, match=r"(?s)cannot read 14 of 17 recordings.*0\.wav: the file is empty.*and 4 more"):
         decode_recordings([*bad, *recordings], RATE, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
     with pytest.raises(ValueError, match="no recordings"):
@@ -219,7 +219,7 @@ def test_mostly_unreadable_corpora_are_refused(recordings: list[Recording], tmp_
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "no index", "not json"])
 def test_a_damaged_cache_is_refused(recordings: list[Recording], tmp_path: Path, damage: str) -> None:
-    """A cache that lost its end or its index is never trained on; the message says what to delete."""
+    """A cache without its end or its index is never used; the message says what to delete."""
     folder = decode_recordings(recordings, RATE, tmp_path / "cache").folder
     if damage == "cut":
         os.truncate(folder / "audio.i16", 1000)

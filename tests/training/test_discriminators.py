@@ -30,19 +30,19 @@ conditions = pytest.mark.parametrize("n_embeddings", [None, N_BANDWIDTHS], ids=[
 
 
 def tensors(judgement):
-    """All that a discriminator says, in order."""
+    """Returns all outputs of a discriminator, in order."""
     return [*judgement.scores, *(feature for features in judgement.features for feature in features)]
 
 
 @torch.no_grad()
 def judge(discriminator, *inputs):
-    """What a discriminator says, without a gradient."""
+    """Returns a discriminator's outputs, without gradients."""
     return tensors(discriminator(*inputs))
 
 
 @pytest.fixture(scope="module", params=[None, N_BANDWIDTHS], ids=["plain", "conditioned"])
 def pairs(request, randomize):
-    """Ours and the reference's of both kinds at full size, with the reference's random weights, loaded strictly."""
+    """Both kinds at full size and the reference's, with the reference's random weights, loaded strictly."""
     from vocos.discriminators import MultiPeriodDiscriminator, MultiResolutionDiscriminator
 
     references = [
@@ -57,7 +57,7 @@ def pairs(request, randomize):
 
 @kinds
 def test_parameters_are_the_reference_s(pairs, kind):
-    """Each has a counterpart of its shape, under its name but for the newer weight norm's."""
+    """Each has a counterpart of the same shape and name, except for the newer weight norm's names."""
     ours, reference = pairs[1][kind]
     renamed = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
     found = {}
@@ -72,7 +72,7 @@ def test_parameters_are_the_reference_s(pairs, kind):
 @kinds
 @pytest.mark.parametrize("n_samples", [1025, 2310, 3001])
 def test_judgement_equals_reference(pairs, kind, n_samples, noise, relative_error):
-    """Scores and every feature, of one row of the shortest, of a whole and of an odd length."""
+    """Scores and all features agree, for the shortest signal, a whole and an odd length."""
     n_embeddings, both = pairs
     ours, reference = both[kind]
     ids = None if n_embeddings is None else torch.tensor([[2]])
@@ -91,7 +91,7 @@ def test_judgement_equals_reference(pairs, kind, n_samples, noise, relative_erro
 
 @kinds
 def test_each_row_has_its_bandwidth(kind, noise, randomize, relative_error):
-    """Ids (B, 1) condition row by row, where the reference takes one for the whole batch; (1, 1) is for all rows."""
+    """Ids (B, 1) condition each row, unlike the reference's single id per batch; (1, 1) applies to all rows."""
     discriminator = randomize(build_discriminators(SMALL, N_BANDWIDTHS)[kind])
     audio, ids = noise(3, 500), torch.tensor([[3], [0], [2]])
     together = judge(discriminator, audio, ids)
@@ -106,7 +106,7 @@ def test_each_row_has_its_bandwidth(kind, noise, randomize, relative_error):
 
 @kinds
 def test_stacked_signals_are_judged_alone(kind, noise, randomize, relative_error):
-    """Real and generated may come as one batch: no row sees another."""
+    """Real and generated signals may form one batch, since rows are independent."""
     discriminator = randomize(build_discriminators(SMALL)[kind])
     real, fake = noise(2, 500), 0.01 * noise(2, 500, seed=2)
     stacked = judge(discriminator, torch.cat([real, fake]))
@@ -117,7 +117,7 @@ def test_stacked_signals_are_judged_alone(kind, noise, randomize, relative_error
 @kinds
 @conditions
 def test_gradients_reach_audio_and_parameters(kind, n_embeddings, noise, randomize):
-    """Every parameter and every sample gets a finite gradient."""
+    """All parameters and all samples get finite gradients."""
     discriminator = randomize(build_discriminators(SMALL, n_embeddings)[kind])
     audio = noise(2, 512).requires_grad_()
     ids = None if n_embeddings is None else torch.tensor([[0], [1]])
@@ -131,7 +131,7 @@ def test_gradients_reach_audio_and_parameters(kind, n_embeddings, noise, randomi
 
 @kinds
 def test_silence_is_judged(kind, randomize):
-    """A silent row, which has no level to normalize by, gives finite scores and gradients."""
+    """A silent row, which has no level to normalize by, has finite scores and gradients."""
     discriminator = randomize(build_discriminators(SMALL)[kind])
     audio = torch.zeros(1, 512, requires_grad=True)
     judged = tensors(discriminator(audio))
@@ -157,7 +157,7 @@ def test_bfloat16_autocast(kind, noise, randomize, relative_error):
 
 @kinds
 def test_channels_last(kind, noise, randomize, relative_error):
-    """Another memory layout changes nothing but speed."""
+    """Another memory layout affects speed only."""
     discriminator = randomize(build_discriminators(dataclasses.replace(SMALL, weight_norm=True))[kind])
     audio = noise(2, 500)
     expected = judge(discriminator, audio)
@@ -167,9 +167,9 @@ def test_channels_last(kind, noise, randomize, relative_error):
 
 @kinds
 def test_shortest_signal(kind, noise):
-    """The length that a discriminator names is enough, and one sample less is refused with both numbers."""
+    """`min_samples` samples are enough, and one less is refused with both numbers."""
     discriminator = build_discriminators(Discriminators(resolution_channels=2, period_channels=(2,)))[kind]
-    least = discriminator.least_samples
+    least = discriminator.min_samples
     assert least == (6, 1025)[kind]
     for n_samples in range(least, least + 12):
         discriminator(noise(1, n_samples))
@@ -179,7 +179,7 @@ def test_shortest_signal(kind, noise):
 
 @kinds
 def test_refused_calls(kind, noise):
-    """Audio of another shape; ids that are missing, unwanted or not one a row."""
+    """Audio of another shape is refused, and ids that are missing, unwanted or not one per row."""
     plain, conditioned = (build_discriminators(SMALL, n)[kind] for n in (None, N_BANDWIDTHS))
     audio = noise(3, 500)
     with pytest.raises(ValueError, match=r"audio must be \(B, N\)"):
@@ -193,7 +193,7 @@ def test_refused_calls(kind, noise):
 
 
 def test_options_come_from_yaml():
-    """What is written as plain YAML is read back equal, nested bands included."""
+    """Options that are written as plain YAML are read back equal, including nested bands."""
     written = yaml.safe_dump(dataclasses.asdict(SMALL))
     assert read_dataclass(Discriminators, yaml.safe_load(written), "discriminators") == SMALL
 
@@ -211,11 +211,11 @@ def test_options_come_from_yaml():
         ({"resolution_channels": 0}, "resolution_channels must be at least 1"),
         ({"resolution_bands": ((0.5, 0.1),)}, "low < high"),
         ({"resolution_bands": ((0.0, 0.1, 0.2),)}, "low, high"),
-        ({"resolution_bands": ((0.0, 0.001),)}, "holds no bin"),
+        ({"resolution_bands": ((0.0, 0.001),)}, "contains no bin"),
         ({"frequency_strides": (1,)}, "at least 2 values"),
     ],
 )
 def test_refused_options(change, message):
-    """Sizes of which no discriminator can be built are refused where they are written."""
+    """Invalid sizes are refused by name."""
     with pytest.raises(ValueError, match=message):
         Discriminators(**change)

@@ -1,4 +1,4 @@
-"""Training on EnCodec codes, with a small EnCodec of random weights: the published ones can't be fetched here."""
+"""Training on EnCodec codes, with a small EnCodec of random weights, since tests download nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vocos_plugins.training.module import VocosTraining
 
 @pytest.fixture(scope="module")
 def encodec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory as transformers saves it; a model built from a configuration has codebooks of zeros, these not."""
+    """A directory as transformers saves it, with random codebooks: those of a new model are zero."""
     from transformers import EncodecConfig, EncodecModel
 
     torch.manual_seed(0)
@@ -67,7 +67,7 @@ def test_features_are_encodec_s_own(module: VocosTraining, noise: Callable[..., 
 
 
 def test_bandwidths_follow_from_the_step(module: VocosTraining, noise: Callable[..., torch.Tensor]) -> None:
-    """All four occur, and a resumed run draws the same."""
+    """All four occur, and a resumed run draws the same ones."""
     audio = 0.1 * noise(1, 3200)
 
     def draw() -> list[int]:
@@ -78,7 +78,7 @@ def test_bandwidths_follow_from_the_step(module: VocosTraining, noise: Callable[
 
 
 def test_encodec_is_not_part_of_the_model(module: VocosTraining, encodec: Path) -> None:
-    """Neither saved nor trained; its codebooks are the generator's, frozen."""
+    """It is neither saved nor trained; the generator has its codebooks, frozen."""
     assert not any("codec" in key for key in module.state_dict())
     assert not module.vocos.feature_extractor.codebook_weights.requires_grad
     assert float(module.vocos.feature_extractor.codebook_weights.std()) == pytest.approx(1.0, abs=0.01)

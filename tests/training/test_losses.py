@@ -1,4 +1,4 @@
-"""Losses against those of the published package, ``vocos`` 0.1.0, and against what they claim of signals."""
+"""Losses against those of the published package, ``vocos`` 0.1.0, and against their documented properties."""
 
 import pytest
 import torch
@@ -14,9 +14,9 @@ from vocos_plugins.training.losses import (
 
 # Float32 rounding of sums in another order, relative.
 SAME = 1e-5
-# What the side lobes of a Hann window leave, two kHz away, of a tone in the masked band that is as loud as the noise.
+# Leakage, two kHz away, of a tone in the masked band that is as loud as the noise: side lobes of the Hann window.
 MASKED = 1e-4
-# Decibels that a tone inside the band may lose, and what is left of one above it; the brief for `low_pass`.
+# Decibels: largest attenuation of a tone inside the band, and highest level of one above it, as `low_pass` promises.
 PASSED_DB = 0.1
 STOPPED_DB = -60.0
 SAMPLE_RATE = 24000
@@ -27,17 +27,17 @@ N_FFTS = (256, 1024, 2048)
 
 @pytest.fixture(params=["mel", "phase"])
 def loss_of(request):
-    """Both spectral losses, one after the other."""
+    """Each of the spectral losses in turn."""
     return MelLoss(SAMPLE_RATE, RESOLUTIONS) if request.param == "mel" else PhaseLoss(N_FFTS, SAMPLE_RATE)
 
 
 def tone(frequency, n_samples=8000, sample_rate=SAMPLE_RATE):
-    """A sine of peak 1 with a phase of its own, ``(1, N)``."""
+    """Returns a sine of peak 1 with a fixed phase, ``(1, N)``."""
     return torch.sin(2 * torch.pi * frequency / sample_rate * torch.arange(n_samples).double() + 0.3)[None].float()
 
 
 def test_adversarial_losses_equal_reference(noise):
-    """Hinge and feature matching losses as the reference's training step scales them, by sub-discriminators."""
+    """Hinge and feature matching losses equal the reference's, which its training step averages the same way."""
     from vocos.loss import DiscriminatorLoss, FeatureMatchingLoss, GeneratorLoss
 
     real, fake = ([2 * noise(2, 7 + k, seed=s + k) for k in range(3)] for s in (0, 10))
@@ -72,7 +72,7 @@ def test_adversarial_losses_of_bfloat16_are_summed_in_float32():
 
 
 def test_mel_loss_equals_reference(noise, chirp):
-    """Vocos' one resolution at 24 kHz, at several levels."""
+    """Vocos' single resolution at 24 kHz agrees at several levels."""
     from vocos.loss import MelSpecReconstructionLoss
 
     ours, reference = MelLoss(SAMPLE_RATE, VOCOS), MelSpecReconstructionLoss()
@@ -82,7 +82,7 @@ def test_mel_loss_equals_reference(noise, chirp):
 
 
 def test_mel_loss_follows_the_sample_rate(noise):
-    """The bands lie elsewhere at 44.1 kHz, where the reference keeps those of 24 kHz."""
+    """At 44.1 kHz the bands move, whereas the reference keeps those of 24 kHz."""
     import torchaudio
 
     real, fake = noise(2, 6000), 0.5 * noise(2, 6000, seed=2)
@@ -92,13 +92,13 @@ def test_mel_loss_follows_the_sample_rate(noise):
 
 
 def test_equal_signals_have_no_distance(loss_of, noise):
-    """Nothing is lost on what is perfect."""
+    """The loss of equal signals is 0."""
     audio = noise(2, 6000)
     assert float(loss_of(audio, audio)) == 0.0
 
 
-def test_phase_loss_is_what_it_says(noise):
-    """Chords between the turns ``z' conj(z)``, weighted by magnitudes, in the complex numbers of its docstring."""
+def test_phase_loss_equals_its_formula(noise):
+    """It is the weighted mean of chords between phase steps ``z' conj(z)``, computed here in complex numbers."""
     real = noise(2, 6000).double()
     fake = real + 0.3 * noise(2, 6000, seed=2)
     window = torch.hann_window(512).double()
@@ -115,20 +115,20 @@ def test_phase_loss_is_what_it_says(noise):
 
 
 def test_phase_loss_ignores_a_common_phase(noise):
-    """A signal turned upside down has every phase shifted by half a turn, and all steps as before."""
+    """An inverted signal has every phase shifted by half a turn and the same phase steps."""
     audio = noise(2, 6000)
     assert float(PhaseLoss(N_FFTS, SAMPLE_RATE)(-audio, audio)) < SAME
 
 
 def test_phase_loss_orders_errors(noise):
-    """A sample's delay costs a tenth, at most, of what other noise does."""
+    """A delay of one sample costs at most a tenth of the loss of other noise."""
     loss, audio = PhaseLoss((512,), SAMPLE_RATE), noise(2, 24000)
     delayed = float(loss(audio.roll(1, dims=1), audio))
     assert 0 < delayed < 0.1 * float(loss(noise(2, 24000, seed=2), audio))
 
 
-def test_losses_ignore_what_lies_above_the_band(loss_of, noise):
-    """A tone above a row's bandwidth costs nothing there, and as much as ever in a row that holds it."""
+def test_losses_ignore_frequencies_above_the_band(loss_of, noise):
+    """A tone above a row's bandwidth costs nothing in that row, and its full price in a row that holds it."""
     real = 0.1 * noise(2, 8000)
     fake = real + 0.1 * tone(10000) * torch.hann_window(8000)
     errors = [float(loss_of(fake[:1], real[:1], torch.tensor([edge]))) for edge in (8000.0, SAMPLE_RATE / 2)]
@@ -139,14 +139,14 @@ def test_losses_ignore_what_lies_above_the_band(loss_of, noise):
     assert both > 0.4 * float(loss_of(fake[1:], real[1:]))
 
 
-def test_losses_ask_for_what_lies_in_the_band(loss_of, noise):
-    """The mask leaves what lies below the bandwidth: an error there still costs."""
+def test_losses_keep_frequencies_in_the_band(loss_of, noise):
+    """An error below the bandwidth still costs."""
     real = 0.1 * noise(1, 8000)
     assert float(loss_of(real + 0.1 * tone(1000), real, torch.tensor([8000.0]))) > 10 * MASKED
 
 
 def test_gradient_stays_in_the_band(loss_of, noise):
-    """What the losses would change of a row lies in its band."""
+    """The gradient of a row lies in its band."""
     fake = (0.1 * noise(1, 8000, seed=2)).requires_grad_()
     loss_of(fake, 0.1 * noise(1, 8000), torch.tensor([6000.0])).backward()
     power = torch.fft.rfft(fake.grad * torch.hann_window(8000)).abs().square()[0]
@@ -156,7 +156,7 @@ def test_gradient_stays_in_the_band(loss_of, noise):
 
 
 def test_no_band_left(loss_of, noise):
-    """A bandwidth below the first bands leaves a distance of 0, with a gradient."""
+    """A bandwidth below the first band results in a distance of 0, with a gradient."""
     fake = noise(1, 6000).requires_grad_()
     loss = loss_of(fake, noise(1, 6000, seed=2), torch.tensor([0.0]))
     loss.backward()
@@ -166,7 +166,7 @@ def test_no_band_left(loss_of, noise):
 
 @pytest.mark.parametrize("silent", ["real", "fake", "both"])
 def test_silence_is_finite(loss_of, silent, noise):
-    """Digital silence on either side gives a finite loss and gradient, with and without a mask."""
+    """Digital silence on either side has a finite loss and gradient, with and without a mask."""
     for bandwidth in (None, torch.tensor([4000.0, 12000.0])):
         fake = torch.zeros(2, 6000) if silent != "real" else noise(2, 6000)
         real = torch.zeros(2, 6000) if silent != "fake" else noise(2, 6000)
@@ -178,7 +178,7 @@ def test_silence_is_finite(loss_of, silent, noise):
 
 
 def test_losses_are_exact_under_autocast(loss_of, noise):
-    """Spectra and logarithms stay in float32, whatever the layers before run in."""
+    """Spectra and logarithms stay in float32, in whatever precision the layers before them run."""
     real, fake = noise(1, 6000), noise(1, 6000, seed=2)
     with torch.autocast("cpu", torch.bfloat16):
         found = loss_of(fake, real)
@@ -187,7 +187,7 @@ def test_losses_are_exact_under_autocast(loss_of, noise):
 
 
 def test_refused_signals(loss_of, noise):
-    """Signals of two lengths, bandwidths that are not one a row, and crops shorter than half a frame."""
+    """Signals of different lengths, bandwidths that are not one per row, and crops below half a frame are refused."""
     with pytest.raises(ValueError, match=r"got shapes \(1, 6000\) and \(1, 5999\)"):
         loss_of(noise(1, 6000), noise(1, 5999))
     with pytest.raises(ValueError, match=r"bandwidth_hz must be \(2,\)"):
@@ -197,7 +197,7 @@ def test_refused_signals(loss_of, noise):
 
 
 def decibels(found, expected, margin):
-    """Level of one signal over another's away from the ends, where tones begin from nothing."""
+    """Returns the level of one signal relative to another, away from the ends, where tones start abruptly."""
     inner = slice(margin, found.shape[1] - margin)
     return float(10 * torch.log10(found[:, inner].square().mean() / expected[:, inner].square().mean()))
 
@@ -205,7 +205,7 @@ def decibels(found, expected, margin):
 @pytest.mark.parametrize("sample_rate", [16000, 22050, 44100])
 @pytest.mark.parametrize("bandwidth", [3400.0, 5512.5, 7500.0])
 def test_low_pass_keeps_below_and_stops_above(bandwidth, sample_rate):
-    """Tones of 94% of the bandwidth and less pass without delay, those 1% above it die."""
+    """Tones up to 94% of the bandwidth pass without delay, and those 1% above it vanish."""
     edge = torch.tensor([bandwidth])
     for frequency in (100.0, 0.5 * bandwidth, 0.94 * bandwidth):
         whole = tone(frequency, 12288, sample_rate)
@@ -218,7 +218,7 @@ def test_low_pass_keeps_below_and_stops_above(bandwidth, sample_rate):
 
 
 def test_low_pass_leaves_whole_rows_alone(noise):
-    """Rows that hold the full band come back bit for bit, alone and beside others; so does silence."""
+    """Rows with the full band come back bit for bit, alone and next to others; so does silence."""
     audio = noise(3, 5001)
     audio[2] = 0
     edges = torch.tensor([12000.0, 4000.0, 4000.0])
@@ -231,7 +231,7 @@ def test_low_pass_leaves_whole_rows_alone(noise):
 
 @pytest.mark.parametrize("n_samples", [1, 2, 1023, 1024, 4999])
 def test_low_pass_keeps_the_length(n_samples, noise):
-    """Signals shorter than the mirrored ends too, and a constant stays one up to them."""
+    """Also signals shorter than the mirrored ends keep their length, and a constant stays constant."""
     audio = noise(2, n_samples)
     assert low_pass(audio, torch.tensor([3000.0, 5000.0]), SAMPLE_RATE).shape == audio.shape
     constant = torch.full((1, 4096), 0.5)
@@ -239,7 +239,7 @@ def test_low_pass_keeps_the_length(n_samples, noise):
 
 
 def test_low_pass_gradient(noise):
-    """The gradient is the exact one, and is low-passed as well."""
+    """The gradient is exact, and low-passed as well."""
     edges = torch.tensor([5000.0, 12000.0])
     audio = noise(2, 60, dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: low_pass(x, edges, SAMPLE_RATE), audio)

@@ -1,4 +1,4 @@
-"""Variants of a mel convention: within their bounds, the same for the same step, and no other field touched."""
+"""Variants of a mel convention: within bounds, equal for equal steps, and with no other field changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def variants(**options: object) -> list[tuple[MelConvention, int]]:
 
 
 def test_guards_cover_their_range_and_nothing_else_varies() -> None:
-    """Both kinds, evenly in the logarithm; no shift unless asked for."""
+    """Both kinds of guard occur, with values uniform in the logarithm, and no shift unless it is asked for."""
     found = variants()
     logs = np.log10([variant.guard_value for variant, _ in found])
     assert {variant.guard for variant, _ in found} == {"clamp", "add"}
@@ -30,7 +30,7 @@ def test_guards_cover_their_range_and_nothing_else_varies() -> None:
 
 
 def test_shifts_reach_half_a_hop() -> None:
-    """Between centred and same framing, in whole samples."""
+    """Shifts lie between centred and same framing, in whole samples."""
     shifts = [shift for _, shift in variants(max_shift=0.5)]
     assert min(shifts) >= 0
     assert max(shifts) <= MEL.hop_length // 2
@@ -38,7 +38,7 @@ def test_shifts_reach_half_a_hop() -> None:
 
 
 def test_a_step_has_one_variant() -> None:
-    """The same generator state gives the same variant."""
+    """The same generator state makes the same variant."""
     assert variants(max_shift=0.5) == variants(max_shift=0.5)
 
 
@@ -58,6 +58,6 @@ def test_a_linear_mel_stays() -> None:
     ],
 )
 def test_bounds_are_checked(options: dict[str, object], message: str) -> None:
-    """What can't be drawn from is refused by name."""
+    """Invalid bounds are refused by name."""
     with pytest.raises(ValueError, match=message):
         jitter_mel(MEL, np.random.default_rng(0), **options)

@@ -1,4 +1,4 @@
-"""A first layer that reads another mel: against what it makes of its own mel of the same speech."""
+"""Layers translated to another mel, compared with the original ones on the same speech."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.plugins import mel_conventions
 from vocos_plugins.storage.audio import read_blocks
 from vocos_plugins.training import mel_transfer
-from vocos_plugins.training.mel_transfer import reads_otherwise, translate_input, translate_output
+from vocos_plugins.training.mel_transfer import needs_translation, translate_input, translate_output
 from vocos_plugins.training.warm_start import copy_generator
 
 OWN = mel_conventions()["vocos-22khz"]
-EDGE = 3  # frames of a kernel of 7 beyond which there are zeros
+EDGE = 3  # frames at each end where a kernel of 7 sees padding
 
 
 def to(**fields: object) -> MelConvention:
@@ -31,7 +31,7 @@ def to(**fields: object) -> MelConvention:
 
 @pytest.fixture
 def unheard(monkeypatch) -> torch.Tensor:
-    """A clip, ``(1, N)`` at 22.05 kHz, that the map isn't made of."""
+    """A clip, ``(1, N)`` at 22.05 kHz, that is not used to fit the map."""
     monkeypatch.setattr(mel_transfer, "CLIPS", CLIPS[1:])
     return torch.cat(list(read_blocks(CLIPS[0].path, OWN.sample_rate)), dim=1)
 
@@ -39,7 +39,7 @@ def unheard(monkeypatch) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("wanted", "most"),
     [
-        # Another logarithm: nothing is lost but what the ridge takes.
+        # Another logarithm is exact except for the effect of the ridge.
         (to(log="log10", log_gain=20.0), 0.02),
         (to(f_max=None), 0.2),
         (to(n_mels=100, f_max=None), 0.2),
@@ -47,18 +47,18 @@ def unheard(monkeypatch) -> torch.Tensor:
     ],
 )
 def test_reads_another_mel_as_its_own(wanted, most, unheard) -> None:
-    """Of a voice that the map hasn't seen, in nepers a band: a layer that hands its bands on shows them as they are."""
+    """A layer that passes its bands through has a small error, in nepers per band, on a voice not used for the map."""
     identity = torch.zeros(OWN.n_mels, OWN.n_mels, 7)
     identity[:, :, EDGE] = torch.eye(OWN.n_mels)
-    weight, bias, told = translate_input(identity, torch.zeros(OWN.n_mels), OWN, wanted)
+    weight, bias, reported_error = translate_input(identity, torch.zeros(OWN.n_mels), OWN, wanted)
     found = F.conv1d(MelSpectrogram(wanted)(unheard), weight, bias, padding=EDGE)
     error = (found - MelSpectrogram(OWN)(unheard)).abs().mean()
     assert error < most
-    assert told < most
+    assert reported_error < most
 
 
 def test_a_layer_of_random_weights(unheard) -> None:
-    """All taps of the kernel read alike."""
+    """The map applies to all taps of the kernel."""
     generator = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(16, OWN.n_mels, 7, generator=generator), torch.randn(16, generator=generator)
     wanted = to(log="log10")
@@ -69,21 +69,21 @@ def test_a_layer_of_random_weights(unheard) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"f_max": None}, {"sample_rate": 16000}])
-def test_a_model_begins_where_it_can_be_understood(fields) -> None:
-    """The bundled model on other bands and bins: copied as it is, it gives others than went in."""
+def test_a_translated_model_is_intelligible_from_the_start(fields) -> None:
+    """The translated bundled model reproduces another mel's bands; with copied layers it doesn't."""
     bundled = Vocos.from_pretrained("vocos-mel-22khz-small")
     wanted = dataclasses.replace(bundled.mel, **fields)
     models = {name: Vocos(dataclasses.replace(bundled.config, features=wanted)).eval() for name in ("copied", "read")}
     assert copy_generator(bundled.state_dict(), models["copied"], "bundled") == []
     (note,) = copy_generator(bundled.state_dict(), models["read"], "bundled", bundled.mel)
-    assert "reads this one's bands with a mean error of 0." in note
+    assert "its input layer was remapped to this mel, with a mean error of 0." in note
     comparison = run_clip(build_systems(models), CLIPS[0], choose(["mel"])[0])
     scores = {name: each.scores["mel"].value for name, each in comparison.renditions.items()}
     assert scores["read"] < scores["copied"] / 2
 
 
-def test_rows_of_another_head_are_left() -> None:
-    """They are no magnitudes and phases: the layer starts anew, and is named."""
+def test_rows_of_another_head_are_not_moved() -> None:
+    """They are not magnitudes and phases, so the layer keeps random weights, and the note names it."""
     backbone = ConvNeXt(dim=16, intermediate_dim=32, num_layers=1)
     donor = Vocos(VocosConfig(features=OWN, backbone=backbone, head=IMDCTCos(frame_length=512)))
     head = ISTFT(n_fft=1024, hop_length=256)
@@ -94,7 +94,7 @@ def test_rows_of_another_head_are_left() -> None:
 
 
 def test_rows_go_by_frequency() -> None:
-    """Magnitudes to the bins of another rate and size, phases to the same part of the rate."""
+    """Magnitudes move to bins of the same frequency, phases to bins of the same share of the sample rate."""
     n_own, wanted = OWN.n_fft // 2 + 1, to(sample_rate=16000, n_fft=512, win_length=512)
     hz = torch.linspace(0, OWN.sample_rate / 2, n_own)
     rows = torch.cat([hz, torch.arange(n_own) / (n_own - 1)])
@@ -110,7 +110,7 @@ def test_rows_go_by_frequency() -> None:
 
 
 def test_other_rates_are_read_at_the_same_times() -> None:
-    """From 22.05 kHz to 16 kHz with a window as long in seconds; what has no frames so far apart is refused."""
+    """Frames of 22.05 and 16 kHz mels pair up in time; a hop that is too long for the window is refused."""
     wanted = to(sample_rate=16000, n_fft=1024, win_length=743)
     _, _, error = translate_input(torch.randn(4, OWN.n_mels, 7), torch.zeros(4), OWN, wanted)
     assert error < 0.2
@@ -129,5 +129,5 @@ def test_other_rates_are_read_at_the_same_times() -> None:
     ],
 )
 def test_what_a_layer_misreads(fields, otherwise) -> None:
-    """Bands and values; not half a hop, and not a guard."""
-    assert reads_otherwise(OWN, to(**fields)) is otherwise
+    """It misreads other bands and values, but not half a hop or another guard."""
+    assert needs_translation(OWN, to(**fields)) is otherwise

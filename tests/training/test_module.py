@@ -1,4 +1,4 @@
-"""The training module inside: what a step sees, what is logged, and what is trained."""
+"""The training module: inputs of a step, logged values, and trained parameters."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vocos_plugins.training.run import train
 
 @pytest.fixture
 def make_module(make_mapping):
-    """A module of the small run with single values changed."""
+    """Makes a module of the small run with some values changed."""
     return lambda **changes: VocosTraining(TrainingConfig.from_dict(make_mapping(**changes)))
 
 
 def test_jittered_mels_vary_by_the_step_alone(make_module, noise) -> None:
-    """Guard and framing change from step to step, the same in a resumed run; features fit the audio they stand for."""
+    """Guard and framing change from step to step, equally in a resumed run, and features match their audio."""
     module = make_module(run__jitter_guard=True, run__jitter_framing=0.5)
     audio = 0.1 * noise(2, 4096)
     first, again, other = (module.inputs.train(module.vocos, audio, step) for step in (3, 3, 4))
@@ -34,15 +34,15 @@ def test_jittered_mels_vary_by_the_step_alone(make_module, noise) -> None:
 
 
 def test_without_jitter_the_mel_is_the_model_s(make_module, noise) -> None:
-    """Bit for bit."""
+    """Without jitter, features equal the model's mel bit for bit."""
     module = make_module()
     audio = 0.1 * noise(2, 4096)
     assert torch.equal(module.inputs.train(module.vocos, audio, 0).features, module.vocos.feature_extractor(audio))
 
 
-@pytest.mark.filterwarnings("ignore")  # Lightning and TensorBoard have their own
+@pytest.mark.filterwarnings("ignore")  # of Lightning and TensorBoard
 def test_tensorboard_gets_numbers_sound_and_pictures(make_mapping, clips: Path, tmp_path: Path) -> None:
-    """Losses by generator step, and of the first validation clips the original and the copy, to hear and to see."""
+    """Losses are logged by generator step, and the first validation clips as audio and spectrogram."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     changes = {"data__validation": [str(clips)], "data__validation_num_samples": 8000}
@@ -61,7 +61,7 @@ def test_tensorboard_gets_numbers_sound_and_pictures(make_mapping, clips: Path, 
 
 
 def test_generator_s_gradients_leave_the_discriminators_alone(make_module, noise) -> None:
-    """Judging for the generator computes none of theirs, and leaves them trainable."""
+    """The generator's loss computes no gradients of the discriminators, and leaves them trainable."""
     from vocos_plugins.training.objective import Signals
 
     module = make_module()

@@ -1,4 +1,4 @@
-"""Training as a user starts it: it learns, stops when told, and goes on exactly where it stopped."""
+"""Training by its command: it learns, stops on SIGTERM, and resumes exactly where it stopped."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from vocos_plugins.training.losses import MelLoss
 
 # The project's promise for a resumed run on a CPU.
 RESUMED = 1e-5
-# Gradients of two half batches are averaged in another order than in one; Adam magnifies what is nearly zero.
+# Gradients of two half batches are averaged in another order than those of one; Adam magnifies differences near zero.
 TWO_PROCESSES = 2e-3
 
 
 def largest_difference(first: Path, second: Path) -> float:
-    """Over all weights and averages of two runs."""
+    """Returns the largest difference over all weights and averages of two runs."""
     a, b = (read_pickle(run / "last.ckpt")["state_dict"] for run in (first, second))
     assert a.keys() == b.keys()
     return max(float((a[key] - b[key]).abs().max()) for key in a)
 
 
 def mel_distance(vocos: Vocos, clips: Path) -> float:
-    """Of copy-synthesis of the clips."""
+    """Returns the mel distance of copy synthesis of the clips."""
     from vocos_plugins.storage.audio import read_blocks
 
     loss = MelLoss(16000, [(512, 128, 40)])
@@ -47,7 +47,7 @@ def test_learns_on_a_folder_of_two_clips(run_training, make_mapping, clips, tmp_
 def test_stopped_and_resumed_equals_run_through(
     run_training, start_training, stop_training, make_mapping, tmp_path
 ) -> None:
-    """SIGTERM saves and exits with 0; the same command carries on, and ends within 1e-5 of an unbroken run."""
+    """SIGTERM saves and exits with 0; the same command resumes, and ends within 1e-5 of an uninterrupted run."""
     mapping = make_mapping(run__max_steps=80, run__save_every=10, losses__pretrain_steps=4, data__num_workers=1)
     process = start_training(mapping, tmp_path / "broken")
     stop_training(process, tmp_path / "broken" / "last.ckpt")
@@ -62,7 +62,7 @@ def test_stopped_and_resumed_equals_run_through(
 
 
 def test_two_processes_train_as_one_with_both_batches(run_training, make_mapping, tmp_path) -> None:
-    """Distributed data parallel on two CPU processes: the same crops, the same averaged gradients."""
+    """Distributed data parallel on two CPU processes has the same crops and the same averaged gradients."""
     options = {"run__max_steps": 6, "losses__pretrain_steps": 2, "optimization__learning_rate": 1e-4}
     run_training(make_mapping(**options, data__batch_size=2, run__devices=2), tmp_path / "two")
     run_training(make_mapping(**options, data__batch_size=4), tmp_path / "one")
@@ -70,7 +70,7 @@ def test_two_processes_train_as_one_with_both_batches(run_training, make_mapping
 
 
 def test_bfloat16_trains(run_training, make_mapping, tmp_path) -> None:
-    """Matrix products in bfloat16; weights, losses and the inverse FFT stay float32."""
+    """Matrix products run in bfloat16; weights, losses and the inverse FFT stay in float32."""
     run_training(make_mapping(run__max_steps=3, run__precision="bf16-mixed", losses__phase=1.0), tmp_path)
     weights = read_pickle(tmp_path / "last.ckpt")["state_dict"]
     assert all(value.dtype == torch.float32 and bool(torch.isfinite(value).all()) for value in weights.values())
@@ -92,8 +92,8 @@ def test_a_run_that_is_done_does_nothing(run_training, make_mapping, tmp_path) -
         ({"optimization__betas": [0.9]}, "betas must be two numbers"),
     ],
 )
-def test_a_wrong_configuration_is_said_plainly(start_training, make_mapping, tmp_path, changes, expected) -> None:
-    """Exit code 2 and no traceback."""
+def test_a_wrong_configuration_is_reported_plainly(start_training, make_mapping, tmp_path, changes, expected) -> None:
+    """The exit code is 2, and there is no traceback."""
     process = start_training(make_mapping(**changes), tmp_path)
     output = process.communicate(timeout=120)[0]
     assert process.returncode == 2, output

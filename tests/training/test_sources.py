@@ -1,4 +1,4 @@
-"""Recordings from folders, lists and manifests, and what is said where something is wrong."""
+"""Recordings from folders, lists and manifests, and the errors of broken ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_folder_is_searched_in_a_fixed_order(corpus: Corpus) -> None:
 
 
 def test_a_list_names_paths_relative_to_it_or_absolute(corpus: Corpus) -> None:
-    """As the reference's file lists, whatever their suffix; empty lines and a byte order mark don't matter."""
+    """Lists work like the reference's, with any suffix; empty lines and a byte order mark are ignored."""
     folder = corpus("x/a.wav", "b.wav", "lists/none")
     listed = folder / "lists" / "filelist.train"
     listed.write_text(f"../x/a.wav\n\n  {folder / 'b.wav'}\r\n", encoding="utf-8-sig")
@@ -47,7 +47,7 @@ def test_a_list_names_paths_relative_to_it_or_absolute(corpus: Corpus) -> None:
 
 
 def test_a_manifest_says_bandwidth_licence_and_speaker(corpus: Corpus) -> None:
-    """All that is known comes along, for the rows of a split; what is left empty is unknown."""
+    """The metadata of a split's rows is read; empty fields are unknown."""
     folder = corpus("a.wav", "b.wav")
     manifest = folder / "m.csv"
     manifest.write_text(
@@ -79,12 +79,12 @@ def test_a_manifest_needs_only_files(corpus: Corpus) -> None:
     ("text", "split", "message"),
     [
         ("file,split\na.wav,train\nb.wav,eval\n", "test", r"m\.csv: no split 'test'; it has eval, train"),
-        ("file\na.wav\n", "train", "no column split"),
+        ("file\na.wav\n", "train", "no column 'split'"),
         ("path\na.wav\n", None, r"needs a column 'file'; it has path"),
         ("", None, "needs a column 'file'; it has none"),
         ("file\n", None, "no rows"),
-        ("file\na.wav\nlost.wav\n", None, r"m\.csv, line 3: there is no file .*lost\.wav"),
-        ("file,speaker\n,me\n", None, "line 2: no file is named"),
+        ("file\na.wav\nlost.wav\n", None, r"m\.csv, line 3: no such file: .*lost\.wav"),
+        ("file,speaker\n,me\n", None, "line 2: the file name is empty"),
         ("file,bandwidth_hz\na.wav,8 kHz\n", None, "line 2: bandwidth_hz must be a number of Hz, got '8 kHz'"),
         (
             "file,bandwidth_hz\na.wav,8000\na.wav,nan\n",
@@ -97,8 +97,8 @@ def test_a_manifest_needs_only_files(corpus: Corpus) -> None:
         ('file\n"a.wav\n', None, "not a CSV row"),
     ],
 )
-def test_what_is_wrong_with_a_manifest_is_said(corpus: Corpus, text: str, split: str | None, message: str) -> None:
-    """File and line, what was found and what was expected."""
+def test_errors_of_a_manifest(corpus: Corpus, text: str, split: str | None, message: str) -> None:
+    """The message names file and line, the value and what was expected."""
     manifest = corpus("a.wav", "b.wav") / "m.csv"
     manifest.write_text(text)
     with pytest.raises(ValueError, match=message):
@@ -108,13 +108,13 @@ def test_what_is_wrong_with_a_manifest_is_said(corpus: Corpus, text: str, split:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a.wav\nlost.wav\n", r"list\.txt, line 2: there is no file .*lost\.wav"),
+        (b"a.wav\nlost.wav\n", r"list\.txt, line 2: no such file: .*lost\.wav"),
         (b"\n\n", "the list is empty"),
         (b"RIFF\xff\xfe\x00", "not a folder, a manifest"),
     ],
 )
-def test_what_is_wrong_with_a_list_is_said(corpus: Corpus, content: bytes, message: str) -> None:
-    """A missing file by its line; an empty list; what is no list, such as a recording itself."""
+def test_errors_of_a_list(corpus: Corpus, content: bytes, message: str) -> None:
+    """A missing file is named with its line; an empty list and a file that is no list, such as audio, are refused."""
     listed = corpus("a.wav") / "list.txt"
     listed.write_bytes(content)
     with pytest.raises(ValueError, match=message):
@@ -122,7 +122,7 @@ def test_what_is_wrong_with_a_list_is_said(corpus: Corpus, content: bytes, messa
 
 
 def test_a_folder_without_audio_and_a_missing_source_are_refused(corpus: Corpus) -> None:
-    """Neither trains on nothing."""
+    """Both are refused with the path."""
     folder = corpus("readme.txt")
     with pytest.raises(ValueError, match="no audio files in this folder"):
         find_recordings(folder)
@@ -131,14 +131,14 @@ def test_a_folder_without_audio_and_a_missing_source_are_refused(corpus: Corpus)
 
 
 def test_only_manifests_have_splits(corpus: Corpus) -> None:
-    """A split asked of a folder is not silently all of it."""
+    """A split of a folder is refused instead of ignored."""
     with pytest.raises(ValueError, match="only a manifest"):
         find_recordings(corpus("a.wav"), "train")
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c"]), min_size=1), st.sampled_from(["a", "b", "c"]))
 def test_splits_part_a_manifest(tmp_path_factory: pytest.TempPathFactory, splits: list[str], wanted: str) -> None:
-    """A split has its own rows, in order, and an absent one is an error."""
+    """A split has its own rows, in order, and an unknown one is an error."""
     folder = tmp_path_factory.mktemp("corpus")
     (folder / "x.wav").touch()
     rows = [f"x.wav,{split},{number}" for number, split in enumerate(splits)]
@@ -151,8 +151,8 @@ def test_splits_part_a_manifest(tmp_path_factory: pytest.TempPathFactory, splits
             find_recordings(folder / "m.csv", wanted)
 
 
-def test_credit_lines_are_said_once() -> None:
-    """One line for each attribution and licence, also where one is unknown."""
+def test_credit_lines_are_unique() -> None:
+    """There is one line for each attribution and licence, also if one is unknown."""
     lj = Recording(path=Path("a.wav"), licence="public domain", attribution="LJ Speech")
     assert credit_lines([lj, Recording(path=Path("b.wav")), lj]) == [
         "LJ Speech (public domain)",

@@ -1,4 +1,4 @@
-"""A training in stages by one command: each goes on from the one before, or is a mean of earlier ones."""
+"""Training in stages by one command: each starts from the one before, or is a mean of earlier ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def mapping(make_mapping) -> dict:
 
 
 def test_a_stage_begins_where_the_one_before_ended(run_training, mapping, tmp_path) -> None:
-    """By weights: a stage of a vanishing rate keeps them; the mean is of the shares; the discriminators come along."""
+    """A stage with a tiny learning rate keeps the weights; a mean follows its shares and keeps discriminators."""
     mapping["stages"] = {
         "spectral": STAGES["spectral"],
         "still": {"set": {"run.max_steps": 1, "optimization.learning_rate": 1e-12, "losses.pretrain_steps": 1}},
@@ -47,7 +47,7 @@ def test_a_stage_begins_where_the_one_before_ended(run_training, mapping, tmp_pa
 
 
 def test_stopped_in_a_stage_and_resumed(run_training, start_training, stop_training, mapping, tmp_path) -> None:
-    """SIGTERM ends the training with its stage, says so, and no later stage begins; the same command ends it all."""
+    """SIGTERM ends the training within its stage and says so; the same command then runs all stages to the end."""
     mapping["stages"] = STAGES | {"spectral": {"set": {"losses.pretrain_steps": 100_000, "run.max_steps": 100_000}}}
     process = start_training(mapping, tmp_path)
     output = stop_training(process, tmp_path / "spectral" / "last.ckpt")
@@ -61,7 +61,7 @@ def test_stopped_in_a_stage_and_resumed(run_training, start_training, stop_train
 
 
 def test_init_from_is_the_first_stages(mapping, tmp_path) -> None:
-    """Later ones begin with the one before them, unless they say otherwise."""
+    """Later stages start from the one before them, unless they set init_from."""
     mapping["run"]["init_from"] = "vocos-mel-22khz-small"
     mapping["stages"] = {"a": {}, "b": {}, "c": {"set": {"run.init_from": "elsewhere"}}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(mapping, sort_keys=False))
@@ -70,7 +70,7 @@ def test_init_from_is_the_first_stages(mapping, tmp_path) -> None:
 
 
 def test_half_way_back_to_where_it_began(run_training, make_mapping, tmp_path) -> None:
-    """A mean with what the first stage was initialised from, by its name."""
+    """A mean may include the checkpoint that the first stage started from, by its name."""
     run_training(make_mapping(run__max_steps=2, losses__pretrain_steps=2), tmp_path / "donor")
     donor = str(tmp_path / "donor" / "model")
     mapping = make_mapping(run__max_steps=3, losses__pretrain_steps=3, run__init_from=donor)
@@ -88,15 +88,15 @@ def test_half_way_back_to_where_it_began(run_training, make_mapping, tmp_path) -
         ([], "stages: expected a mapping of names to stages, got []"),
         ({"a": {"sets": {}}}, "stage a: unknown key 'sets'; did you mean 'set'?"),
         ({"a": {"set": {"run.max_step": 3}}}, "stage a: run: unknown key 'max_step'; did you mean 'max_steps'?"),
-        ({"a": {"set": {"run.max_steps.x": 3}}}, "stage a: there is no run.max_steps.x to set"),
+        ({"a": {"set": {"run.max_steps.x": 3}}}, "stage a: cannot set run.max_steps.x: run.max_steps is not a section"),
         ({"a": {"mean": {"b": 1.0}}, "b": {}}, "stage a: mean of earlier stages: unknown key 'b'"),
         ({"a": {}, "b": {"mean": {"a": 0.7}}}, "stage b: the shares must sum to 1, got {'a': 0.7}"),
         ({"a": {}, "b": {"mean": {"a": "all"}}}, "stage b: mean.a must be a number, got 'all'"),
-        ({"../a": {}}, "stage ../a: the name must be one of a folder"),
+        ({"../a": {}}, "stage ../a: the name must be valid as a folder name"),
     ],
 )
-def test_what_cannot_be_is_refused(make_mapping, tmp_path, stages, message) -> None:
-    """With the file and the stage, before anything is trained."""
+def test_invalid_stages_are_refused(make_mapping, tmp_path, stages, message) -> None:
+    """The message names the file and the stage, before anything is trained."""
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(make_mapping(run__max_steps=5) | {"stages": stages}, sort_keys=False))
     with pytest.raises(ConfigError) as caught:
@@ -105,7 +105,7 @@ def test_what_cannot_be_is_refused(make_mapping, tmp_path, stages, message) -> N
 
 
 def test_models_of_other_sizes_have_no_mean(make_mapping, tmp_path) -> None:
-    """It would be of whatever fits."""
+    """A mean of the layers that fit would be silently wrong."""
     from vocos_plugins.training.config import TrainingConfig
 
     small, large = (TrainingConfig.from_dict(make_mapping(model__backbone__dim=dim)).model for dim in (16, 24))

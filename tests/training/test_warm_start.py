@@ -1,4 +1,4 @@
-"""Fine-tuning: what fits is kept, what doesn't is said."""
+"""Fine-tuning: layers that fit are kept, the others are reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def donor(make_mapping, tmp_path) -> VocosTraining:
 
 
 def test_everything_is_kept_where_all_fits(make_mapping, donor, tmp_path) -> None:
-    """Generator and discriminators; there is nothing to say."""
+    """Generator and discriminators are copied, and there are no notes."""
     module = VocosTraining(TrainingConfig.from_dict(make_mapping()))
     assert warm_start(module.vocos, module.objective, str(tmp_path / "donor")) == []
     for name, value in donor.state_dict().items():
@@ -36,11 +36,11 @@ def test_everything_is_kept_where_all_fits(make_mapping, donor, tmp_path) -> Non
 
 
 def test_other_mel_bands_are_read_by_the_input_layer(make_mapping, donor, tmp_path) -> None:
-    """It is said; every other layer is the donor's. `test_mel_transfer.py` asks how well."""
+    """A note says so, and every other layer is the donor's. `test_mel_transfer.py` tests the translation itself."""
     module = VocosTraining(TrainingConfig.from_dict(make_mapping(model__features__n_mels=32)))
     fresh = module.vocos.backbone.embed.weight.clone()
     (note,) = warm_start(module.vocos, module.objective, str(tmp_path / "donor"))
-    assert "trained on another mel convention; its first layer reads this one's bands with a mean error of 0." in note
+    assert "trained on another mel convention; its input layer was remapped to this mel, with a mean error of" in note
     assert not torch.equal(module.vocos.backbone.embed.weight, fresh)
     assert torch.equal(module.vocos.head.out.weight, donor.vocos.head.out.weight)
     assert torch.equal(
@@ -50,13 +50,13 @@ def test_other_mel_bands_are_read_by_the_input_layer(make_mapping, donor, tmp_pa
 
 @pytest.mark.parametrize("name", bundled_names())
 def test_a_bundled_model_brings_its_discriminators(name) -> None:
-    """By its own recipe there is nothing to say: all of it is as it was trained."""
+    """With its own recipe all of it fits, and there are no notes."""
     module = VocosTraining(read_stages(RECIPES / f"{name}.yaml")[-1].config)
     assert warm_start(module.vocos, module.objective, name) == []
 
 
-def test_missing_discriminators_are_said(make_mapping, donor, tmp_path) -> None:
-    """As a published checkpoint, which has none."""
+def test_missing_discriminators_are_reported(make_mapping, donor, tmp_path) -> None:
+    """A note says that they start from random weights, as with published checkpoints, which have none."""
     (tmp_path / "donor" / "discriminators.safetensors").unlink()
     module = VocosTraining(TrainingConfig.from_dict(make_mapping()))
     notes = warm_start(module.vocos, module.objective, str(tmp_path / "donor"))
@@ -64,14 +64,14 @@ def test_missing_discriminators_are_said(make_mapping, donor, tmp_path) -> None:
 
 
 def test_another_architecture_is_refused(make_mapping, donor, tmp_path) -> None:
-    """Training would begin from nothing without a word."""
+    """Otherwise training would silently start from random weights."""
     module = VocosTraining(TrainingConfig.from_dict(make_mapping(model__backbone__dim=16)))
     with pytest.raises(ValueError, match="another architecture"):
         warm_start(module.vocos, module.objective, str(tmp_path / "donor"))
 
 
 def test_a_run_releases_what_it_started_from(run_training, make_mapping, donor, tmp_path) -> None:
-    """The average, too, begins at the checkpoint: after a step that hardly moves, it is still there."""
+    """The average also starts at the checkpoint: after a step with a tiny learning rate it is still there."""
     changes = {"run__init_from": str(tmp_path / "donor"), "run__max_steps": 1, "optimization__learning_rate": 1e-9}
     run_training(make_mapping(**changes), tmp_path / "run")
     expected, found = (Vocos.from_pretrained(tmp_path / name).state_dict() for name in ("donor", "run/model"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..apps.batch.work import Decoding
-from ..mel.guess import doubt
+from ..mel.guess import find_mismatch
 from ..plugins import mel_conventions
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class MelChecker:
             if self._left == 0:
                 return
             self._left -= 1
-            found = doubt(mel, self.convention, mel_conventions().values())
+            found = find_mismatch(mel, self.convention, mel_conventions().values())
             if found is None:
                 return
             self._left = 0

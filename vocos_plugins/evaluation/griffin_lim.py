@@ -1,4 +1,4 @@
-"""Mel to waveform without a neural network: the yardstick that a vocoder has to beat."""
+"""Griffin-Lim vocoding of mels, without a neural network: the baseline that a vocoder has to beat."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..mel.spectrogram import Spectrogram
 from ..network.refinement import magnitude_projection, refine
 from ..spectral import frame_padding, istft, output_length, stft
 
-# Keeps a quotient defined where the spectrum is zero; far below any magnitude that is heard.
+# Keeps a quotient defined where the spectrum is zero; far below any audible magnitude.
 TINY = 1e-16
-# Where the pseudo-inverse is negative the least squares start from here; a step can't move a magnitude of zero.
+# Start of the least squares where the pseudo-inverse is negative; a multiplicative step cannot leave zero.
 MAGNITUDE_FLOOR = 1e-6
-# On speech (80 bands up to 8 kHz) they take the mel's error from 2.5 % to 0.3 % and raise PESQ by 0.1 to 0.5; 100
-# steps bring no more.
+# On speech (80 bands up to 8 kHz) these reduce the mel's error from 2.5 % to 0.3 % and raise PESQ by 0.1 to 0.5; 100
+# steps bring no further gain.
 LEAST_SQUARES_STEPS = 20
 
 
@@ -27,19 +27,19 @@ LEAST_SQUARES_STEPS = 20
 def griffin_lim(
     mel: Tensor, convention: MelConvention, *, n_iter: int = 32, momentum: float = 0.99, seed: int = 0
 ) -> Tensor:
-    """Mel to waveform by the fast Griffin-Lim algorithm (Perraudin et al., WASPAA 2013).
+    """Decodes a mel by the fast Griffin-Lim algorithm (Perraudin et al., WASPAA 2013).
 
     Args:
         mel: ``(B, n_mels, T)`` in `convention`.
-        convention: what the mel means.
-        n_iter: passes between waveform and spectrogram; 0 gives random phases.
+        convention: the mel's convention.
+        n_iter: passes between waveform and spectrogram; 0 leaves the phases random.
         momentum: at least 0; 0 is the original algorithm (Griffin and Lim, 1984).
-        seed: of the first phases, which all rows share: a row equals its own single decode.
+        seed: of the initial phases. All rows share them, so a row equals its own single decode.
 
-    Shape: ``(B, N)``, ``N`` as `spectral.output_length` gives it.
+    Shape: ``(B, N)``; ``N`` is `spectral.output_length` of the frames.
 
     Raises:
-        ValueError: the mel's shape, `n_iter` or `momentum` can't be.
+        ValueError: the mel's shape, `n_iter` or `momentum` is invalid.
     """
     if mel.dim() != 3 or mel.shape[1] != convention.n_mels:
         raise ValueError(f"expected a mel of shape (B, {convention.n_mels}, T), got {tuple(mel.shape)}")
@@ -51,17 +51,18 @@ def griffin_lim(
 
 
 def linear_magnitude(mel: Tensor, convention: MelConvention) -> Tensor:
-    """The STFT magnitude that a mel implies: ``(B, n_mels, T)`` -> ``(B, n_fft // 2 + 1, T)``.
+    """Estimates the STFT magnitude of a mel: ``(B, n_mels, T)`` -> ``(B, n_fft // 2 + 1, T)``.
 
-    Non-negative least squares over the filterbank: multiplicative steps (Lee and Seung, 2001) from its pseudo-inverse.
+    Solves non-negative least squares over the filterbank by multiplicative steps (Lee and Seung, 2001), starting from
+    its pseudo-inverse.
     """
     filterbank, inverse, emphasis = (part.to(mel) for part in _inverse_filterbank(convention))
     linear = expand(mel, convention)
     magnitude = torch.matmul(inverse, linear).clamp_min(MAGNITUDE_FLOOR)
-    wanted = torch.matmul(filterbank, linear)
+    target = torch.matmul(filterbank, linear)
     for _ in range(LEAST_SQUARES_STEPS):
-        had = torch.matmul(filterbank, torch.matmul(filterbank.T, magnitude))
-        magnitude = magnitude * wanted / (had + TINY)
+        current = torch.matmul(filterbank, torch.matmul(filterbank.T, magnitude))
+        magnitude = magnitude * target / (current + TINY)
     if convention.power != 1:
         magnitude = magnitude ** (1 / convention.power)
     return magnitude / emphasis[:, None]
@@ -70,14 +71,14 @@ def linear_magnitude(mel: Tensor, convention: MelConvention) -> Tensor:
 def invert_magnitude(
     magnitude: Tensor, convention: MelConvention, *, n_iter: int, momentum: float, seed: int
 ) -> Tensor:
-    """A waveform whose STFT has about this magnitude: ``(B, n_fft // 2 + 1, T)`` -> ``(B, N)``."""
+    """Returns a waveform whose STFT has about this magnitude: ``(B, n_fft // 2 + 1, T)`` -> ``(B, N)``."""
     c = convention
     window = Spectrogram(c).window.to(magnitude)
     n_samples = output_length(magnitude.shape[2], c.hop_length, c.framing)
-    # A signal too short to be mirrored at its ends goes on as silence.
+    # A signal that is too short to be mirrored at its ends is padded with silence.
     mirrored = c.pad_mode == "reflect" and n_samples > max(frame_padding(c.n_fft, c.hop_length, c.framing))
     pad_mode = "reflect" if mirrored else "constant"
-    # Of an odd frame one sample is missing at the end.
+    # With an odd n_fft, the last frame needs one more sample at the end.
     missing = c.n_fft % 2 if c.framing == "center" else 0
 
     def waveform(spectrum: Tensor) -> Tensor:
@@ -100,7 +101,7 @@ def invert_magnitude(
 
 @functools.lru_cache(maxsize=8)
 def _inverse_filterbank(convention: MelConvention) -> tuple[Tensor, Tensor, Tensor]:
-    """Filterbank ``(F, n_mels)``, pseudo-inverse ``(F, n_mels)`` and the gain of pre-emphasis at each bin ``(F,)``."""
+    """Returns filterbank ``(F, n_mels)``, pseudo-inverse ``(F, n_mels)`` and pre-emphasis gain per bin ``(F,)``."""
     filterbank = convention.filterbank()
     angle = torch.arange(convention.n_fft // 2 + 1) * (2 * torch.pi / convention.n_fft)
     turn = torch.polar(torch.ones_like(angle), -angle)

@@ -1,4 +1,4 @@
-"""Mel spectrograms: conventions as typed values, the front end that computes them, and the way from one to another."""
+"""Mel spectrograms: conventions as typed values, the front end that computes them, and conversion between them."""
 
 from .alignment import Alignment, MelMismatch, MelMismatchWarning, align
 from .convention import ConventionError, LevelNormalization, MeanStdNormalization, MelConvention

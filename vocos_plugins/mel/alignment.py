@@ -1,9 +1,9 @@
-"""From one convention's mels to another's: exactly, approximately with a measured error, or not at all.
+"""Conversion of mels between conventions: exact where possible, otherwise approximate with a measured error.
 
     alignment = align(source, target)
     audio = alignment.trim(vocos.decode(alignment(mel)), mel.shape[-1])
 
-`Vocos.decode(mel, source=...)` does just that.
+`Vocos.decode(mel, source=...)` does the same in one call.
 """
 
 from __future__ import annotations
@@ -25,40 +25,45 @@ from .estimate import ErrorEstimate, describe_bands, estimate_error
 from .projection import MelProjection, first_frame, known_bands
 
 Kind = Literal["identity", "pointwise", "framing", "lossy"]
-LEAST_KNOWN = 2 / 3  # of the bands of the target must be known to the source, or nothing sensible comes out
+# Share of the target's bands that the source must cover; with fewer, the result is useless.
+MIN_KNOWN_SHARE = 2 / 3
 
 CHECKPOINT = "a vocoder checkpoint of the source's mel (`vocos conventions` and `vocos doctor` find it)"
 APPROXIMATE = "strict=False for an approximation"
 FINE_TUNE = "a vocoder fine-tuned on the source's mels (recipes/lightning/README.md)"
 
 
-class MelMismatch(ValueError):  # noqa: N818 - it is no mistake of the program's
-    """A vocoder can't take a mel: names each differing field, what it does to the sound, and the ways out.
+class MelMismatch(ValueError):  # noqa: N818 - a mismatch is not an error in the program
+    """Raised when a vocoder cannot take a mel.
+
+    The message names each differing field, its effect on the sound, and the options.
 
     Attributes:
-        differences: the fields.
+        differences: the fields that differ.
     """
 
-    def __init__(self, message: str, found: tuple[Difference, ...] = ()) -> None:
+    def __init__(self, message: str, differences: tuple[Difference, ...] = ()) -> None:
         super().__init__(message)
-        self.differences = found
+        self.differences = differences
 
 
 class MelMismatchWarning(UserWarning):
-    """A mel is converted with a loss."""
+    """Warns of a lossy mel conversion."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alignment:
-    """What `align` gives: callable on mels ``(B, source.n_mels, T)``, gives mels of the target in their own dtype.
+    """Conversion between two mel conventions, as returned by `align`.
+
+    Callable on mels ``(B, source.n_mels, T)``; returns mels of the target in the dtype of the input.
 
     Attributes:
         source, target: conventions.
-        kind: ``identity``: nothing to do; ``pointwise``: each value by a closed form, exact but for what a guard or a
-            clip has cut off; ``framing``: also half a hop apart, which the vocoder's own grid takes up: the mel gains
-            a frame at each end where needed and the audio is trimmed; ``lossy``: other bands, frames or rate.
-        differences: the fields that differ, negligible ones too.
-        error: of a lossy alignment.
+        kind: ``identity``: nothing to do; ``pointwise``: a closed form for each value, exact except where a guard or a
+            clip has cut values off; ``framing``: frames are also half a hop apart, so the mel is extended by a frame
+            at each end where needed and the decoded audio is trimmed; ``lossy``: other bands, frames or sample rate.
+        differences: the fields that differ, including negligible ones.
+        error: estimated error of a lossy alignment; None for the other kinds.
     """
 
     source: MelConvention
@@ -78,33 +83,37 @@ class Alignment:
             return self._project(mel).to(mel.dtype)
         bounds = _bounds(self.source, self.target)
         if bounds is not None:
+            # Only the floor differs. Clamping leaves all other values untouched to the bit; exp and log would round.
             mel = mel.clamp(*bounds)
         elif _convertible(self.differences):
+            # In float64: the exponential and the logarithm would cost float32 mels some digits, float16 ones most.
             linear = expand(mel.double(), self.source) * _band_gain(self.source, self.target).to(mel.device)
             mel = compress(linear, self.target).to(mel.dtype)
         if self.kind == "framing" and self.target.framing == "center":
-            # Signals are mirrored at their ends, so the frame before the first is the first one's mirror image.
+            # Signals are mirrored at their ends, so the frame before the first one is its mirror image.
             mel = F.pad(mel, (1, 1), mode="replicate")
         return mel
 
     @property
     def first_sample(self) -> int:
-        """Which sample of the decoded audio is the first that the source's frames stand for."""
+        """Index of the first decoded sample that the source's frames cover."""
         if self.kind != "framing":
             return 0
+        # The vocoder decodes on its own grid, half a hop off the source's. With ``center`` framing the frame added
+        # before the first one decodes to a whole hop of extra audio.
         shift = first_frame(self.target) - first_frame(self.source)
         return shift if self.target.framing == "same" else shift + self.source.hop_length
 
     def n_samples(self, n_frames: int) -> int:
-        """Samples of audio at the target's rate that ``n_frames`` of the source's frames stand for."""
+        """Returns how many samples, at the target's rate, ``n_frames`` of the source's frames cover."""
         if self.kind == "lossy":
             return self._project.n_samples(n_frames)
         return output_length(n_frames, self.source.hop_length, self.source.framing)
 
     def trim(self, audio: Tensor, n_frames: int) -> Tensor:
-        """Cuts decoded audio ``(..., N)`` to the `n_samples` that the source's ``n_frames`` stand for.
+        """Cuts decoded audio ``(..., N)`` to the `n_samples` that the source's ``n_frames`` cover.
 
-        Sample 0 is then the one that the source's own framing puts there.
+        The result starts at sample 0 in the source's framing.
         """
         return audio[..., self.first_sample : self.first_sample + self.n_samples(n_frames)]
 
@@ -121,43 +130,45 @@ class Alignment:
 
 
 def align(source: MelConvention | None, target: MelConvention | None, *, strict: bool = False) -> Alignment:
-    """How mels of one convention become those of another.
+    """Finds the conversion from one convention's mels to another's.
 
     Args:
-        source: of the mels that there are.
-        target: of the mels that are wanted, such as `Vocos.mel`; None, as of an EnCodec model, is refused.
-        strict: refuse what is lossy, too.
+        source: convention of the existing mels.
+        target: convention that the vocoder needs, such as `Vocos.mel`. None, which EnCodec models have, is refused.
+        strict: refuse lossy conversions too.
 
     Warns:
-        MelMismatchWarning: once for each pair that is lossy, with its error.
+        MelMismatchWarning: once for each lossy pair, with its error.
 
     Raises:
-        MelMismatch: nothing sensible can be done, or ``strict`` forbids it.
+        MelMismatch: the source covers too few of the target's bands, a side has no mel, or the conversion is lossy
+            and ``strict`` is set.
     """
     if source is None or target is None:
         side = "source" if source is None else "vocoder"
-        raise MelMismatch(f"the {side} has no mel: EnCodec features and mels can't be turned into each other")
-    kind, found = _relation(source, target)
+        raise MelMismatch(f"the {side} has no mel: EnCodec features and mels cannot be converted into each other")
+    kind, differing = _relation(source, target)
     if kind == "lossy":
-        return _align_lossy(source, target, strict, found)
-    return Alignment(source=source, target=target, kind=kind, differences=found)
+        return _align_lossy(source, target, strict, differing)
+    return Alignment(source=source, target=target, kind=kind, differences=differing)
 
 
 @functools.lru_cache(maxsize=256)
 def _relation(source: MelConvention, target: MelConvention) -> tuple[Kind, tuple[Difference, ...]]:
-    """Remembered, as each decode asks for it; not the alignment, as equal conventions may have other names."""
-    found = differences(source, target)
-    severities = {difference.severity for difference in found}
+    """Returns the kind of conversion between two conventions, and the fields that differ."""
+    # Every decode asks for this, so it is cached. The `Alignment` is not: equal conventions can have different names.
+    differing = differences(source, target)
+    severities = {difference.severity for difference in differing}
     if "lossy" in severities:
-        return "lossy", found
-    if any(difference.field == "framing" for difference in found):
-        return "framing", found
-    return "pointwise" if "convertible" in severities else "identity", found
+        return "lossy", differing
+    if any(difference.field == "framing" for difference in differing):
+        return "framing", differing
+    return "pointwise" if "convertible" in severities else "identity", differing
 
 
 @functools.lru_cache(maxsize=256)
 def _bounds(source: MelConvention, target: MelConvention) -> tuple[float, float] | None:
-    """Least and greatest value of the target, where logarithms that are cut off elsewhere are all that differs."""
+    """Returns the target's lowest and highest value if the floor of the logarithm is all that differs, else None."""
     if _convertible(_relation(source, target)[1]) != {"guard_value"}:
         return None
     if target.guard != "clamp" or target.normalization is not None:
@@ -166,48 +177,50 @@ def _bounds(source: MelConvention, target: MelConvention) -> tuple[float, float]
     return floor, ceiling
 
 
-def _convertible(found: tuple[Difference, ...]) -> set[str]:
-    """The fields in which values differ and can be computed from each other."""
-    return {difference.field for difference in found if difference.severity == "convertible"} - {"framing"}
+def _convertible(differing: tuple[Difference, ...]) -> set[str]:
+    """Returns the fields whose values can be computed exactly from the source's."""
+    return {difference.field for difference in differing if difference.severity == "convertible"} - {"framing"}
 
 
 def _align_lossy(
-    source: MelConvention, target: MelConvention, strict: bool, found: tuple[Difference, ...]
+    source: MelConvention, target: MelConvention, strict: bool, differing: tuple[Difference, ...]
 ) -> Alignment:
     known = known_bands(source, target)
-    if float(known.double().mean()) < LEAST_KNOWN:
+    if float(known.double().mean()) < MIN_KNOWN_SHARE:
         unknown = tuple(int(band) for band in torch.nonzero(~known)[:, 0])
-        reason = f"it knows nothing of {describe_bands(unknown)}"
-        raise MelMismatch(_explain(source, target, found, reason, (CHECKPOINT, FINE_TUNE)), found)
+        reason = f"{source.name or 'the source'} has no information for {describe_bands(unknown)}"
+        raise MelMismatch(_explain(source, target, differing, reason, (CHECKPOINT, FINE_TUNE)), differing)
     if strict:
-        reason = f"strict=True, and the error would be {estimate_error(source, target)}"
-        raise MelMismatch(_explain(source, target, found, reason, (CHECKPOINT, APPROXIMATE, FINE_TUNE)), found)
+        reason = f"strict=True forbids a lossy conversion, whose mean error is {estimate_error(source, target)}"
+        raise MelMismatch(_explain(source, target, differing, reason, (CHECKPOINT, APPROXIMATE, FINE_TUNE)), differing)
     return _approximate(source, target)
 
 
 @functools.lru_cache(maxsize=256)
 def _approximate(source: MelConvention, target: MelConvention) -> Alignment:
+    # Cached, so that a process warns once for each pair and estimates its error once.
     error = estimate_error(source, target)
     names = f"{source.name or 'the source'} to {target.name or 'the target'}"
-    warnings.warn(f"mels are converted with a loss, {names}: mean error {error}", MelMismatchWarning, stacklevel=4)
+    warnings.warn(f"lossy mel conversion from {names}: mean error {error}", MelMismatchWarning, stacklevel=4)
     return Alignment(source=source, target=target, kind="lossy", differences=differences(source, target), error=error)
 
 
 def _explain(
     source: MelConvention,
     target: MelConvention,
-    found: tuple[Difference, ...],
+    differing: tuple[Difference, ...],
     reason: str,
-    ways_out: tuple[str, ...],
+    options: tuple[str, ...],
 ) -> str:
-    names = f"{source.name or 'the source'} are no mels for {target.name or 'the target'}"
-    fields = "\n".join(f"  {difference}" for difference in found if difference.severity != "negligible")
-    return f"Mels of {names}: {reason}.\n{fields}\nWays out: {'; '.join(ways_out)}."
+    names = f"{target.name or 'the target'} cannot take {source.name or 'the source'} mels"
+    fields = "\n".join(f"  {difference}" for difference in differing if difference.severity != "negligible")
+    return f"{names}: {reason}.\n{fields}\nOptions: {'; '.join(options)}."
 
 
 def _band_gain(source: MelConvention, target: MelConvention) -> Tensor:
-    """What the target's area norm does to each of the source's bands, ``(n_mels, 1)``."""
+    """Returns the factor between the two area norms for each band, ``(n_mels, 1)``."""
     if source.mel_norm == target.mel_norm:
         return torch.ones(1, 1, dtype=torch.float64)
-    mine, other = source.filterbank().double().sum(0), target.filterbank().double().sum(0)
-    return torch.where(mine > 0, other / mine.clamp_min(1e-30), 1.0)[:, None]
+    # Both filterbanks have the same triangles, scaled: the ratio of their sums is exact, also for a narrow band.
+    source_area, target_area = source.filterbank().double().sum(0), target.filterbank().double().sum(0)
+    return torch.where(source_area > 0, target_area / source_area.clamp_min(1e-30), 1.0)[:, None]

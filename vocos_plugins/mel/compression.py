@@ -1,4 +1,4 @@
-"""From a linear mel to what a convention stores, and back."""
+"""Conversion of a linear mel to the values that a convention stores, and back."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 from .convention import LevelNormalization, MeanStdNormalization, MelConvention
 
-# A mel amplitude no speech reaches; keeps an absurd log mel from becoming infinite.
+# A mel amplitude that no speech reaches. It keeps an absurd log mel from becoming infinite.
 MAX_LINEAR = 1e6
 
 
 def compress(linear: Tensor, convention: MelConvention) -> Tensor:
-    """Guard, logarithm, gain and normalization: ``(..., n_mels, T)`` linear -> as the convention stores it."""
+    """Applies guard, logarithm, gain and normalization to a linear mel ``(..., n_mels, T)``."""
     if convention.log is None:
         values = linear
     else:
@@ -31,9 +31,9 @@ def compress(linear: Tensor, convention: MelConvention) -> Tensor:
 
 
 def expand(mel: Tensor, convention: MelConvention) -> Tensor:
-    """Undoes `compress`: the linear mel, not negative and at most `MAX_LINEAR`.
+    """Undoes `compress`: returns the linear mel, clamped to [0, `MAX_LINEAR`].
 
-    What a guard or a clip has cut off is not recovered: it comes back as the bound.
+    Values that a guard or a clip has cut off are not recovered; they come back as the bound.
     """
     values = mel
     match convention.normalization:

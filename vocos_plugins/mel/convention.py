@@ -1,4 +1,4 @@
-"""What fixes a mel spectrogram completely, as one value."""
+"""Mel conventions: every parameter that defines a mel spectrogram, as one value."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Guard = Literal["clamp", "add"]
 
 
 class ConventionError(ValueError):
-    """A configuration from which a mel convention can't be read: names the field, and what is missing or wrong."""
+    """Raised when no mel convention can be read from a configuration; names the field and what is wrong with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LevelNormalization:
     """Maps ``[ref_level + min_level, ref_level]`` to ``[0, max_norm]``, or to ``[-max_norm, max_norm]`` if symmetric.
 
-    As in Coqui TTS (``utils/audio/processor.py``), where levels are decibels.
+    Coqui TTS does this (``utils/audio/processor.py``), with levels in decibels.
 
     Attributes:
         ref_level: subtracted first, in units of the log mel.
-        min_level: negative; what lies that far below the reference becomes the lower end.
+        min_level: negative; a level this far below the reference becomes the lower end.
         max_norm: upper end of the range.
         symmetric: whether the range is centred on 0.
-        clip: whether values outside the range are cut off, which loses them.
+        clip: whether values outside the range are cut off; they cannot be recovered.
     """
 
     ref_level: float
@@ -50,7 +50,7 @@ class LevelNormalization:
 
 @dataclass(frozen=True, kw_only=True)
 class MeanStdNormalization:
-    """``(log mel - mean) / std``, with one number for all bands or one for each."""
+    """Normalization to ``(log mel - mean) / std``, with one number for all bands or one for each."""
 
     mean: float | tuple[float, ...]
     std: float | tuple[float, ...]
@@ -68,7 +68,7 @@ class MelConvention:
     Two conventions are equal when all fields but ``name`` are.
 
     Attributes:
-        name: what people call it, such as ``hifigan-22khz``.
+        name: common name, such as ``hifigan-22khz``.
         sample_rate: Hz.
         n_fft, win_length, hop_length: samples; a shorter window is centred in the frame.
         n_mels: bands.
@@ -77,14 +77,14 @@ class MelConvention:
         mel_norm: ``slaney`` for triangles of unit area, None for unit height.
         power: exponent on the magnitude before the filterbank: 1 or 2.
         window, periodic: the window's shape, and whether it is the periodic (FFT) or the symmetric one.
-        framing, pad_mode: where frames lie (`vocos_plugins.spectral`) and what stands beyond the signal's ends.
+        framing, pad_mode: where frames lie (`vocos_plugins.spectral`), and how the signal is padded at its ends.
         magnitude_eps: added under the root of ``sqrt(re^2 + im^2 + eps)``.
         log: base of the logarithm; None for a linear mel.
-        log_gain: factor after the logarithm: 20 with ``log10`` gives decibels.
-        guard, guard_value: how the logarithm is kept from zero: ``log(max(x, v))`` or ``log(x + v)``.
+        log_gain: factor after the logarithm; 20 with ``log10`` makes decibels.
+        guard, guard_value: how the argument of the logarithm is kept above zero: ``log(max(x, v))`` or ``log(x + v)``.
         pre_emphasis: coefficient ``a`` of ``y[n] - a * y[n - 1]`` on the waveform; 0 for none.
-        normalization: what is done to the log mel last.
-        pad_value: what fills the frames past an item's end in a batch; None where nothing is promised.
+        normalization: last step, applied to the log mel.
+        pad_value: value of the frames past an item's end in a batch; None if unspecified.
     """
 
     name: str = field(default="", compare=False)
@@ -117,7 +117,7 @@ class MelConvention:
         self._check_values()
 
     def filterbank(self) -> Tensor:
-        """Weights from frequency bins to bands, ``(n_fft // 2 + 1, n_mels)``, float32."""
+        """Returns the weights from frequency bins to bands, ``(n_fft // 2 + 1, n_mels)``, float32."""
         return mel_filterbank(
             sample_rate=self.sample_rate,
             n_fft=self.n_fft,

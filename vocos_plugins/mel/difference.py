@@ -1,4 +1,4 @@
-"""Two mel conventions side by side: which fields differ, whether that can be undone, and what it sounds like if not."""
+"""Comparison of two mel conventions: which fields differ, whether that can be undone, and how it sounds if it isn't."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .convention import MelConvention
 
 Severity = Literal["negligible", "convertible", "lossy"]
 
-# Of every field that can differ: whether it can be undone, and what is heard where it is ignored.
+# For each field: whether a difference can be undone, and the audible effect of ignoring it.
 EFFECTS: dict[str, tuple[Severity, str]] = {
-    "sample_rate": ("lossy", "pitch and speed are wrong by the ratio"),
-    "hop_length": ("lossy", "speech is too fast or too slow by the ratio"),
+    "sample_rate": ("lossy", "pitch and speed are wrong by the ratio of the rates"),
+    "hop_length": ("lossy", "speech is too fast or too slow by the ratio of the hops"),
     "n_fft": ("lossy", "harmonics are blurred or too sharp, and the level is off"),
     "win_length": ("lossy", "harmonics are blurred or too sharp, and the level is off"),
-    "n_mels": ("lossy", "the vocoder can't take the bands at all"),
+    "n_mels": ("lossy", "the vocoder cannot take the bands at all"),
     "f_min": ("lossy", "every band means another frequency: robotic, pitch unclear"),
     "f_max": ("lossy", "every band means another frequency: robotic, metallic, or dull"),
     "mel_scale": ("lossy", "every band means another frequency: robotic and very quiet"),
@@ -29,10 +29,10 @@ EFFECTS: dict[str, tuple[Severity, str]] = {
     "guard_value": ("convertible", "a faint hiss or gaps in quiet parts"),
     "normalization": ("convertible", "very quiet, flat and robotic, or noise"),
     "framing": ("convertible", "half a hop late or early, and slightly rough"),
-    "periodic": ("negligible", "nothing audible: log mels move by 0.001 on average"),
-    "pad_mode": ("negligible", "nothing but the first and last frames"),
-    "magnitude_eps": ("negligible", "nothing but the noise floor"),
-    "pad_value": ("negligible", "nothing, where lengths are passed; else a click at the end of shorter items"),
+    "periodic": ("negligible", "nothing audible: log mels change by 0.001 on average"),
+    "pad_mode": ("negligible", "only the first and last frames change"),
+    "magnitude_eps": ("negligible", "only the noise floor changes"),
+    "pad_value": ("negligible", "nothing if lengths are passed; otherwise a click at the end of shorter items"),
 }
 GUARD_FIELDS = ("log_gain", "guard", "guard_value")
 
@@ -42,11 +42,11 @@ class Difference:
     """A field in which two conventions differ.
 
     Attributes:
-        field: of `MelConvention`.
+        field: name of the field in `MelConvention`.
         source, target: its values.
-        severity: ``negligible`` can't be undone and needn't be; ``convertible`` is undone exactly; ``lossy``
-            approximately.
-        effect: what is heard where a vocoder is fed without alignment.
+        severity: ``negligible`` differences stay, as they don't matter; ``convertible`` ones are undone exactly;
+            ``lossy`` ones approximately.
+        effect: the audible effect of decoding the mel without alignment.
     """
 
     field: str
@@ -60,20 +60,22 @@ class Difference:
 
 
 def differences(source: MelConvention, target: MelConvention) -> tuple[Difference, ...]:
-    """The fields in which two conventions differ in meaning, the gravest first.
+    """Returns the fields in which two conventions differ in meaning, the most severe first.
 
-    ``f_max=None`` equals the Nyquist frequency, and what a linear mel says of its logarithm means nothing.
+    ``f_max=None`` equals the Nyquist frequency, and a linear mel's guard and log gain are ignored.
     """
-    found = []
+    differing = []
     for name, (severity, effect) in EFFECTS.items():
-        mine, other = meaning(source, name), meaning(target, name)
-        if mine != other:
-            found.append(Difference(field=name, source=mine, target=other, severity=severity, effect=effect))
-    return tuple(found)
+        at_source, at_target = meaning(source, name), meaning(target, name)
+        if at_source != at_target:
+            differing.append(
+                Difference(field=name, source=at_source, target=at_target, severity=severity, effect=effect)
+            )
+    return tuple(differing)
 
 
 def meaning(convention: MelConvention, field: str) -> object:
-    """A field's value with what it stands for spelled out."""
+    """Returns a field's value with defaults resolved, so that values of equal meaning compare equal."""
     if field == "f_max":
         return top_frequency(convention)
     if field in GUARD_FIELDS and convention.log is None:
@@ -82,5 +84,5 @@ def meaning(convention: MelConvention, field: str) -> object:
 
 
 def top_frequency(convention: MelConvention) -> float:
-    """Upper edge of the highest band in Hz."""
+    """Returns the upper edge of the highest band in Hz."""
     return convention.sample_rate / 2 if convention.f_max is None else float(convention.f_max)

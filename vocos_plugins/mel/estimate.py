@@ -1,4 +1,4 @@
-"""How far an approximate alignment is off, measured on speech that ships with the package."""
+"""Error of an approximate alignment, measured on speech that ships with the package."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .speech import CLIPS
 
 CLIP_RATE = 16000
 SECONDS = 2.0  # of each clip
-IMAGES = 3  # of the clips' 8 kHz in 24 kHz
-IMAGE_LEVEL = 0.2  # -14 dB: how much weaker speech is above 8 kHz than its mirror image below
-# Below both floors nothing is known of either mel, and nothing is heard.
+IMAGES = 3  # copies of the clips' 8 kHz band below 24 kHz
+IMAGE_LEVEL = 0.2  # -14 dB: level of speech above 8 kHz relative to the mirrored band below
+# Only values above this multiple of both floors are compared: below, neither mel holds information, nor is it audible.
 MARGIN = 2.0
-# What is added to a mel before the logarithm hides what is this much smaller.
+# A guard that is added before the logarithm hides values smaller than this share of it.
 HIDDEN = 0.01
-LEAST = 1e-8  # of a linear mel, which has no floor
+LEAST = 1e-8  # floor assumed for a linear mel, which has none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +33,9 @@ class ErrorEstimate:
     """Mean distance of aligned mels from the target's own, in nepers (1 neper is 8.7 dB), above both mels' floors.
 
     Attributes:
-        mean: over all bands that the source knows.
-        per_band: of each of the target's bands; NaN for those that the source can't know.
-        unknown: the target's bands outside what the source's bands cover; they are left at the floor.
+        mean: over all bands that the source covers.
+        per_band: for each of the target's bands; NaN for those that the source doesn't cover.
+        unknown: the target's bands that the source doesn't cover; they are left at the floor.
     """
 
     mean: float
@@ -44,12 +44,12 @@ class ErrorEstimate:
 
     def __str__(self) -> str:
         text = f"{self.mean:.2f} nepers ({self.mean * 20 / math.log(10):.1f} dB)"
-        return text if not self.unknown else f"{text}; nothing is known of {describe_bands(self.unknown)}"
+        return text if not self.unknown else f"{text}; no information for {describe_bands(self.unknown)}"
 
 
 @functools.lru_cache(maxsize=256)
 def estimate_error(source: MelConvention, target: MelConvention) -> ErrorEstimate:
-    """Aligns the shipped speech's own mels and compares with what the target makes of the same speech."""
+    """Compares aligned mels of the shipped speech with the target's own mels of the same speech."""
     return measure_error(source, target, _speech(source.sample_rate), _speech(target.sample_rate))
 
 
@@ -60,30 +60,31 @@ def measure_error(
     at_target: list[Tensor],
     project: Callable[[Tensor], Tensor] | None = None,
 ) -> ErrorEstimate:
-    """As `estimate_error`, on given speech.
+    """Measures the error of an alignment on recordings of the caller's; `estimate_error` uses the shipped ones.
 
     Args:
         source, target: conventions.
-        at_source, at_target: the same recordings at both conventions' rates, each ``(1, N)``.
-        project: makes mels of the target from the source's; `MelProjection` by default.
+        at_source, at_target: the same recordings at both conventions' sample rates, each ``(1, N)``.
+        project: converts mels of the source into mels of the target; `MelProjection` by default.
     """
     project = project or MelProjection(source, target)
     known = known_bands(source, target)
     lowest = (expand(mel, target)[0, :, 4:5] for mel in (project(_floor(source)), _floor(target)))
     floor = MARGIN * torch.maximum(*lowest).clamp_min(LEAST)
     total, count = torch.zeros(target.n_mels).double(), torch.zeros(target.n_mels).double()
-    for heard, wanted in zip(at_source, at_target, strict=True):
-        aligned = expand(project(MelSpectrogram(source)(heard)), target)[0]
-        own = expand(MelSpectrogram(target)(wanted).double(), target)[0]
+    for source_audio, target_audio in zip(at_source, at_target, strict=True):
+        aligned = expand(project(MelSpectrogram(source)(source_audio)), target)[0]
+        own = expand(MelSpectrogram(target)(target_audio).double(), target)[0]
         n_frames = min(aligned.shape[1], own.shape[1])
         aligned, own = aligned[:, :n_frames], own[:, :n_frames]
+        # Where the target's own mel is at its floor, a distance would compare silence with silence.
         counts = own > floor
         distance = (aligned.maximum(floor).log() - own.maximum(floor).log()).abs() * counts
         total += distance.sum(1)
         count += counts.sum(1)
     per_band = torch.where(known, total / count.clamp_min(1), torch.nan)
-    heard_bands = known & (count > 0)
-    mean = float((total[heard_bands] / count[heard_bands]).mean()) if heard_bands.any() else math.nan
+    measured = known & (count > 0)
+    mean = float((total[measured] / count[measured]).mean()) if measured.any() else math.nan
     return ErrorEstimate(
         mean=mean,
         per_band=tuple(per_band.tolist()),
@@ -92,7 +93,7 @@ def measure_error(
 
 
 def describe_bands(bands: tuple[int, ...]) -> str:
-    """Band numbers as ranges: ``bands 0 to 2, 87 to 99``."""
+    """Formats band numbers as ranges: ``bands 0 to 2, 87 to 99``."""
     ranges: list[list[int]] = []
     for band in bands:
         if ranges and band == ranges[-1][-1] + 1:
@@ -104,7 +105,7 @@ def describe_bands(bands: tuple[int, ...]) -> str:
 
 
 def _floor(convention: MelConvention) -> Tensor:
-    """A mel, ``(1, n_mels, 33)``, of the smallest amplitudes that a convention tells from silence."""
+    """Returns a mel ``(1, n_mels, 33)`` of the smallest amplitudes that a convention distinguishes from silence."""
     silence = torch.zeros(1, convention.n_mels, 33, dtype=torch.float64)
     if convention.log is not None and convention.guard == "add":
         silence += HIDDEN * convention.guard_value
@@ -113,10 +114,10 @@ def _floor(convention: MelConvention) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _speech(sample_rate: int) -> list[Tensor]:
-    """Shipped clips at a rate, ``(1, N)`` each.
+    """Returns the shipped clips at a sample rate in Hz, ``(1, N)`` each.
 
-    They end at 8 kHz; above it, up to 24 kHz, stand their mirror images, weaker, so that wider conventions find
-    something.
+    They end at 8 kHz. From there up to 24 kHz they are filled with weaker mirror images, so that wider conventions
+    have a signal to compare in every band.
     """
     import soundfile
     import soxr

@@ -20,24 +20,25 @@ WINDOWS: dict[str, Window] = {
     "hamming_window": "hamming",
 }
 REFUSED = {
-    "WhisperFeatureExtractor": "it cuts off what lies 8 decades below each clip's own maximum",
+    "WhisperFeatureExtractor": "it cuts off everything more than 8 decades below each clip's own maximum",
     "SeamlessM4TFeatureExtractor": (
         "it follows Kaldi (offset and pre-emphasis frame by frame, Povey's window, triangles on the mel axis), "
-        "normalizes each clip by its own mean and deviation and stacks its frames"
+        "normalizes each clip by its own mean and standard deviation, and stacks its frames"
     ),
 }
 
 
 def from_transformers(feature_extractor: Any) -> MelConvention:
-    """The convention of a feature extractor's mel.
+    """Reads the mel convention of a transformers feature extractor.
 
     Args:
-        feature_extractor: transformers' ``SpeechT5FeatureExtractor`` (its mel is what ``audio_target`` gives),
-            ``UnivNetFeatureExtractor`` or ``ClvpFeatureExtractor``, or of a subclass. They give frames first,
-            ``(B, T, n_mels)``, except Clvp's. What they do to the ends of a batch or a clip isn't part of it.
+        feature_extractor: a ``SpeechT5FeatureExtractor`` (the convention is that of its ``audio_target`` mels), a
+            ``UnivNetFeatureExtractor``, a ``ClvpFeatureExtractor``, or an instance of a subclass. Their mels are
+            ``(B, T, n_mels)``, frames first, except Clvp's. How they pad a batch or a clip isn't part of the
+            convention.
 
     Raises:
-        ConventionError: another class, or a setting that no convention can express, with the reason.
+        ConventionError: the class is another one, or no convention can express a setting; the message says why.
     """
     names = [cls.__name__ for cls in type(feature_extractor).__mro__]
     for name in names:
@@ -55,7 +56,7 @@ def from_transformers(feature_extractor: Any) -> MelConvention:
 
 
 def _speecht5(extractor: Any) -> MelConvention:
-    # models/speecht5/feature_extraction_speecht5.py: milliseconds, and an FFT of the next power of two.
+    # models/speecht5/feature_extraction_speecht5.py: sizes are in milliseconds, the FFT's is the next power of two.
     win_length = extractor.win_length * extractor.sampling_rate // 1000
     if win_length % 2:
         raise ConventionError(
@@ -84,15 +85,17 @@ def _univnet(extractor: Any) -> MelConvention:
     # models/univnet/feature_extraction_univnet.py: HiFi-GAN's mel.
     n_fft, hop_length = extractor.n_fft, extractor.hop_length
     if extractor.center:
-        raise ConventionError("UnivNetFeatureExtractor: center=True pads a signal twice; only center=False is known")
+        raise ConventionError(
+            "UnivNetFeatureExtractor: center=True pads a signal twice; only center=False is supported"
+        )
     if extractor.win_length != n_fft:
         raise ConventionError(
             f"UnivNetFeatureExtractor: win_length={extractor.win_length} differs from filter_length={n_fft}, "
-            "which transformers itself can't compute"
+            "which transformers itself cannot compute"
         )
     if (n_fft - hop_length) % 2:
         raise ConventionError(
-            f"UnivNetFeatureExtractor: filter_length - hop_length must be even to pad both ends alike, "
+            f"UnivNetFeatureExtractor: filter_length - hop_length must be even to pad both ends equally, "
             f"got {n_fft} - {hop_length}"
         )
     if not 0 < extractor.compression_factor < math.inf:
@@ -119,7 +122,7 @@ def _univnet(extractor: Any) -> MelConvention:
 
 
 def _univnet_normalization(extractor: Any) -> LevelNormalization | MeanStdNormalization | None:
-    # log(factor * x) is log(x) + shift: what normalizes it can take the shift on.
+    # log(factor * x) is log(x) + shift, so the normalization that follows can absorb the factor.
     shift = math.log(extractor.compression_factor)
     low, high = extractor.normalize_min, extractor.normalize_max
     if extractor.do_normalize:
@@ -130,7 +133,7 @@ def _univnet_normalization(extractor: Any) -> LevelNormalization | MeanStdNormal
 
 
 def _clvp(extractor: Any) -> MelConvention:
-    # models/clvp/feature_extraction_clvp.py: the mel that Tortoise hears a voice by.
+    # models/clvp/feature_extraction_clvp.py: the mel from which Tortoise takes a voice.
     norms = extractor.mel_norms
     return MelConvention(
         name="clvp",

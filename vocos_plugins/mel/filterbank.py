@@ -1,7 +1,7 @@
 """Triangular mel filterbanks, HTK and Slaney.
 
-Built in float32 by the steps of ``torchaudio.functional.melscale_fbanks``, since published checkpoints and toolkits
-hold filterbanks made that way: a float64 bank rounded at the end moves a log mel near its floor by 4e-5.
+They are built in float32 with the steps of ``torchaudio.functional.melscale_fbanks``, as in published checkpoints and
+toolkits. A bank that is built in float64 and rounded at the end changes a log mel near its floor by 4e-5.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SLANEY_LOG_STEP = math.log(6.4) / 27.0
 
 
 def hz_to_mel(frequency: float, scale: MelScale) -> float:
-    """Mel value of a frequency in Hz."""
+    """Returns the mel value of a frequency in Hz."""
     if scale == "htk":
         return 2595.0 * math.log10(1.0 + frequency / 700.0)
     if frequency < SLANEY_LOG_START_HZ:
@@ -33,7 +33,7 @@ def hz_to_mel(frequency: float, scale: MelScale) -> float:
 
 
 def mel_to_hz(mels: Tensor, scale: MelScale) -> Tensor:
-    """Frequencies in Hz of mel values."""
+    """Returns the frequencies in Hz of mel values."""
     if scale == "htk":
         return 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
     linear = SLANEY_HZ_PER_MEL * mels
@@ -51,7 +51,7 @@ def mel_filterbank(
     mel_scale: MelScale = "htk",
     mel_norm: MelNorm | None = None,
 ) -> Tensor:
-    """Weights from frequency bins to mel bands.
+    """Returns the weights from frequency bins to mel bands.
 
     Args:
         sample_rate: Hz.
@@ -59,7 +59,7 @@ def mel_filterbank(
         n_mels: bands.
         f_min, f_max: edges in Hz; ``f_max=None`` is the Nyquist frequency.
         mel_scale: spacing of the bands.
-        mel_norm: ``slaney`` gives each triangle unit area, None unit height.
+        mel_norm: ``slaney`` for triangles of unit area, None for unit height.
 
     Shape: ``(n_fft // 2 + 1, n_mels)``, float32. A band narrower than a bin can be all zero.
     """
@@ -73,5 +73,6 @@ def mel_filterbank(
     falling = distance[:, 2:] / widths[1:]
     weights = torch.minimum(rising, falling).clamp_min(0.0)
     if mel_norm == "slaney":
+        # The area of a triangle of unit height is half its base, in Hz.
         weights = weights * (2.0 / (corners[2:] - corners[:-2]))
     return weights

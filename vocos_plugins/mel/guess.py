@@ -1,4 +1,4 @@
-"""Which conventions a mel of unknown origin could be of, told from its numbers alone."""
+"""Guesses the convention of a mel of unknown origin from its values alone."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from .compression import compress, expand
 from .convention import LevelNormalization, MeanStdNormalization, MelConvention
 from .spectrogram import make_window
 
-# A text-to-speech model's mels leave the range that recordings keep to by about this much.
+# Mels that a text-to-speech model predicts exceed the range of recordings by about this much.
 SLACK = 1.0  # nepers
-# Share of cells with exactly the lowest value from which it counts as a floor; a recording's own minimum is one cell.
+# The lowest value counts as a floor if at least this share of the cells has it; a recording's own minimum is one cell.
 FLOOR_SHARE = 0.002
 FLOOR_TOLERANCE = 1e-3  # nepers: float16 rounds -11.5 by more, and such a file then has no known floor
-# Between the quietest tenth and the loudest hundredth of recorded speech lie 6 nepers and more; 4 are 35 dB.
-LEAST_RANGE = 4.0
-# Of a bin's magnitude, by a window whose sum is 512: the quietest tenth of recorded speech is at most at 0.025, and of
-# speech that was clipped at a tenth of its peak at 0.15.
+# Recorded speech has 6 nepers and more between its quietest tenth and its loudest hundredth; 4 nepers are 35 dB.
+MIN_RANGE = 4.0
+# Magnitude of a bin, for a window whose sum is 512. The quietest tenth of recorded speech reaches at most 0.025, or
+# 0.15 in speech that was clipped at a tenth of its peak.
 LOUDEST_QUIET = 0.2
 USUAL_WINDOW_SUM = 512
-# What `doubt` looks at: a few wild values of a model are no evidence, and an hour tells no more than some seconds.
+# `find_mismatch` ignores this share of extreme values, which a model may produce now and then, and looks at no more
+# frames than this: some seconds are as conclusive as an hour.
 WILD_SHARE = 0.01
 ENOUGH_FRAMES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guess:
-    """Whether a mel could be of a convention.
+    """Judgement of whether a mel could be in a convention.
 
     Attributes:
-        convention: in question.
-        possible: whether nothing speaks against it.
-        reasons: what speaks for it, or what speaks against it.
+        convention: the candidate.
+        possible: whether there is no evidence against it.
+        reasons: the evidence for it if it is possible, else the evidence against it.
     """
 
     convention: MelConvention
@@ -45,49 +46,52 @@ class Guess:
 
 
 def guess(mel: Tensor, candidates: Iterable[MelConvention]) -> list[Guess]:
-    """Judges candidates by number of bands, range, floor and loudness; possible ones first, matching floors before.
+    """Judges candidates by number of bands, range, floor and loudness.
 
     Args:
         mel: ``(n_mels, T)`` or ``(B, n_mels, T)``, of speech.
         candidates: conventions.
+
+    Returns:
+        A guess for each candidate: possible ones first, and among them those whose floor matches.
 
     Raises:
         ValueError: the mel is empty or not finite.
     """
     mel = (mel if mel.dim() == 3 else mel[None]).double()
     if mel.numel() == 0:
-        raise ValueError(f"a mel without values: shape {tuple(mel.shape)}")
+        raise ValueError(f"the mel is empty: its shape is {tuple(mel.shape)}")
     bad = (~torch.isfinite(mel)).nonzero()
     if len(bad):
         _, band, frame = bad[0].tolist()
-        raise ValueError(f"{len(bad)} of its values are NaN or infinite, the first in band {band}, frame {frame}")
+        raise ValueError(f"the mel holds {len(bad)} NaN or infinite values, the first in band {band}, frame {frame}")
     guesses = [_judge(mel, candidate) for candidate in candidates]
-    return sorted(guesses, key=lambda found: (not found.possible, -len(found.reasons)))
+    return sorted(guesses, key=lambda guessed: (not guessed.possible, -len(guessed.reasons)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doubt:
-    """Why a mel can hardly be of the convention that it is said to be of.
+class Mismatch:
+    """Evidence that a mel is not in the convention that it is said to be in.
 
     Attributes:
-        reasons: what speaks against it.
-        instead: those of the candidates that it could be of.
+        reasons: the evidence.
+        instead: the candidates that the mel could be in.
     """
 
     reasons: tuple[str, ...]
     instead: tuple[MelConvention, ...]
 
 
-def doubt(mel: Tensor, convention: MelConvention, candidates: Iterable[MelConvention]) -> Doubt | None:
-    """Strong evidence against a convention, None without it: for a warning where nobody asked.
+def find_mismatch(mel: Tensor, convention: MelConvention, candidates: Iterable[MelConvention]) -> Mismatch | None:
+    """Returns strong evidence that a mel is not in a convention, or None: for a warning that the user didn't ask for.
 
-    Unlike `guess` it is silent about floors and dynamics: silence, a constant tone and a few frames are mels, too. A
-    mel that is never quiet is doubted only if it could be of a candidate.
+    Unlike `guess` it ignores floors and dynamics, since silence, a constant tone and a few frames are valid mels. A mel
+    that is never quiet counts as a mismatch only if it could be in one of the candidates.
 
     Args:
         mel: ``(1, n_mels, T)``, with the convention's number of bands.
-        convention: what it is said to be of.
-        candidates: what else it could be of.
+        convention: the convention that the mel is said to be in.
+        candidates: other conventions that it could be in.
     """
     mel = mel[:, :, :: max(1, -(-mel.shape[2] // ENOUGH_FRAMES))].double()
     if mel.numel() == 0 or not bool(torch.isfinite(mel).all()):
@@ -98,8 +102,8 @@ def doubt(mel: Tensor, convention: MelConvention, candidates: Iterable[MelConven
     loud = _never_quiet(_loudness(mel, convention)[0])
     if not (impossible or loud):
         return None
-    instead = tuple(found.convention for found in guess(mel, candidates) if found.possible)
-    return Doubt(reasons=(*impossible, *loud), instead=instead) if impossible or instead else None
+    instead = tuple(guessed.convention for guessed in guess(mel, candidates) if guessed.possible)
+    return Mismatch(reasons=(*impossible, *loud), instead=instead) if impossible or instead else None
 
 
 def _judge(mel: Tensor, convention: MelConvention) -> Guess:
@@ -121,26 +125,26 @@ def _judge(mel: Tensor, convention: MelConvention) -> Guess:
 
 def _out_of_range(lowest: float, highest: float, convention: MelConvention) -> tuple[str, ...]:
     slack = SLACK * _unit(convention)
-    found = []
+    reasons = []
     if lowest < _lowest(convention) - slack:
-        found.append(f"goes down to {lowest:.4g}, below {_lowest(convention):.4g}")
+        reasons.append(f"goes down to {lowest:.4g}, below {_lowest(convention):.4g}")
     if highest > _highest(convention) + slack:
-        found.append(f"goes up to {highest:.4g}, above {_highest(convention):.4g}")
-    return tuple(found)
+        reasons.append(f"goes up to {highest:.4g}, above {_highest(convention):.4g}")
+    return tuple(reasons)
 
 
 def _implausible(mel: Tensor, convention: MelConvention) -> tuple[str, ...]:
-    """What no speech does: never being quiet, or being even."""
+    """Returns what rules out speech: it is never quiet, or its level hardly changes."""
     quiet, loud = _loudness(mel, convention)
-    if found := _never_quiet(quiet):
-        return found
-    if math.log(loud / quiet) < LEAST_RANGE:
-        return (f"would have hardly any dynamics: {20 * math.log10(loud / quiet):.0f} dB",)
+    if reasons := _never_quiet(quiet):
+        return reasons
+    if math.log(loud / quiet) < MIN_RANGE:
+        return (f"has a dynamic range of only {20 * math.log10(loud / quiet):.0f} dB",)
     return ()
 
 
 def _loudness(mel: Tensor, convention: MelConvention) -> tuple[float, float]:
-    """Magnitudes of a bin, by a window of the usual sum: of the quietest tenth, and of the loudest hundredth."""
+    """Returns the 10th and the 99th percentile of a bin's magnitude, for a window whose sum is `USUAL_WINDOW_SUM`."""
     linear = expand(mel, convention) / convention.filterbank().double().sum(0).mean()
     scale = USUAL_WINDOW_SUM / float(make_window(convention).sum())
     ordered = (scale * linear.pow(1 / convention.power)).clamp_min(1e-9).flatten().sort().values
@@ -150,11 +154,11 @@ def _loudness(mel: Tensor, convention: MelConvention) -> tuple[float, float]:
 def _never_quiet(quiet: float) -> tuple[str, ...]:
     if quiet <= LOUDEST_QUIET:
         return ()
-    return (f"would have no quiet moment: nine tenths of it above a magnitude of {quiet:.2g}",)
+    return (f"is never quiet: 90 % of it lies above magnitude {quiet:.2g}",)
 
 
 def _floor(mel: Tensor, convention: MelConvention) -> tuple[float, bool | None]:
-    """The mel's lowest value, and whether it is the convention's floor; None where it has none that can be told."""
+    """Returns the mel's lowest value, and whether it is the convention's floor; None if that cannot be decided."""
     lowest = float(mel.min())
     share = float((mel == lowest).double().mean())
     clips = isinstance(convention.normalization, LevelNormalization) and convention.normalization.clip
@@ -162,28 +166,31 @@ def _floor(mel: Tensor, convention: MelConvention) -> tuple[float, bool | None]:
         return lowest, None
     matches = abs(lowest - _lowest(convention)) <= FLOOR_TOLERANCE * _unit(convention)
     if convention.guard == "add" and convention.log is not None and not clips and not matches:
-        return lowest, None  # digital silence alone reaches such a floor
+        return lowest, None  # only digital silence reaches a floor that is added
     return lowest, matches
 
 
 def _lowest(convention: MelConvention) -> float:
-    """Of digital silence."""
+    """Returns the lowest value in a convention, that of digital silence."""
     below_root = math.sqrt(convention.magnitude_eps) ** convention.power
     silence = convention.filterbank().double().sum(0)[None, :, None] * below_root
     return float(compress(silence, convention).min())
 
 
 def _highest(convention: MelConvention) -> float:
-    """What a full-scale square wave at a band's centre can reach: window sum times the filter's highest weights."""
+    """Returns the highest value in a convention, reached by a full-scale square wave at a band's centre.
+
+    Its linear value is the sum of the window times the filter's highest weight.
+    """
     loudest = float(make_window(convention).sum()) * convention.filterbank().max(0).values.double()
     linear = (loudest**convention.power)[None, :, None]
     return float(compress(linear, convention).max())
 
 
 def _unit(convention: MelConvention) -> float:
-    """One neper in the convention's own units."""
+    """Returns one neper in the convention's own units."""
     if convention.log is None:
-        return 0.1
+        return 0.1  # a linear mel has no fixed unit; this keeps the slack small
     unit = convention.log_gain * (1.0 if convention.log == "natural" else 1 / math.log(10))
     match convention.normalization:
         case LevelNormalization() as level:

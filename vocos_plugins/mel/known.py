@@ -1,7 +1,7 @@
-"""Mel conventions that belong to no toolkit of ours, each with the file that fixes it.
+"""Mel conventions of projects without an adapter here, each with the file that defines it.
 
-Toolkits with an adapter (SpeechBrain, NeMo, Coqui TTS) keep theirs in ``vocos_<toolkit>/mel.py``. Both come together in
-`vocos_plugins.plugins.mel_conventions`.
+Toolkits with an adapter (SpeechBrain, NeMo, Coqui TTS) keep theirs in ``vocos_<toolkit>/mel.py``.
+`vocos_plugins.plugins.mel_conventions` collects both.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from .convention import MeanStdNormalization, MelConvention
 
 @dataclass(frozen=True, kw_only=True)
 class KnownConvention:
-    """A convention and how it is known.
+    """A convention and its source.
 
     Attributes:
         mel: the convention.
-        source: repository and file that fix it.
-        notes: what else one should know before using it.
+        source: repository and file that define it.
+        notes: what to know before using it.
     """
 
     mel: MelConvention
@@ -74,7 +74,7 @@ _PARALLEL_WAVEGAN_LIBRITTS = replace(
     win_length=1200,
     hop_length=300,
 )
-# ESPnet takes sqrt(max(re^2 + im^2, 1e-10)); adding under the root differs only around amplitudes of 1e-5.
+# ESPnet computes sqrt(max(re^2 + im^2, 1e-10)). Adding under the root instead differs only near an amplitude of 1e-5.
 _ESPNET_LJSPEECH = replace(_PARALLEL_WAVEGAN_LJSPEECH, name="espnet-ljspeech", magnitude_eps=1e-10, pad_value=0.0)
 _ESPNET_LIBRITTS = replace(_PARALLEL_WAVEGAN_LIBRITTS, name="espnet-libritts", magnitude_eps=1e-10, pad_value=0.0)
 
@@ -85,34 +85,34 @@ def _matcha(name: str, mean: float, std: float) -> MelConvention:
 
 _PARALLEL_WAVEGAN = "kan-bayashi/ParallelWaveGAN: parallel_wavegan/bin/preprocess.py"
 _COSYVOICE = "FunAudioLLM/CosyVoice: third_party/Matcha-TTS/matcha/utils/audio.py"
-_MATCHA_NOTES = "As its data sets store it. Matcha takes the mean and std away again before its vocoder: hifigan-22khz."
-_RAW_NOTES = "Before mean-variance normalization; add the recipe's own statistics as normalization for what it stores."
+_MATCHA_NOTES = "The normalized mel of its data sets. Matcha undoes this before its vocoder: hifigan-22khz."
+_RAW_NOTES = "Before mean-variance normalization; for stored mels, add the recipe's own statistics as normalization."
 _ESPNET_NOTES = (
-    f"{_RAW_NOTES} Its amplitude floor is described to within a factor of sqrt(2) at 1e-5. FastSpeech2Conformer of "
-    "transformers was converted without these statistics and gives normalized features."
+    f"{_RAW_NOTES} Near an amplitude of 1e-5 the floor is accurate to a factor of sqrt(2). transformers' "
+    "FastSpeech2Conformer was converted without these statistics and returns normalized features."
 )
 
 KNOWN = (
     KnownConvention(
         mel=VOCOS_24KHZ,
         source="gemelo-ai/vocos: vocos/feature_extractors.py, vocos/modules.py (safe_log)",
-        notes="The paper's own. The filterbank is torchaudio's default: HTK scale, triangles of unit height.",
+        notes="The Vocos paper's mel. The filterbank is torchaudio's default: HTK scale, triangles of unit height.",
     ),
     KnownConvention(
         mel=VOCOS_22KHZ,
         source="vocos-plugins: vocos_plugins/storage/checkpoints/vocos-mel-22khz-small/config.yaml",
-        notes="Of the bundled checkpoint.",
+        notes="The mel of the bundled checkpoint vocos-mel-22khz-small.",
     ),
     KnownConvention(
         mel=LANGTECH_22KHZ,
         source="langtech-bsc/vocos, branch matcha: vocos/feature_extractors.py",
-        notes="hifigan-22khz but for the 1e-9 under the root.",
+        notes="hifigan-22khz without the 1e-9 under the root.",
     ),
     KnownConvention(mel=HIFIGAN_22KHZ, source="jik876/hifi-gan: meldataset.py (mel_spectrogram), config_v1.json"),
     KnownConvention(
         mel=replace(HIFIGAN_22KHZ, name="bigvgan-22khz-80band"),
         source="NVIDIA/BigVGAN: meldataset.py, configs/bigvgan_22khz_80band.json",
-        notes="Equal to hifigan-22khz. bigvgan_v2_22khz_80band_256x goes up to 11025 Hz and is another.",
+        notes="Equal to hifigan-22khz. bigvgan_v2_22khz_80band_256x differs: its bands go up to 11025 Hz.",
     ),
     KnownConvention(
         mel=_BIGVGAN_24KHZ,
@@ -167,7 +167,7 @@ KNOWN = (
     KnownConvention(
         mel=replace(_BIGVGAN_24KHZ, name="tortoise-univnet", f_max=12000.0, framing="center", magnitude_eps=0.0),
         source="neonbjb/tortoise-tts: tortoise/utils/audio.py (wav_to_univnet_mel), tortoise/utils/stft.py",
-        notes="What its diffusion model gives once denormalize_tacotron_mel has undone the map to [-1, 1].",
+        notes="The output of its diffusion model after denormalize_tacotron_mel has undone the map to [-1, 1].",
     ),
     KnownConvention(
         mel=replace(HIFIGAN_22KHZ, name="cosyvoice-1"),
@@ -185,7 +185,7 @@ KNOWN = (
     KnownConvention(
         mel=replace(_PARALLEL_WAVEGAN_LJSPEECH, name="speecht5", sample_rate=16000, pad_value=0.0),
         source="huggingface/transformers: models/speecht5/feature_extraction_speecht5.py",
-        notes="SpeechT5HifiGan normalizes it with the mean and scale that it holds itself.",
+        notes="SpeechT5HifiGan normalizes it with its own mean and scale.",
     ),
     KnownConvention(
         mel=replace(_BIGVGAN_24KHZ, name="univnet"),

@@ -1,10 +1,14 @@
-"""From the mels of one convention to those of another that has other bands, frames or rate: an approximation.
+"""Approximate conversion of mels to a convention with other bands, frames or sample rate.
 
-A mel says what a group of frequency bins holds together, not each of them. So the way is: undo the logarithm, share
-each band out over its bins without negative values and so that the bands come out right again (Richardson and Lucy's
-iteration, which minimizes the Kullback-Leibler distance and keeps the energy), resample the bins along frequency and
-the frames along time, and apply the other filterbank. `benchmarks/alignment.py` compares it with the clamped
-pseudo-inverse that is usual.
+A mel holds the sum over a group of frequency bins, not each bin. The conversion therefore
+
+1. undoes the logarithm;
+2. distributes each band over its bins, without negative values and so that the bands are reproduced. This is the
+   Richardson-Lucy iteration, which minimizes the Kullback-Leibler divergence and keeps the energy;
+3. resamples the bins along frequency and the frames along time;
+4. applies the other filterbank.
+
+`benchmarks/alignment.py` compares it with the usual method, a clamped pseudo-inverse.
 """
 
 from __future__ import annotations
@@ -20,18 +24,18 @@ from .convention import MelConvention
 from .difference import top_frequency
 from .spectrogram import make_window
 
-ITERATIONS = 10  # no better after them on speech
+ITERATIONS = 10  # more bring no gain on speech
 TINY = 1e-12
-FRAMES_AT_ONCE = 4096  # bins take six times the room of bands
-# Frames are averaged, not interpolated, where the other window is longer by a spread of this many frames.
-LEAST_SPREAD = 0.35
-SPREADS = 3  # how far a Gaussian average reaches
+FRAMES_AT_ONCE = 4096  # bins take six times the memory of bands
+# Frames are averaged rather than interpolated if the target's window is longer by this many frames of spread.
+MIN_SPREAD = 0.35
+SPREADS = 3  # how far a Gaussian average reaches, in standard deviations
 
 
 class MelProjection:
-    """Callable on mels ``(B, n_mels, T)`` of ``source``; gives those of ``target``, ``(B, n_mels', T')``, in float64.
+    """Converts mels ``(B, n_mels, T)`` of ``source`` into mels ``(B, n_mels', T')`` of ``target``, in float64.
 
-    ``T'`` frames cover the `n_samples` that the source's stand for.
+    The ``T'`` frames cover the same `n_samples` as the source's frames.
     """
 
     def __init__(self, source: MelConvention, target: MelConvention) -> None:
@@ -45,7 +49,7 @@ class MelProjection:
         return compress(self._resample(bands), self.target)
 
     def _project(self, mel: Tensor) -> Tensor:
-        """The target's linear bands of the source's frames."""
+        """Returns the target's linear bands at the source's frames."""
         linear = expand(mel.double(), self.source)
         bins = spread_over_bins(linear, self.weights.to(mel.device))
         if self.source.power == 2:
@@ -56,7 +60,7 @@ class MelProjection:
         return torch.matmul(self.target.filterbank().to(bins).T, bins)
 
     def n_samples(self, n_frames: int) -> int:
-        """Samples at the target's rate that ``n_frames`` of the source's frames stand for."""
+        """Returns how many samples, at the target's rate, ``n_frames`` of the source's frames cover."""
         n_source = output_length(n_frames, self.source.hop_length, self.source.framing)
         return round(n_source * self.target.sample_rate / self.source.sample_rate)
 
@@ -68,58 +72,65 @@ class MelProjection:
             + first_frame(self.target)
         ) / self.target.sample_rate
         position = (seconds * self.source.sample_rate - first_frame(self.source)) / self.source.hop_length
-        if self.spread > LEAST_SPREAD:
+        if self.spread > MIN_SPREAD:
+            # A longer window adds up energy, so squares are averaged.
             return _average(mel.square(), position, self.spread).sqrt()
+        # Speech rises and falls exponentially, and a cubic through logarithms cannot go below zero.
         return _interpolate(mel.clamp_min(TINY).log(), position).exp()
 
 
 def first_frame(convention: MelConvention) -> int:
-    """The sample in the middle of frame 0."""
+    """Returns the sample in the middle of frame 0."""
     left, _ = frame_padding(convention.n_fft, convention.hop_length, convention.framing)
     return convention.n_fft // 2 - left
 
 
 def known_bands(source: MelConvention, target: MelConvention) -> Tensor:
-    """Which of the target's bands have their centre inside what the source's bands cover: bool ``(n_mels',)``."""
+    """Returns which of the target's bands have their centre inside the source's band range: bool ``(n_mels',)``."""
     weights = target.filterbank().double()
     frequency = torch.arange(len(weights), dtype=torch.float64) * target.sample_rate / target.n_fft
     centre = (weights * frequency[:, None]).sum(0) / weights.sum(0).clamp_min(TINY)
-    empty = weights.sum(0) == 0  # a band narrower than a bin holds nothing in either
+    empty = weights.sum(0) == 0  # a band narrower than a bin is empty in both conventions
     return empty | ((centre >= source.f_min) & (centre <= top_frequency(source)))
 
 
 def spread_over_bins(linear: Tensor, weights: Tensor, iterations: int = ITERATIONS) -> Tensor:
-    """Bins whose bands are ``linear``, none negative, as smooth as the bands allow.
+    """Distributes bands over bins: non-negative, reproducing the bands, and as smooth as they allow.
 
     Args:
         linear: mel, ``(B, n_mels, T)``, float64.
         weights: filterbank, ``(F, n_mels)``, float64.
-        iterations: of Richardson and Lucy, from the bands' own densities.
+        iterations: Richardson-Lucy steps, starting from each band's mean density.
 
     Shape: ``(B, F, T)``; 0 in bins that no band covers.
     """
     per_bin = weights.sum(1, keepdim=True).clamp_min(TINY)
     bins = torch.matmul(weights, linear / weights.sum(0)[:, None].clamp_min(TINY)) / per_bin
     for _ in range(iterations):
+        # Multiplicative steps keep every bin non-negative, which a pseudo-inverse does not.
         ratio = linear / torch.matmul(weights.T, bins).clamp_min(TINY)
         bins = bins * torch.matmul(weights, ratio) / per_bin
     return bins
 
 
 def _bin_mapping(source: MelConvention, target: MelConvention) -> Tensor:
-    """Magnitudes at the target's bins from the source's, ``(F', F)``; nothing above what the source's bands cover."""
+    """Returns the map from magnitudes at the source's bins to the target's, ``(F', F)``.
+
+    Rows of bins above the source's Nyquist frequency are zero.
+    """
     frequency = torch.arange(target.n_fft // 2 + 1, dtype=torch.float64) * target.sample_rate / target.n_fft
     position = frequency * source.n_fft / source.sample_rate
     distance = (position[:, None] - torch.arange(source.n_fft // 2 + 1, dtype=torch.float64)).abs()
     mapping = (1 - distance).clamp_min(0.0)
     emphasis = _emphasis(target, frequency) / _emphasis(source, frequency).clamp_min(1e-2)
-    return mapping * emphasis[:, None] * level(source, target)
+    return mapping * emphasis[:, None] * noise_gain(source, target)
 
 
-def level(source: MelConvention, target: MelConvention) -> float:
-    """What a window and a rate do to the magnitude of noise; that of a tone follows the window's sum instead.
+def noise_gain(source: MelConvention, target: MelConvention) -> float:
+    """Returns the ratio of the magnitudes of white noise in two conventions, from their windows and sample rates.
 
-    Speech lies between the two; on speech, the noise's factor comes out best.
+    The magnitude of a tone follows the window's sum instead. Speech lies between the two, and on speech the factor for
+    noise has the smaller error.
     """
 
     def power(convention: MelConvention) -> float:
@@ -129,13 +140,13 @@ def level(source: MelConvention, target: MelConvention) -> float:
 
 
 def _emphasis(convention: MelConvention, frequency: Tensor) -> Tensor:
-    """Gain of a convention's pre-emphasis at frequencies in Hz."""
+    """Returns the gain of a convention's pre-emphasis at frequencies in Hz."""
     angle = 2 * torch.pi * frequency / convention.sample_rate
     return (1 - convention.pre_emphasis * torch.polar(torch.ones_like(angle), -angle)).abs()
 
 
 def _spread_in_frames(source: MelConvention, target: MelConvention) -> float:
-    """By how much the target's window averages longer than the source's: a standard deviation in source frames."""
+    """Returns how much longer the target's window averages: a standard deviation in frames of the source."""
 
     def spread_s(convention: MelConvention) -> float:
         power = make_window(convention).double().square()
@@ -148,7 +159,7 @@ def _spread_in_frames(source: MelConvention, target: MelConvention) -> float:
 
 
 def _interpolate(values: Tensor, position: Tensor) -> Tensor:
-    """Cubic (Catmull and Rom's) between frames, the ends held: ``(..., T)`` at positions ``(T',)`` -> ``(..., T')``."""
+    """Interpolates frames ``(..., T)`` at positions ``(T',)`` by Catmull-Rom cubics, with the ends held."""
     base = position.floor().long()
     t = position - base
     weights = (
@@ -161,7 +172,7 @@ def _interpolate(values: Tensor, position: Tensor) -> Tensor:
 
 
 def _average(values: Tensor, position: Tensor, spread: float) -> Tensor:
-    """Gaussian average around positions; ``spread`` is its standard deviation in frames."""
+    """Averages frames around positions with a Gaussian whose standard deviation is ``spread`` frames."""
     reach = math.ceil(SPREADS * spread)
     base = position.round().long()
     offsets = range(-reach, reach + 1)

@@ -1,4 +1,4 @@
-"""The mel front end: waveform to mel, as a `MelConvention` says."""
+"""The mel front end: computes a mel from a waveform, as defined by a `MelConvention`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .convention import MelConvention
 
 
 def make_window(convention: MelConvention) -> Tensor:
-    """A convention's window, ``(win_length,)``, float32."""
+    """Returns a convention's window, ``(win_length,)``, float32."""
     shape = torch.hann_window if convention.window == "hann" else torch.hamming_window
     return shape(convention.win_length, periodic=convention.periodic)
 
@@ -30,10 +30,12 @@ class Spectrogram(Float32Buffers):
     def forward(self, audio: Tensor) -> Tensor:
         c = self.convention
         if c.pre_emphasis:
+            # The sample before the first one counts as zero, as in scipy.signal.lfilter.
             audio = audio - c.pre_emphasis * F.pad(audio, (1, 0))[..., :-1]
         spectrum = stft(
             audio, self.window, n_fft=c.n_fft, hop_length=c.hop_length, framing=c.framing, pad_mode=c.pad_mode
         )
+        # At zero the root has an infinite gradient without eps, whereas that of abs() is 0.
         if c.magnitude_eps:
             magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + c.magnitude_eps)
         else:
@@ -41,7 +43,7 @@ class Spectrogram(Float32Buffers):
         return magnitude if c.power == 1 else magnitude**c.power
 
 
-class MelScale(Float32Buffers):
+class MelFilterbank(Float32Buffers):
     """Applies a convention's filterbank: ``(B, n_fft // 2 + 1, T)`` -> ``(B, n_mels, T)``."""
 
     fb: Tensor
@@ -56,11 +58,11 @@ class MelScale(Float32Buffers):
 
 
 class MelSpectrogram(nn.Module):
-    """Waveform to mel as `convention` says.
+    """Computes the mel of a waveform, as defined by `convention`.
 
     Shape: ``(B, N)`` in [-1, 1] -> ``(B, n_mels, T)``; ``T = N // hop_length + 1`` for ``center`` framing,
-    ``N // hop_length`` for ``same``. The names of its parts are those of torchaudio's module, so that published
-    checkpoints fit.
+    ``N // hop_length`` for ``same``. Submodules are named as in torchaudio's module, so that published checkpoints
+    load.
 
     Raises:
         ValueError: the audio is too short to be mirrored at its ends.
@@ -70,7 +72,7 @@ class MelSpectrogram(nn.Module):
         super().__init__()
         self.convention = convention
         self.spectrogram = Spectrogram(convention)
-        self.mel_scale = MelScale(convention)
+        self.mel_scale = MelFilterbank(convention)
 
     def forward(self, audio: Tensor) -> Tensor:
         return compress(self.mel_scale(self.spectrogram(audio)), self.convention)

@@ -18,7 +18,7 @@ from ..evaluation.systems import GRIFFIN_LIM, N_ITER
 from ..inference.resampling import resample
 from ..inference.windows import decode_chunks
 from ..mel import MelConvention, MelSpectrogram
-from ..mel.guess import Doubt, doubt
+from ..mel.guess import Mismatch, find_mismatch
 from ..model import Vocos
 from ..plugins import mel_conventions
 from .pictures import draw, draw_difference, levels, top_of
@@ -67,7 +67,7 @@ class Outcome:
     model: str
     comparison: Comparison
     renditions: tuple[Rendition, ...]
-    doubt: Doubt | None
+    doubt: Mismatch | None
     measures: tuple[Measure, ...]
     left_out: Mapping[str, str]
 
@@ -107,7 +107,7 @@ def listen(path: Path, vocos: Vocos, *, model: str, convention: MelConvention | 
         model=model,
         comparison=comparison,
         renditions=_renditions(upload, audios, measures),
-        doubt=None if upload.recording is not None else doubt(upload.mel, chosen, mel_conventions().values()),
+        doubt=None if upload.recording is not None else find_mismatch(upload.mel, chosen, mel_conventions().values()),
         measures=measures,
         left_out=left_out,
     )

@@ -1,1 +1,1 @@
-"""What trains a vocoder: losses, discriminators and the loop around them."""
+"""Training of a vocoder: losses, discriminators and the loop around them."""

@@ -1,4 +1,4 @@
-"""The mean of a generator's last steps, which is what is evaluated and kept."""
+"""Moving average of a generator's weights over its last steps, which is evaluated and saved."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from torch import nn
 
 @torch.no_grad()
 def update_average(average: nn.Module, generator: nn.Module, decay: float) -> None:
-    """Takes a step into the average, in place.
+    """Updates the average after a training step, in place.
 
     Args:
-        average: of the generator's make; its parameters become ``decay * average + (1 - decay) * generator``.
-        generator: as the step has left it.
-        decay: of `Optimization.average_decay_at`.
+        average: same architecture as the generator. Its parameters become
+            ``decay * average + (1 - decay) * generator``.
+        generator: after the step.
+        decay: from `Optimization.average_decay_at`.
     """
     for mean, new in zip(average.parameters(), generator.parameters(), strict=True):
         mean.lerp_(new, 1 - decay)

@@ -1,4 +1,4 @@
-"""What happens around the training steps: checkpoints, a clean end on SIGTERM, sound and pictures to look at."""
+"""Lightning callbacks: checkpoints, a clean end on SIGTERM, and audio and spectrograms in TensorBoard."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ N_SHOWN = 3  # validation clips whose audio and spectrogram are logged
 
 
 class Checkpoints(lightning.Callback):
-    """Saves the whole state every so many generator steps, at the end, and on SIGTERM, which then ends the run.
+    """Saves the whole state every ``every`` generator steps, at the end, and on SIGTERM, which then ends the run.
 
-    In ``out``: ``last.ckpt`` to resume from, and ``model``, a directory for `Vocos.from_pretrained` with the averaged
-    generator, and the discriminators beside it for fine-tuning.
+    ``out`` gets ``last.ckpt`` to resume from, and ``model``, a directory for `Vocos.from_pretrained` with the averaged
+    generator and, for fine-tuning, the discriminators.
 
     Args:
-        out: folder.
-        every: generator steps.
-        keep_every: generator steps between models that stay, as ``model-0010000``; None keeps only the last.
-        optimizers: states to begin with, of a run that is resumed.
+        out: output folder.
+        every: generator steps between saves.
+        keep_every: generator steps between models that are kept, as ``model-0010000``; None keeps only the last.
+        optimizers: optimizer states of a run that is resumed.
     """
 
     def __init__(
@@ -43,18 +43,19 @@ class Checkpoints(lightning.Callback):
         self._stop = False
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Restores the optimizers, and listens for SIGTERM, which schedulers send before they kill."""
+        """Restores the optimizers, and handles SIGTERM, which schedulers send some time before SIGKILL."""
         for optimizer, state in zip(trainer.optimizers, self._optimizers or (), strict=False):
             optimizer.load_state_dict(state)
+        # Python allows signal handlers in the main thread only.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Saves when it is time."""
+        """Saves if this step is due, and stops the run after a SIGTERM."""
         step = module.generator_step
-        # Under DDP each process gets the signal, but perhaps between two other steps: they must agree.
+        # Under DDP every process gets the signal, but maybe at different steps, so they have to agree on one.
         stop = trainer.strategy.reduce_boolean_decision(self._stop, all=False)
         if trainer.is_global_zero:
             if stop or step % self.every == 0 or step == module.config.run.max_steps:
@@ -65,7 +66,7 @@ class Checkpoints(lightning.Callback):
             trainer.should_stop = True
 
     def save(self, trainer: lightning.Trainer, module: VocosTraining) -> None:
-        """Writes both now."""
+        """Writes state and model."""
         save_state(module, trainer.optimizers, self.out / LAST)
         save_model(module, self.out / MODEL)
 
@@ -74,7 +75,7 @@ class Checkpoints(lightning.Callback):
 
 
 class Examples(lightning.Callback):
-    """Logs sound and spectrogram of the first validation clips to TensorBoard: original and copy."""
+    """Logs audio and spectrogram of the first validation clips to TensorBoard: original and copy."""
 
     def on_validation_batch_end(
         self,
@@ -85,7 +86,7 @@ class Examples(lightning.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Of the first batch."""
+        """Logs the first batch's clips."""
         board: Any = getattr(trainer.logger, "experiment", None)
         if batch_idx or not trainer.is_global_zero or not hasattr(board, "add_audio"):
             return
@@ -97,7 +98,10 @@ class Examples(lightning.Callback):
 
 
 def picture(audio: Tensor) -> Tensor:
-    """Log spectrogram of a clip ``(N,)`` as a grey image ``(1, F, T)`` in [0, 1] of 80 dB, 0 Hz at the bottom."""
+    """Draws the log spectrogram of a clip ``(N,)`` as a grey image ``(1, F, T)`` in [0, 1].
+
+    The range is 80 dB; 0 Hz is at the bottom.
+    """
     window = torch.hann_window(PICTURE_N_FFT, device=audio.device)
     spectrum = stft(audio[None].float(), window, n_fft=PICTURE_N_FFT, hop_length=PICTURE_N_FFT // 4)
     decibels = 20 * spectrum[0].abs().clamp_min(1e-7).log10().flip(0)

@@ -1,4 +1,4 @@
-"""A training run as one YAML file: model, data, discriminators, losses, optimization, run."""
+"""Configuration of a training run in one YAML file: model, data, discriminators, losses, optimization, run."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ SECTIONS: dict[str, type[Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """How long, on what, and how often something is written.
+    """Length and hardware of a run, and how often it logs, validates and saves.
 
     Attributes:
-        max_steps: generator steps in all.
-        init_from: name or directory of a checkpoint to start from; discriminators beside it are taken too.
+        max_steps: total generator steps.
+        init_from: name or directory of a checkpoint to start from; its discriminators are loaded too if it has any.
         encodec: directory or hub repository of EnCodec's weights, as transformers saves them; to train on its codes.
         seed: of the initial weights.
         precision: ``bf16-mixed`` runs matrix products in bfloat16.
         compile: whether generator and discriminators go through ``torch.compile``.
-        accelerator, devices, num_nodes, strategy: as Lightning's Trainer takes them; ``strategy: auto`` is DDP where
+        accelerator, devices, num_nodes, strategy: arguments of Lightning's Trainer; ``strategy: auto`` means DDP if
             there are several devices.
-        jitter_guard: whether the mel's guard varies from step to step, so that one model serves its family.
-        jitter_framing: by up to how many hops, at most 0.5, the mel's frames vary.
+        jitter_guard: whether the mel's guard varies from step to step, so that one model serves a family of mels.
+        jitter_framing: largest random shift of the mel's frames, in hops, at most 0.5.
         log_every, validate_every, save_every: generator steps.
-        keep_every: generator steps between checkpoints that stay beside the last one; None keeps none.
+        keep_every: generator steps between checkpoints that are kept in addition to the last one; None keeps none.
     """
 
     max_steps: int = 1_000_000
@@ -67,7 +67,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Everything that a training depends on."""
+    """All settings of a training."""
 
     model: VocosConfig
     data: Data
@@ -78,7 +78,11 @@ class TrainingConfig:
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> TrainingConfig:
-        """From plain values; unknown, missing and mistyped keys are refused by name (`ConfigError`)."""
+        """Builds the configuration from plain values.
+
+        Raises:
+            ConfigError: a key is unknown, missing or of the wrong type; the message names it.
+        """
         check_keys(mapping, {"model", "run", *SECTIONS}, {"model", "data"}, "the training configuration")
         sections: dict[str, Any] = {
             name: read_dataclass(section, mapping[name] or {}, name)

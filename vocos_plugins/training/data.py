@@ -1,4 +1,4 @@
-"""Training and validation clips; what a step sees depends on the seed and its number alone."""
+"""Training and validation clips. The batch of a step depends only on the seed and the step's number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .sources import Recording, find_recordings
 
 
 class Clip(TypedDict):
-    """Audio ``(N,)`` in [-1, 1] and up to where it holds sound in Hz, ``()``; both float32."""
+    """Audio ``(N,)`` in [-1, 1], and its bandwidth in Hz, ``()``; both float32."""
 
     audio: Tensor
     bandwidth_hz: Tensor
@@ -27,19 +27,19 @@ class Clip(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """What to train on and to validate with.
+    """Training and validation data, and how it is cropped and batched.
 
     Attributes:
         train, validation: folders, lists of files or manifests (`find_recordings`); no validation if empty.
-        train_split, validation_split: which rows of the manifests; None for all of them.
-        num_samples: of a training crop, at the model's rate.
-        validation_num_samples: of a validation clip.
-        batch_size: training crops in a step of one process.
-        gain_db: lowest and highest dBFS to which a recording's peak is set, uniformly at random.
-        validation_gain_db: dBFS to which the peak is set in validation.
-        cache_dir: folder in which decoded audio is kept; None keeps it in memory.
+        train_split, validation_split: rows of the manifests to use; None for all of them.
+        num_samples: samples in a training crop, at the model's sample rate.
+        validation_num_samples: samples in a validation clip.
+        batch_size: training crops per step and process.
+        gain_db: lowest and highest dBFS of a recording's peak, which is drawn uniformly.
+        validation_gain_db: dBFS of the peak in validation.
+        cache_dir: folder for decoded audio; None keeps it in memory.
         num_workers: processes that prepare batches.
-        seed: chooses recordings, crops and gains.
+        seed: seeds the choice of recordings, crops and gains.
     """
 
     train: tuple[str, ...]
@@ -70,19 +70,24 @@ class Data:
             raise ValueError(f"validation_gain_db must be at most 0 dBFS, got {self.validation_gain_db}")
 
     def train_recordings(self) -> list[Recording]:
-        """What `train` names, in its order; raises as `find_recordings`."""
-        return [found for source in self.train for found in find_recordings(Path(source), self.train_split)]
+        """Returns the recordings of `train`, in its order; raises like `find_recordings`."""
+        return [recording for source in self.train for recording in find_recordings(Path(source), self.train_split)]
 
     def validation_recordings(self) -> list[Recording]:
-        """What `validation` names, in its order; raises as `find_recordings`."""
-        return [found for source in self.validation for found in find_recordings(Path(source), self.validation_split)]
+        """Returns the recordings of `validation`, in its order; raises like `find_recordings`."""
+        return [
+            recording
+            for source in self.validation
+            for recording in find_recordings(Path(source), self.validation_split)
+        ]
 
     def train_dataset(self, sample_rate: int) -> CropDataset:
-        """Crops at a sample rate in Hz; raises as `find_recordings` and `decode_recordings`."""
+        """Returns training crops at a sample rate in Hz; raises like `find_recordings` and `decode_recordings`."""
         recordings = self.train_recordings()
         if shared := {r.path for r in recordings} & {r.path for r in self.validation_recordings()}:
             warnings.warn(
-                f"{len(shared)} recordings, such as {min(shared)}, are both trained on and validated with", stacklevel=2
+                f"{len(shared)} recordings, such as {min(shared)}, are in both the training and the validation data",
+                stacklevel=2,
             )
         decoded = decode_recordings(recordings, sample_rate, self._cache_path())
         bandwidths = band_limits(recordings, decoded, sample_rate)
@@ -90,7 +95,7 @@ class Data:
         return CropDataset(decoded, bandwidths, num_samples=self.num_samples, gain_db=(low, high), seed=self.seed)
 
     def validation_dataset(self, sample_rate: int) -> ValidationDataset | None:
-        """Fixed clips at a sample rate in Hz, None where there is no validation; raises as `train_dataset`."""
+        """Returns fixed clips at a sample rate in Hz, None without validation data; raises like `train_dataset`."""
         if not (recordings := self.validation_recordings()):
             return None
         decoded = decode_recordings(recordings, sample_rate, self._cache_path())
@@ -106,7 +111,7 @@ class Data:
 
 
 def band_limits(recordings: Sequence[Recording], decoded: DecodedAudio, sample_rate: int) -> list[float]:
-    """Up to where each recording holds sound at a sample rate in Hz: its stated band, cut by both rates."""
+    """Returns each recording's bandwidth in Hz: the stated one, limited by the source's and the target's Nyquist."""
     return [
         min(recording.bandwidth_hz or math.inf, int(source_rate) / 2, sample_rate / 2)
         for recording, source_rate in zip(recordings, decoded.spans[:, 2], strict=True)
@@ -114,15 +119,15 @@ def band_limits(recordings: Sequence[Recording], decoded: DecodedAudio, sample_r
 
 
 class CropDataset(Dataset[Clip]):
-    """Random crops at random levels, without end: item ``i`` is a function of the seed and ``i``, whoever asks.
+    """Endless random crops at random levels. Item ``i`` depends only on the seed and ``i``, in any process.
 
-    A recording is chosen with the probability of its share of the whole duration. As in the reference, the level is
-    that of the whole recording's peak, and recordings shorter than a crop are repeated.
+    A recording is chosen with a probability proportional to its duration. As in the reference, the level is that of
+    the whole recording's peak, and recordings shorter than a crop are repeated.
 
     Args:
         decoded: the recordings.
         bandwidths: `band_limits` of each.
-        num_samples: of a crop.
+        num_samples: samples in a crop.
         gain_db: lowest and highest level of the peak in dBFS.
         seed: not negative.
     """
@@ -144,8 +149,9 @@ class CropDataset(Dataset[Clip]):
         self.ends = np.cumsum(decoded.spans[:, 1])
 
     def __getitem__(self, item: int) -> Clip:
-        # Plain uniform numbers are the least likely of NumPy's draws to change between its versions.
+        # Of NumPy's draws, plain uniform numbers are the least likely to change between its versions.
         where, start, level = np.random.default_rng((self.seed, item)).random(3)
+        # A uniform position in the concatenated audio chooses a recording by its duration.
         recording = int(np.searchsorted(self.ends, int(where * self.ends[-1]), side="right"))
         starts = max(int(self.decoded.spans[recording, 1]) - self.num_samples, 0) + 1
         low, high = self.gain_db
@@ -155,10 +161,10 @@ class CropDataset(Dataset[Clip]):
 
 
 class ValidationDataset(Dataset[Clip]):
-    """The first segment of every recording that can be read, at one level, as in the reference.
+    """The first segment of every readable recording, all at one level, as in the reference.
 
     Args:
-        decoded, bandwidths, num_samples: as for `CropDataset`.
+        decoded, bandwidths, num_samples: see `CropDataset`.
         gain_db: level of the peak in dBFS.
     """
 
@@ -187,14 +193,14 @@ def _clip(audio: np.ndarray, gain: float, bandwidth_hz: float) -> Clip:
 class StepSampler(Sampler[list[int]]):
     """Batches of item numbers for a `CropDataset`, one for each training step.
 
-    All processes together see what one process with a batch of that total size sees, so a run may go on with another
-    number of processes if it keeps the total.
+    All processes together see the same items as one process with the total batch size. A run can therefore be resumed
+    with another number of processes if the total stays the same.
 
     Args:
-        batch_size: items of one process in a step.
-        first_step: where to start, or to go on.
-        last_step: before which to stop; None for never.
-        rank, world_size: which of how many processes this is.
+        batch_size: items per step and process.
+        first_step: step to start at.
+        last_step: step to stop before; None for endless batches.
+        rank, world_size: index of this process, and the number of processes.
 
     Raises:
         ValueError: a number is out of range.
@@ -218,11 +224,12 @@ class StepSampler(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         step = self.first_step
         while self.last_step is None or step < self.last_step:
+            # The processes take consecutive parts of one large batch, so their number doesn't change it.
             first = (step * self.world_size + self.rank) * self.batch_size
             yield list(range(first, first + self.batch_size))
             step += 1
 
     def __len__(self) -> int:
         if self.last_step is None:
-            raise TypeError("this sampler has no end, thus no length; give it a last_step")
+            raise TypeError("this sampler is endless and has no length; pass last_step")
         return self.last_step - self.first_step

@@ -1,4 +1,4 @@
-"""The data of a run for Lightning: as many batches as there are steps left."""
+"""The data of a run as a Lightning data module: as many batches as there are steps left."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch.utils.data import DataLoader, Subset
 from .config import TrainingConfig
 from .data import Clip, StepSampler
 
-# Seconds for a run to save and end in, after which a loader's process takes SIGTERM as it was meant.
+# Seconds that a run has to save and end before a loader's process obeys a SIGTERM.
 GRACE_S = 60
 
 
 class VocosData(lightning.LightningDataModule):
-    """Batches from the run's generator step on to its last; one epoch is the rest of the run."""
+    """Batches from the run's current generator step to its last one; one epoch is the rest of the run."""
 
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__()
@@ -24,13 +24,13 @@ class VocosData(lightning.LightningDataModule):
         self.sample_rate = config.model.features.sample_rate
 
     def prepare_data(self) -> None:
-        """Decodes everything into the cache once, where there is one, before other processes want it."""
+        """Fills the cache, if there is one, in a single process before the others read it."""
         if self.config.data.cache_dir is not None:
             self.config.data.train_dataset(self.sample_rate)
             self.config.data.validation_dataset(self.sample_rate)
 
     def train_dataloader(self) -> DataLoader[Clip]:
-        """Crops for every step that is left, this process's part of them."""
+        """Returns this process's crops for all remaining steps."""
         data, trainer = self.config.data, self._trainer()
         sampler = StepSampler(
             data.batch_size,
@@ -43,24 +43,23 @@ class VocosData(lightning.LightningDataModule):
             data.train_dataset(self.sample_rate),
             batch_sampler=sampler,
             num_workers=data.num_workers,
-            worker_init_fn=outlast_sigterm,
+            worker_init_fn=delay_sigterm,
         )
 
     def val_dataloader(self) -> DataLoader[Clip] | list[Any]:
-        """The fixed clips; none without a validation set."""
+        """Returns this process's validation clips; nothing without validation data."""
         data, trainer = self.config.data, self._trainer()
         dataset = data.validation_dataset(self.sample_rate)
         if dataset is None:
             return []
-        mine = Subset(dataset, range(trainer.global_rank, len(dataset), trainer.world_size))
-        return DataLoader(
-            mine, batch_size=data.batch_size, num_workers=data.num_workers, worker_init_fn=outlast_sigterm
-        )
+        share = Subset(dataset, range(trainer.global_rank, len(dataset), trainer.world_size))
+        return DataLoader(share, batch_size=data.batch_size, num_workers=data.num_workers, worker_init_fn=delay_sigterm)
 
     def _trainer(self) -> Any:
         return self.trainer
 
 
-def outlast_sigterm(_worker: int) -> None:
-    """For a loader's process: schedulers tell all of a run's processes to end, and the run still has a step to save."""
+def delay_sigterm(_worker: int) -> None:
+    """Makes a loader's process outlive a SIGTERM by `GRACE_S` seconds."""
+    # Schedulers signal all processes of a run, but the main one still has to finish its step and save.
     signal.signal(signal.SIGTERM, lambda _number, _frame: signal.alarm(GRACE_S))

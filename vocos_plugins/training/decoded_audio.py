@@ -1,4 +1,4 @@
-"""Recordings decoded once: mono, at one sample rate, as 16-bit samples on disk or in memory."""
+"""Cache of decoded recordings: mono, at one sample rate, as 16-bit samples on disk or in memory."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from .sources import Recording
 
 Samples = npt.NDArray[np.int16]
 FULL_SCALE = 32767
-SILENCE = 1e-3  # peak below which a recording is taken for empty: normalized, it would be noise
-LAYOUT = 1  # of a cached folder; another one makes another key
+SILENCE = 1e-3  # a recording with a lower peak counts as empty: normalized, it would be noise
+LAYOUT = 1  # version of the cache's layout; it is part of the key
 ABANDONED_S = 86400.0
 LISTED_FAILURES = 10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DecodedAudio:
-    """Recordings one after the other, each scaled so that its peak is full scale.
+    """Concatenated recordings, each scaled so that its peak is full scale.
 
     Attributes:
         samples: int16; a memory map if there is a `folder`.
-        spans: ``(recordings, 3)`` int64: first sample, number of samples, and the file's own sample rate in Hz. What
-            could not be read has no samples.
-        failures: what is wrong, for each recording without samples.
-        folder: where it is kept; a worker process opens it again instead of being sent all of it.
+        spans: ``(recordings, 3)`` int64: first sample, number of samples, and the file's own sample rate in Hz.
+            Recordings that could not be read have no samples.
+        failures: the reason for each recording without samples.
+        folder: the cache on disk, if any. A worker process opens it instead of receiving the samples.
     """
 
     samples: Samples
@@ -47,7 +47,10 @@ class DecodedAudio:
     folder: Path | None = None
 
     def read(self, recording: int, start: int, n_samples: int) -> npt.NDArray[np.float32]:
-        """Float32 in [-1, 1], peak 1 over the whole recording; what is too short is repeated, as the reference does."""
+        """Returns a crop as float32 in [-1, 1]; the peak is 1 over the whole recording.
+
+        A recording that is too short is repeated, as in the reference.
+        """
         first, length, _ = self.spans[recording]
         stop = min(start + n_samples, int(length))
         crop = self.samples[first + start : first + stop].astype(np.float32) / np.float32(FULL_SCALE)
@@ -60,24 +63,24 @@ class DecodedAudio:
 
 
 def decode_recordings(recordings: Sequence[Recording], sample_rate: int, cache_dir: Path | None) -> DecodedAudio:
-    """Decodes, mixes to mono and resamples recordings, or opens what was decoded before.
+    """Decodes recordings, mixes them to mono and resamples them, or opens them from the cache.
 
-    What is kept depends on the paths, the order, the files' sizes and times of change, and the rate. Processes that
-    build the same at the same time don't disturb each other: each writes a folder of its own, and the first to finish
-    gives it the final name. Files that can't be read are left out with a warning.
+    The key of the cache is made of the paths, their order, the files' sizes and modification times, and the sample
+    rate. Processes may build the same cache at the same time: each writes its own folder, and the first to finish
+    renames it to the final name. Unreadable files are skipped with a warning.
 
     Args:
-        recordings: which.
-        sample_rate: Hz wanted.
-        cache_dir: folder to keep decoded audio in, 2 bytes a sample; all of it may be deleted at any time. None keeps
-            it in memory.
+        recordings: the recordings.
+        sample_rate: target sample rate in Hz.
+        cache_dir: folder for decoded audio, 2 bytes per sample; it may be deleted at any time. None keeps the audio in
+            memory.
 
     Raises:
-        ValueError: more than half of the recordings can't be read, or kept audio is damaged.
-        OSError: the cache can't be written.
+        ValueError: more than half of the recordings are unreadable, or the cache is damaged.
+        OSError: the cache cannot be written.
     """
     if not recordings:
-        raise ValueError("there are no recordings to decode")
+        raise ValueError("no recordings to decode")
     if cache_dir is None:
         chunks: list[Samples] = []
         spans, failures = _decode_all(recordings, sample_rate, chunks.append)
@@ -90,7 +93,7 @@ def decode_recordings(recordings: Sequence[Recording], sample_rate: int, cache_d
     if decoded.failures:
         message = _describe_failures(recordings, decoded.failures)
         hint = f"; delete {decoded.folder} to try them again" if decoded.folder else ""
-        warnings.warn(f"left out {message}{hint}", stacklevel=2)
+        warnings.warn(f"skipped {message}{hint}", stacklevel=2)
     return decoded
 
 
@@ -101,6 +104,7 @@ def _key(recordings: Sequence[Recording], sample_rate: int) -> str:
             status = recording.path.stat()
             files.append((str(recording.path.resolve()), status.st_size, status.st_mtime_ns))
         except OSError:
+            # A missing file is part of the key too, so that it is decoded once it appears.
             files.append((str(recording.path), -1, -1))
     text = json.dumps([LAYOUT, sample_rate, files])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -118,12 +122,13 @@ def _build(folder: Path, recordings: Sequence[Recording], sample_rate: int) -> N
         try:
             unfinished.rename(folder)
         except OSError:
+            # Another process was faster; its folder has the same content.
             if not folder.exists():
                 raise
 
 
 def _remove_abandoned(cache_dir: Path) -> None:
-    """Removes what a killed process left; one that is still at work has written lately."""
+    """Removes folders that a killed process has left; a process that is still running has written recently."""
     for part in cache_dir.glob(".*.part"):
         with contextlib.suppress(FileNotFoundError):
             written = [path.stat().st_mtime for path in (part, *part.glob("decoded/*"))]
@@ -138,6 +143,7 @@ def _open_cache(folder: Path) -> DecodedAudio:
         samples = np.memmap(folder / "audio.i16", dtype=np.int16, mode="r")
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"the decoded audio in {folder} is damaged ({error}); delete that folder") from error
+    # A disk that was full, or a copy that was cut short, leaves an index that promises more samples.
     if len(samples) != int(spans[:, 1].sum()):
         raise ValueError(f"the decoded audio in {folder} is damaged (its size is wrong); delete that folder")
     failures = {int(number): str(reason) for number, reason in index["failures"].items()}
@@ -160,19 +166,20 @@ def _decode_all(
         write(samples)
         spans.append((position, len(samples), source_rate))
         position += len(samples)
+    # If more than half are unreadable, the path or the format must be wrong.
     if 2 * len(failures) > len(recordings):
-        raise ValueError(f"can't read {_describe_failures(recordings, failures)}")
+        raise ValueError(f"cannot read {_describe_failures(recordings, failures)}")
     return np.array(spans, dtype=np.int64), failures
 
 
 def _decode_each(recordings: Sequence[Recording], sample_rate: int) -> Iterator[tuple[Samples | str, int]]:
-    """Samples, or what is wrong, and the file's own sample rate in Hz."""
+    """Yields each recording's samples, or the reason why there are none, and its own sample rate in Hz."""
     for recording in recordings:
         try:
             audio = read_mono(recording.path, sample_rate)[0].numpy()
             peak = float(np.abs(audio).max(initial=0.0))
             if peak < SILENCE:
-                raise ValueError(f"silent: its peak is {peak:.1g} of full scale")
+                raise ValueError(f"it is silent: its peak is {peak:.1g} of full scale")
             samples = np.round(audio * (FULL_SCALE / peak)).astype(np.int16)
             yield samples, soundfile.info(recording.path).samplerate
         except (OSError, ValueError, soundfile.LibsndfileError) as error:

@@ -1,4 +1,4 @@
-"""Discriminators beside a checkpoint, so that fine-tuning needn't start them cold."""
+"""Discriminator weights stored with a checkpoint, so that fine-tuning doesn't start from random ones."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ def save_discriminators(objective: Objective, directory: Path) -> None:
 
 
 def load_discriminators(objective: Objective, directory: Path) -> list[str]:
-    """Loads what fits; gives what is not as it was in the checkpoint, in sentences for the user.
+    """Loads the discriminator weights that fit.
 
     Args:
-        objective: whose discriminators are changed.
-        directory: of the checkpoint, or the name of a bundled one.
+        objective: holds the discriminators, which are changed.
+        directory: directory of the checkpoint, or the name of a bundled one.
+
+    Returns:
+        sentences for the user on what was not loaded.
     """
     file = local_directory(directory) / DISCRIMINATORS_FILE
     if not file.exists():
-        return [f"no {DISCRIMINATORS_FILE} beside {directory}: the discriminators start from random weights"]
+        return [f"no {DISCRIMINATORS_FILE} in {directory}: the discriminators start from random weights"]
     stored, notes = load_file(file), []
     for name, part in _parts(objective).items():
         own = {key.removeprefix(f"{name}."): value for key, value in stored.items() if key.startswith(f"{name}.")}
@@ -43,7 +46,7 @@ def load_discriminators(objective: Objective, directory: Path) -> list[str]:
 
 
 def copy_fitting(stored: dict[str, Tensor], target: nn.Module, what: str) -> tuple[list[str], list[str]]:
-    """Loads the tensors whose name and shape fit; gives a note on the others, and the names that were loaded."""
+    """Loads the tensors whose name and shape fit; returns notes on the others, and the names that were loaded."""
     expected = target.state_dict()
     fitting = {
         key: value

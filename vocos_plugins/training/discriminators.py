@@ -1,8 +1,9 @@
-"""Discriminators of waveforms by period and by resolution (paper, section 3.4), those of the released code.
+"""Multi-period and multi-resolution discriminators of waveforms (paper, section 3.4), as in the released code.
 
-The multi-period one is HiFi-GAN's (arXiv 2010.05646). The paper describes UnivNet's multi-resolution one; the released
-code, and this module, have the Descript Audio Codec's (arXiv 2306.06546): complex spectra, split into bands. At the
-default sizes all is as in the reference package ``vocos``, and its training checkpoints load, old weight norm included.
+The multi-period one is HiFi-GAN's (arXiv 2010.05646). As multi-resolution one, the paper describes UnivNet's, but the
+released code, and this module, use the Descript Audio Codec's (arXiv 2306.06546): complex spectra, split into bands.
+The default sizes are those of the reference package ``vocos``, whose training checkpoints load, including those with
+the old weight norm.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ class Discriminators:
     """Sizes of both discriminators; the defaults are the reference's.
 
     Attributes:
-        periods: samples; the signal is folded to rows of that many.
-        period_channels: of the strided layers of each period, the last also of the two layers after them.
-        period_stride: of those layers, along time.
+        periods: samples; the signal is folded into rows of this length.
+        period_channels: channels of the strided layers of each period; the two layers after them have the last value.
+        period_stride: stride of those layers along time.
         n_ffts: samples, one spectrogram each.
-        hop_factor: hop over ``n_fft``.
-        resolution_channels: of every layer of a band.
-        resolution_bands: lower and upper edge as shares of the bins; the upper one is left out.
-        frequency_strides: of a band's layers; the kernel is 3 frames by 9 bins, 3 by 3 in the last.
+        hop_factor: hop length as a share of ``n_fft``.
+        resolution_channels: channels of every layer of a band.
+        resolution_bands: lower and upper edge as shares of the bins; the upper one is exclusive.
+        frequency_strides: strides of a band's layers; the kernel is 3 frames by 9 bins, 3 by 3 in the last.
         weight_norm: whether weights are split into direction and length, as in the reference.
     """
 
@@ -67,7 +68,7 @@ class Discriminators:
             raise ValueError(f"every value of n_ffts must be even and at least 2, got {self.n_ffts}")
         if not 1 / min(self.n_ffts) <= self.hop_factor <= 1:
             raise ValueError(
-                f"hop_factor must be at most 1 and leave a hop of at least a sample, got {self.hop_factor} "
+                f"hop_factor must be at most 1 and make a hop of at least one sample, got {self.hop_factor} "
                 f"for n_ffts={self.n_ffts}"
             )
         for band in self.resolution_bands:
@@ -76,15 +77,15 @@ class Discriminators:
             for n_fft in self.n_ffts:
                 low, high = _bins(band, n_fft)
                 if low == high:
-                    raise ValueError(f"band {band} holds no bin at n_fft={n_fft}")
+                    raise ValueError(f"band {band} contains no bin at n_fft={n_fft}")
 
 
 class Judgement(NamedTuple):
-    """What a discriminator says of a batch.
+    """Output of a discriminator for a batch.
 
     Attributes:
-        scores: one of each sub-discriminator: ``(B, n)`` of a period, ``(B, 1, T, n)`` of a resolution.
-        features: layer outputs ``(B, C, T, n)`` of each sub-discriminator, all but the first; the last is its score.
+        scores: one for each sub-discriminator: ``(B, n)`` for a period, ``(B, 1, T, n)`` for a resolution.
+        features: layer outputs ``(B, C, T, n)`` of each sub-discriminator, without the first; the last is its score.
     """
 
     scores: list[Tensor]
@@ -92,7 +93,7 @@ class Judgement(NamedTuple):
 
 
 class Layers(nn.ModuleList):
-    """Convolutions in a row, ``(B, C, T, n)`` -> the output of every one."""
+    """Stack of convolutions; returns the output of every one for an input ``(B, C, T, n)``."""
 
     def forward(self, hidden: Tensor) -> list[Tensor]:
         outputs = []
@@ -103,18 +104,19 @@ class Layers(nn.ModuleList):
 
 
 class SubDiscriminator(nn.Module):
-    """What both kinds share: a last layer, and the projection on a bandwidth's embedding (arXiv 1802.05637)."""
+    """Common part of both kinds: a last layer, and the projection on a bandwidth's embedding (arXiv 1802.05637)."""
 
     def __init__(self, channels: int, kernel: tuple[int, int], options: Discriminators, n_embeddings: int | None):
         super().__init__()
         self.emb: nn.Embedding | None = None
         if n_embeddings is not None:
+            # As in the reference, conditioning starts without effect.
             self.emb = nn.Embedding(n_embeddings, channels)
             nn.init.zeros_(self.emb.weight)
         self.conv_post = _conv(channels, 1, kernel, (1, 1), options)
 
     def judge(self, hidden: Tensor, bandwidth_id: Tensor | None) -> Tensor:
-        """Shape: hidden ``(B, C, T, n)``, ids ``(B,)`` or ``(1,)`` -> ``(B, 1, T, n)``."""
+        """Returns the score ``(B, 1, T, n)`` of hidden ``(B, C, T, n)``, with ids ``(B,)`` or ``(1,)``."""
         score: Tensor = self.conv_post(hidden)
         if self.emb is None or bandwidth_id is None:
             return score
@@ -123,7 +125,7 @@ class SubDiscriminator(nn.Module):
 
 
 class DiscriminatorP(SubDiscriminator):
-    """Sees a signal folded to rows of one period."""
+    """Sub-discriminator of a signal folded into rows of one period."""
 
     def __init__(self, period: int, options: Discriminators, n_embeddings: int | None = None) -> None:
         widths = (1, *options.period_channels)
@@ -135,8 +137,8 @@ class DiscriminatorP(SubDiscriminator):
         self.convs = Layers([*strided, _conv(widths[-1], widths[-1], (5, 1), (1, 1), options)])
 
     @property
-    def least_samples(self) -> int:
-        """The shortest signal whose end can be mirrored to a whole period."""
+    def min_samples(self) -> int:
+        """Length of the shortest signal whose end can be mirrored to a whole period."""
         return self.period // 2 + 1
 
     def forward(self, audio: Tensor, bandwidth_id: Tensor | None) -> tuple[Tensor, list[Tensor]]:
@@ -147,9 +149,9 @@ class DiscriminatorP(SubDiscriminator):
 
 
 class DiscriminatorR(SubDiscriminator):
-    """Sees a complex spectrogram of one resolution, each band through layers of its own.
+    """Sub-discriminator of a complex spectrogram at one resolution; each band has its own layers.
 
-    The mean is removed and the peak set to 0.8 before, so that neither an offset nor the level decides.
+    The signal's mean is removed and its peak set to 0.8 first, so that neither offset nor level affects the score.
     """
 
     def __init__(self, n_fft: int, options: Discriminators, n_embeddings: int | None = None) -> None:
@@ -169,13 +171,14 @@ class DiscriminatorR(SubDiscriminator):
         )
 
     @property
-    def least_samples(self) -> int:
-        """The shortest signal whose ends can be mirrored into a whole frame."""
+    def min_samples(self) -> int:
+        """Length of the shortest signal whose ends can be mirrored into a whole frame."""
         return self.n_fft // 2 + 1
 
     def spectrum(self, audio: Tensor) -> Tensor:
-        """Real and imaginary part as channels, ``(B, 2, T, n_fft // 2 + 1)``, in float32 or better."""
+        """Returns real and imaginary part as channels, ``(B, 2, T, n_fft // 2 + 1)``, in float32 or better."""
         window = self.spec_fn.window
+        # The FFT needs float32; autocast applies again to the convolutions after it.
         with torch.autocast(audio.device.type, enabled=False):
             centred = audio.to(window.dtype)
             centred = centred - centred.mean(dim=1, keepdim=True)
@@ -196,8 +199,8 @@ class Ensemble(nn.Module):
     """Sub-discriminators that judge the same signal.
 
     Args of ``forward``:
-        audio: ``(B, N)``, at least `least_samples` long; real or generated, or both stacked along ``B``.
-        bandwidth_id: whole numbers ``(B, 1)``, or ``(1, 1)`` for all rows; None for an unconditioned discriminator.
+        audio: ``(B, N)``, at least `min_samples` long; real or generated, or both stacked along ``B``.
+        bandwidth_id: integers ``(B, 1)``, or ``(1, 1)`` for all rows; None for an unconditioned discriminator.
 
     Raises:
         ValueError: the audio has another shape or is too short, or ids are missing, unwanted or of another shape.
@@ -206,14 +209,14 @@ class Ensemble(nn.Module):
     def __init__(self, discriminators: list[DiscriminatorP] | list[DiscriminatorR]) -> None:
         super().__init__()
         self.discriminators = nn.ModuleList(discriminators)
-        self.least_samples = max(discriminator.least_samples for discriminator in discriminators)
+        self.min_samples = max(discriminator.min_samples for discriminator in discriminators)
         self.is_conditioned = discriminators[0].emb is not None
 
     def forward(self, audio: Tensor, bandwidth_id: Tensor | None = None) -> Judgement:
         if audio.dim() != 2:
             raise ValueError(f"audio must be (B, N), got shape {tuple(audio.shape)}")
-        if audio.shape[1] < self.least_samples:
-            raise ValueError(f"audio has {audio.shape[1]} samples, this discriminator needs {self.least_samples}")
+        if audio.shape[1] < self.min_samples:
+            raise ValueError(f"audio has {audio.shape[1]} samples, this discriminator needs {self.min_samples}")
         ids = self._ids(bandwidth_id, len(audio))
         judged = [discriminator(audio, ids) for discriminator in self.discriminators]
         return Judgement([score for score, _ in judged], [features for _, features in judged])
@@ -230,14 +233,14 @@ class Ensemble(nn.Module):
 
 
 class MultiPeriodDiscriminator(Ensemble):
-    """Judges a signal by its samples at several periods; see `Ensemble` for its call."""
+    """Judges a signal by its samples at several periods; see `Ensemble` for the arguments of ``forward``."""
 
     def __init__(self, options: Discriminators, num_embeddings: int | None = None) -> None:
         super().__init__([DiscriminatorP(period, options, num_embeddings) for period in options.periods])
 
 
 class MultiResolutionDiscriminator(Ensemble):
-    """Judges a signal by its complex spectra at several resolutions; see `Ensemble` for its call."""
+    """Judges a signal by complex spectra at several resolutions; see `Ensemble` for the arguments of ``forward``."""
 
     def __init__(self, options: Discriminators, num_embeddings: int | None = None) -> None:
         super().__init__([DiscriminatorR(n_fft, options, num_embeddings) for n_fft in options.n_ffts])
@@ -246,7 +249,7 @@ class MultiResolutionDiscriminator(Ensemble):
 def build_discriminators(
     options: Discriminators, num_embeddings: int | None = None
 ) -> tuple[MultiPeriodDiscriminator, MultiResolutionDiscriminator]:
-    """Both discriminators; ``num_embeddings`` conditions them on that many bandwidths."""
+    """Builds both discriminators, conditioned on ``num_embeddings`` bandwidths if that is set."""
     return MultiPeriodDiscriminator(options, num_embeddings), MultiResolutionDiscriminator(options, num_embeddings)
 
 

@@ -1,4 +1,4 @@
-"""What the generator gets in a step: the mel of a crop, or its EnCodec features at some bandwidth."""
+"""Inputs of the generator in a training step: the mel of a crop, or its EnCodec features at some bandwidth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .mel_jitter import jitter_mel
 
 
 class StepInput(NamedTuple):
-    """A step's features ``(B, C, T)``, the audio ``(B, N)`` that they stand for, and a bandwidth ``(1, 1)`` or None."""
+    """A step's features ``(B, C, T)``, the audio ``(B, N)`` they represent, and a bandwidth ``(1, 1)`` or None."""
 
     features: Tensor
     audio: Tensor
@@ -26,17 +26,17 @@ class StepInput(NamedTuple):
 
 
 class Inputs(Protocol):
-    """Makes a generator's input from audio."""
+    """Computes the generator's input from audio."""
 
     def train(self, vocos: Vocos, audio: Tensor, step: int) -> StepInput:
-        """Of a training step; a function of audio and step alone."""
+        """Returns the input of a training step; it depends only on the audio and the step."""
 
     def validate(self, vocos: Vocos, audio: Tensor) -> StepInput:
-        """Of a validation clip."""
+        """Returns the input of a validation clip."""
 
 
 class MelInputs:
-    """Mels in the model's convention, or in training in variants of it, so that one model serves a family."""
+    """Mels in the model's convention, or, in training, in variants of it, so that one model serves a family of mels."""
 
     def __init__(self, mel: MelConvention, run: Run) -> None:
         self.mel = mel
@@ -46,6 +46,7 @@ class MelInputs:
         run = self.run
         if not run.jitter_guard and not run.jitter_framing:
             return self.validate(vocos, audio)
+        # The mel is shifted against the audio, so both lose the samples that only one of them would have.
         variant, shift = jitter_mel(self.mel, _random(run, step), max_shift=run.jitter_framing)
         front_end = MelSpectrogram(variant if run.jitter_guard else self.mel).to(audio.device)
         return StepInput(front_end(audio[:, shift:]), audio[:, : audio.shape[1] - shift], None)
@@ -56,27 +57,27 @@ class MelInputs:
 
 
 class EncodecInputs:
-    """Codes of a frozen EnCodec model, at a bandwidth chosen anew for each training step, as in the reference.
+    """Codes of a frozen EnCodec model, at a random bandwidth for each training step, as in the reference.
 
-    EnCodec itself is no part of the module: it is neither trained nor saved.
+    EnCodec itself is not part of the module: it is neither trained nor saved.
 
     Args:
-        codes: what the generator takes.
+        codes: the codes that the generator takes.
         run: names EnCodec's weights.
 
     Raises:
-        ConfigError: ``run.encodec`` is not set, can't be loaded, or is of another kind.
+        ConfigError: ``run.encodec`` is not set, cannot be loaded, or has codebooks of other sizes.
     """
 
     def __init__(self, codes: EncodecCodes, run: Run) -> None:
         if run.encodec is None:
-            raise ConfigError("run.encodec: a model of EnCodec codes needs EnCodec's weights to be trained: name them")
+            raise ConfigError("run.encodec is not set; to train on EnCodec codes, set it to EnCodec's weights")
         self.codes = codes
         self.run = run
         self.codec = _load_encodec(run.encodec)
 
     def codebooks(self) -> Tensor:
-        """The vectors of all codes, ``(n_codebooks * codebook_size, codebook_dim)``."""
+        """Returns the vectors of all codes, ``(n_codebooks * codebook_size, codebook_dim)``."""
         layers = self.codec.quantizer.layers[: self.codes.n_codebooks]
         table: Tensor = torch.cat([layer.codebook.embed for layer in layers])
         expected = (self.codes.n_codebooks * self.codes.codebook_size, self.codes.codebook_dim)
@@ -103,7 +104,7 @@ class EncodecInputs:
 
 
 def build_inputs(config: TrainingConfig, vocos: Vocos) -> Inputs:
-    """What a model's features need; an EnCodec model gets EnCodec's codebooks."""
+    """Builds the inputs for a model's features; copies EnCodec's codebooks into an EnCodec model."""
     features = config.model.features
     if isinstance(features, MelConvention):
         return MelInputs(features, config.run)

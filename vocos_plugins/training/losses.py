@@ -1,10 +1,10 @@
-"""What a vocoder is trained on: adversarial and spectral distances of a generated signal to the real one.
+"""Losses of a vocoder: adversarial and spectral distances between a generated signal and the real one.
 
-Everything is computed in float32 or better, also under autocast, and stays finite, with its gradient, on silence.
+Everything is computed in float32 or better, also under autocast. Losses and gradients stay finite on silence.
 
-Real recordings often hold less than half of their sampling rate. ``bandwidth_hz`` says how far each row goes; nothing
-above is then asked of the generator: `MelLoss` and `PhaseLoss` leave it out, and `low_pass` takes it from both signals
-before discriminators see them.
+Real recordings often end below half their sample rate. ``bandwidth_hz`` is the bandwidth of each row, and the generator
+is free above it: `MelLoss` and `PhaseLoss` leave those frequencies out, and `low_pass` removes them from both signals
+before the discriminators.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from ..spectral import Float32Buffers, stft
 
 # A Hann window spreads a tone over two bins to each side.
 MAIN_LOBE_BINS = 2
-# Under the root of squared magnitudes: keeps the gradient finite at zero.
+# Added under the root of squared magnitudes to keep the gradient finite at zero.
 MAGNITUDE_EPS = 1e-10
-# Magnitudes to this power weigh phases: strong partials count more, weak ones still count.
+# Phases are weighted by magnitudes to this power: strong partials count more, weak ones still count.
 PHASE_WEIGHT_EXPONENT = 0.5
-# The low-pass falls from one to zero over this share of the bandwidth, just below it.
+# The gain of the low-pass falls from one to zero over this share of the bandwidth, just below it.
 TRANSITION = 0.05
-# Mirrored samples at each end; the response to an impulse is below 1e-5 of its peak by then from 2 kHz on.
+# Mirrored samples at each end. For bandwidths from 2 kHz, the impulse response has decayed to 1e-5 of its peak by then.
 LOW_PASS_PADDING = 1024
 
 
 def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
-    """Hinge loss of scores (paper, section 3.4): ``1/K sum_k mean(max(0, 1 - real_k)) + mean(max(0, 1 + fake_k))``.
+    """Computes the hinge loss (paper, section 3.4): ``1/K sum_k mean(max(0, 1 - real_k)) + mean(max(0, 1 + fake_k))``.
 
     Args:
         real, fake: the scores of K sub-discriminators, of any shapes.
@@ -43,17 +43,17 @@ def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor
 
 
 def generator_loss(fake: Sequence[Tensor]) -> Tensor:
-    """The generator's side (paper, section 3.4): ``1/K sum_k mean(max(0, 1 - fake_k))``, of K scores."""
+    """Computes the generator's hinge loss of K scores (paper, section 3.4): ``1/K sum_k mean(max(0, 1 - fake_k))``."""
     return torch.stack([F.relu(1 - score.float()).mean() for score in fake]).mean()
 
 
 def feature_matching_loss(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Distance of layer outputs (paper, section 3.4): ``1/K sum_k sum_l mean(|real_kl - fake_kl|)``.
+    """Computes the distance of layer outputs (paper, section 3.4): ``1/K sum_k sum_l mean(|real_kl - fake_kl|)``.
 
-    No gradient goes into the real side: it doesn't depend on the generator.
+    No gradient flows into the real side, which doesn't depend on the generator.
 
     Args:
-        real, fake: for each of K sub-discriminators the outputs of its layers, any number of them.
+        real, fake: the layer outputs of each of K sub-discriminators.
     """
     distances = [
         torch.stack([F.l1_loss(f.float(), r.detach().float()) for r, f in zip(of_real, of_fake, strict=True)]).sum()
@@ -63,7 +63,7 @@ def feature_matching_loss(real: Sequence[Sequence[Tensor]], fake: Sequence[Seque
 
 
 class MelDistance(Float32Buffers):
-    """One resolution of `MelLoss`, called as it is."""
+    """One resolution of `MelLoss`, with the same arguments."""
 
     top: Tensor
 
@@ -85,25 +85,26 @@ class MelDistance(Float32Buffers):
 
 
 class MelLoss(nn.Module):
-    """L1 distance of natural-log mels (paper, section 3.4), the mean over resolutions.
+    """L1 distance of natural-log mels (paper, section 3.4), averaged over resolutions.
 
-    One resolution ``(1024, 256, 100)`` at 24 kHz is the reference's loss.
+    A single resolution ``(1024, 256, 100)`` at 24 kHz is the reference's loss.
 
     Args:
-        sample_rate: Hz, of the signals compared.
+        sample_rate: sample rate of the signals in Hz.
         resolutions: ``(n_fft, hop_length, n_mels)`` of each: samples, samples, bands.
         f_min, f_max: edges in Hz; ``f_max=None`` is the Nyquist frequency.
-        mel_scale, mel_norm: as `mel_filterbank`.
-        floor: least linear mel; what is weaker doesn't count.
+        mel_scale, mel_norm: see `mel_filterbank`.
+        floor: smallest linear mel; weaker values count as equal.
 
     Args of ``forward``:
         fake, real: ``(B, N)``.
         bandwidth_hz: ``(B,)``; bands that reach above it, or come within two bins of it, are left out. None keeps all.
 
-    Shape: a scalar; 0 where no band is left.
+    Shape: a scalar; 0 if no band is left.
 
     Raises:
-        ValueError: sizes that make no mel, signals or bandwidths of other shapes, or signals too short for a frame.
+        ValueError: the sizes are invalid, signals or bandwidths have other shapes, or signals are too short for a
+            frame.
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class MelLoss(nn.Module):
 
 
 class PhaseDistance(Float32Buffers):
-    """One resolution of `PhaseLoss`, called as it is."""
+    """One resolution of `PhaseLoss`, with the same arguments."""
 
     window: Tensor
 
@@ -166,31 +167,33 @@ class PhaseDistance(Float32Buffers):
             last = weight.shape[axis] - 1
             of_fake, of_real = (turn.narrow(axis, 1, last) * turn.narrow(axis, 0, last).conj() for turn in turns)
             both = (weight.narrow(axis, 1, last) * weight.narrow(axis, 0, last)).sqrt()
+            # The root's value at zero is subtracted, so that equal signals have a distance of 0.
             chord = _magnitude(of_fake - of_real) - MAGNITUDE_EPS**0.5
             total = total + (both * chord).sum() / both.sum().clamp_min(torch.finfo(both.dtype).tiny)
         return total
 
 
 class PhaseLoss(nn.Module):
-    """Distance of the steps of phase along time and along frequency, the mean over resolutions.
+    """Distance of the phase steps along time and along frequency, averaged over resolutions.
 
-    A step is the turn from one bin to the next, ``z' conj(z) / |z' z|``; two are compared by the chord between them,
-    0 to 2, so that phase never needs unwrapping. Chords are weighted by the real signal's compressed magnitude, and
-    their weighted means along time and frequency added. After the anti-wrapping losses of group delay and
-    instantaneous frequency in APNet (arXiv 2305.07952). A phase common to all bins costs nothing, a short delay little.
+    A phase step is the rotation from one bin to the next, ``z' conj(z) / |z' z|``. Two steps are compared by the chord
+    between them, 0 to 2, so that phase never needs unwrapping. Chords are weighted by the real signal's compressed
+    magnitude, and their weighted means along time and frequency are added. This follows the anti-wrapping losses of
+    group delay and instantaneous frequency in APNet (arXiv 2305.07952). A phase shift common to all bins costs nothing,
+    a short delay little.
 
     Args:
-        n_ffts: samples, one resolution each; hops are a quarter.
-        sample_rate: Hz, of the signals compared.
+        n_ffts: samples, one resolution each; the hop is a quarter.
+        sample_rate: sample rate of the signals in Hz.
 
     Args of ``forward``:
         fake, real: ``(B, N)``.
         bandwidth_hz: ``(B,)``; bins above it, or within two bins of it, are left out. None keeps all.
 
-    Shape: a scalar, 0 to 4; 0 where no bin is left.
+    Shape: a scalar, 0 to 4; 0 if no bin is left.
 
     Raises:
-        ValueError: signals or bandwidths of other shapes, or signals too short for a frame.
+        ValueError: signals or bandwidths have other shapes, or signals are too short for a frame.
     """
 
     def __init__(self, n_ffts: Sequence[int], sample_rate: int) -> None:
@@ -202,10 +205,10 @@ class PhaseLoss(nn.Module):
 
 
 def low_pass(audio: Tensor, bandwidth_hz: Tensor, sample_rate: int) -> Tensor:
-    """Takes away what lies above each row's bandwidth, without delay; for real and generated signals alike.
+    """Removes the frequencies above each row's bandwidth without delay; for both real and generated signals.
 
-    The gain is 1 up to 95% of the bandwidth and falls as a raised cosine to 0 at it. Ends are mirrored. Rows whose
-    bandwidth is the Nyquist frequency or more come back bit for bit.
+    The gain is 1 up to 95% of the bandwidth and falls to 0 at the bandwidth as a raised cosine. Ends are mirrored. Rows
+    whose bandwidth is the Nyquist frequency or more come back bit for bit.
 
     Args:
         audio: ``(B, N)``.
@@ -239,7 +242,7 @@ def _mean_distance(distances: nn.ModuleList, fake: Tensor, real: Tensor, bandwid
 
 
 def _frequencies(n_fft: int, sample_rate: int) -> Tensor:
-    """Of the bins, in Hz: ``(n_fft // 2 + 1,)``."""
+    """Returns the frequencies of the bins in Hz, ``(n_fft // 2 + 1,)``."""
     return torch.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
 
 
@@ -248,7 +251,7 @@ def _magnitude(spectrum: Tensor) -> Tensor:
 
 
 def _within(edges: Tensor, bandwidth_hz: Tensor, sample_rate: int, n_fft: int) -> Tensor:
-    """Whether a band's or bin's upper edge lies in a row's bandwidth: edges ``(K,)`` -> bool ``(B, K)``."""
+    """Returns whether each upper edge ``(K,)`` of a band or bin lies in each row's bandwidth: bool ``(B, K)``."""
     reach = (edges + MAIN_LOBE_BINS * sample_rate / n_fft).clamp_max(sample_rate / 2)
     return reach <= bandwidth_hz[:, None]
 

@@ -1,4 +1,4 @@
-"""One training step of generator and discriminators, as a Lightning module."""
+"""Training step of generator and discriminators, as a Lightning module."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .objective import Logged, Objective
 class VocosTraining(lightning.LightningModule):
     """Trains a `Vocos` with the paper's losses (section 3.4): hinge GAN, feature matching, mel L1.
 
-    Optimization is manual, as two networks take turns. `generator_step` counts the generator's steps, which is what
-    every number of steps in the configuration means; Lightning's own ``global_step`` counts both networks'.
+    Optimization is manual, since two networks take turns. `generator_step` counts the generator's steps; every number
+    of steps in the configuration refers to it. Lightning's own ``global_step`` counts both networks' steps.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
 
     Raises:
-        ConfigError: the model takes EnCodec codes, and EnCodec's weights are not named or can't be loaded.
+        ConfigError: the model takes EnCodec codes, and EnCodec's weights are not named or cannot be loaded.
     """
 
     def __init__(self, config: TrainingConfig) -> None:
@@ -44,7 +44,7 @@ class VocosTraining(lightning.LightningModule):
 
     @property
     def discriminators(self) -> Sequence[nn.Module]:
-        """Both discriminators."""
+        """The multi-period and the multi-resolution discriminator."""
         return self.objective.discriminators
 
     @property
@@ -53,7 +53,7 @@ class VocosTraining(lightning.LightningModule):
         return self.generator_step >= self.config.losses.pretrain_steps
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Generator's and discriminators' AdamW."""
+        """Returns one AdamW for the generator and one for the discriminators."""
         options = self.config.optimization
 
         def adam(parameters: Any) -> torch.optim.Optimizer:
@@ -64,16 +64,17 @@ class VocosTraining(lightning.LightningModule):
         return [adam(trainable), adam(chain(*(part.parameters() for part in self.discriminators)))]
 
     def training_step(self, batch: Clip, batch_idx: int) -> None:
-        """One step of the discriminators, if they have joined, and one of the generator."""
+        """Takes one step of the discriminators, if they have joined, and one of the generator."""
         optimizers: Any = self.optimizers()
+        # Set by the step rather than by a scheduler, which would have a state of its own to resume.
         rate = self.config.optimization.rate_at(self.generator_step, self.config.run.max_steps)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
         bandwidth_hz = batch["bandwidth_hz"]
-        given = self.inputs.train(self.vocos, batch["audio"], self.generator_step)
-        fake = self.vocos.synthesize(given.features, given.bandwidth_id)
-        signals = self.objective.signals(given.audio, fake, bandwidth_hz, given.bandwidth_id)
+        step_input = self.inputs.train(self.vocos, batch["audio"], self.generator_step)
+        fake = self.vocos.synthesize(step_input.features, step_input.bandwidth_id)
+        signals = self.objective.signals(step_input.audio, fake, bandwidth_hz, step_input.bandwidth_id)
         logged: Logged = {}
         if self.adversarial:
             loss, logged = self.objective.discriminator_loss(signals)
@@ -88,14 +89,14 @@ class VocosTraining(lightning.LightningModule):
             {**{f"train/{name}": value for name, value in logged.items()}, "train/learning_rate": rate},
             batch_size=len(fake),
         )
-        self.log("step", float(self.generator_step))  # what loggers count by
+        self.log("step", float(self.generator_step))  # loggers use it in place of Lightning's global_step
 
     def validation_step(self, batch: Clip, batch_idx: int) -> Tensor:
-        """Mel distance of the averaged generator; gives its audio ``(B, N)``."""
+        """Logs the mel distance of the averaged generator; returns its audio ``(B, N)``."""
         real = batch["audio"]
-        given = self.inputs.validate(self.average, real)
+        step_input = self.inputs.validate(self.average, real)
         with torch.no_grad():
-            fake = self.average.synthesize(given.features, given.bandwidth_id)[:, : real.shape[1]]
+            fake = self.average.synthesize(step_input.features, step_input.bandwidth_id)[:, : real.shape[1]]
         loss = self.objective.mel_loss(fake, real[:, : fake.shape[1]], batch["bandwidth_hz"])
         self.log("validation/mel", loss, prog_bar=True, sync_dist=True, batch_size=real.shape[0])
         self.log("step", float(self.generator_step))

@@ -1,4 +1,4 @@
-"""What generator and discriminators are trained for, whoever's trainer takes the steps (paper, section 3.4)."""
+"""Training objective of generator and discriminators, independent of the trainer (paper, section 3.4)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Logged = dict[str, Tensor]
 
 
 class Signals(NamedTuple):
-    """Real and generated audio ``(B, N)``, band-limited alike, and what the discriminators are conditioned on."""
+    """Real and generated audio ``(B, N)`` with the same bandwidth, and the condition of the discriminators."""
 
     real: Tensor
     fake: Tensor
@@ -25,15 +25,15 @@ class Signals(NamedTuple):
 
 
 class Objective(nn.Module):
-    """Discriminators and losses: hinge GAN, feature matching, mel L1, and the distance of phases if it is wanted.
+    """Discriminators and losses: hinge GAN, feature matching, mel L1, and optionally the distance of phases.
 
-    A step is: `signals`; `discriminator_loss`, to be minimized by the discriminators' optimizer; then
-    `generator_loss`, by the generator's. Both give what to log beside the loss.
+    A step calls `signals`; then `discriminator_loss`, which the discriminators' optimizer minimizes; then
+    `generator_loss`, which the generator's minimizes. Both return the loss and the values to log.
 
     Args:
         model: the generator's configuration.
-        discriminators: their sizes.
-        losses: what counts how much.
+        discriminators: sizes of the discriminators.
+        losses: weights and resolutions of the losses.
     """
 
     def __init__(self, model: VocosConfig, discriminators: Discriminators, losses: LossWeights) -> None:
@@ -53,19 +53,20 @@ class Objective(nn.Module):
 
     @property
     def discriminators(self) -> Sequence[nn.Module]:
-        """Both discriminators."""
+        """The multi-period and the multi-resolution discriminator."""
         return (self.multi_period, self.multi_resolution)
 
     def signals(
         self, real: Tensor, fake: Tensor, bandwidth_hz: Tensor | None = None, bandwidth_id: Tensor | None = None
     ) -> Signals:
-        """What is compared: as long as the shorter of the two, and without what lies above a source's own band.
+        """Prepares two signals for comparison: cut to the shorter one's length and to the recording's bandwidth.
 
         Args:
             real, fake: ``(B, N)``.
-            bandwidth_hz: how far each row's recording goes, ``(B,)``; None for all the way.
-            bandwidth_id: of an EnCodec model's step, ``(B, 1)`` or ``(1, 1)``.
+            bandwidth_hz: bandwidth of each row's recording, ``(B,)``; None for the full band.
+            bandwidth_id: EnCodec bandwidth of the step, ``(B, 1)`` or ``(1, 1)``; None for mels.
         """
+        # A decoded signal has whole hops, so it can be shorter or longer than the crop.
         n_samples = min(fake.shape[1], real.shape[1])
         real, fake = real[:, :n_samples], fake[:, :n_samples]
         if bandwidth_hz is not None:
@@ -73,7 +74,7 @@ class Objective(nn.Module):
         return Signals(real, fake, bandwidth_id)
 
     def discriminator_loss(self, signals: Signals) -> tuple[Tensor, Logged]:
-        """Of both discriminators; no gradient goes into the generator."""
+        """Returns the loss of both discriminators and the values to log; no gradient flows into the generator."""
         real, fake, ids = signals.real, signals.fake.detach(), signals.bandwidth_id
         period, resolution = (
             discriminator_loss(part(real, ids).scores, part(fake, ids).scores) for part in self.discriminators
@@ -84,12 +85,12 @@ class Objective(nn.Module):
     def generator_loss(
         self, signals: Signals, bandwidth_hz: Tensor | None = None, *, adversarial: bool = True
     ) -> tuple[Tensor, Logged]:
-        """Of the generator; no gradient goes into the discriminators.
+        """Returns the loss of the generator and the values to log; no gradient flows into the discriminators.
 
         Args:
-            signals: of `signals`.
-            bandwidth_hz: what `signals` was given.
-            adversarial: whether the discriminators count.
+            signals: as returned by `signals`.
+            bandwidth_hz: as passed to `signals`.
+            adversarial: whether the discriminators take part.
         """
         weights = self.weights
         mel = self.mel_loss(signals.fake, signals.real, bandwidth_hz)
@@ -103,18 +104,18 @@ class Objective(nn.Module):
         return total, logged | {"generator/total": total.detach()}
 
     def _judge(self, signals: Signals) -> tuple[Tensor, Logged]:
-        """What the discriminators tell the generator: adversarial and feature matching losses."""
+        """Returns the adversarial and feature matching losses of the generator, and the values to log."""
         total = torch.zeros((), device=signals.real.device)
         logged: Logged = {}
         names = ("period", "resolution")
         for name, part, weight in zip(names, self.discriminators, (1.0, self.resolution_weight), strict=True):
-            part.requires_grad_(False)  # their own gradients aren't wanted here, and cost as much as the generator's
+            part.requires_grad_(False)  # gradients of its weights are unused here and cost as much as the generator's
             with torch.no_grad():
-                wanted: Judgement = part(signals.real, signals.bandwidth_id)
-            judged: Judgement = part(signals.fake, signals.bandwidth_id)
+                of_real: Judgement = part(signals.real, signals.bandwidth_id)
+            of_fake: Judgement = part(signals.fake, signals.bandwidth_id)
             part.requires_grad_(True)
-            fooled = generator_loss(judged.scores)
-            matching = feature_matching_loss(wanted.features, judged.features)
-            total = total + weight * (fooled + matching)
-            logged |= {f"generator/{name}": fooled.detach(), f"generator/{name}_matching": matching.detach()}
+            adversarial = generator_loss(of_fake.scores)
+            matching = feature_matching_loss(of_real.features, of_fake.features)
+            total = total + weight * (adversarial + matching)
+            logged |= {f"generator/{name}": adversarial.detach(), f"generator/{name}_matching": matching.detach()}
         return total, logged

@@ -1,4 +1,4 @@
-"""Runs a training from its configuration: new, resumed, or from another checkpoint's weights."""
+"""Runs a training from its configuration: a new one, a resumed one, or one from another checkpoint's weights."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .warm_start import warm_start
 
 
 def train(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTraining:
-    """Trains up to ``config.run.max_steps`` generator steps, carrying on from ``out/last.ckpt`` if there is one.
+    """Trains up to ``config.run.max_steps`` generator steps, resuming from ``out/last.ckpt`` if there is one.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         out: folder for checkpoints and TensorBoard's log.
-        resume: whether to carry on; if not, ``out`` must hold no run yet.
+        resume: whether to continue an earlier run; if False, ``out`` must not hold one.
 
     Raises:
-        ValueError: ``out`` holds a run and ``resume`` is False, or data or checkpoint can't be used.
+        ValueError: ``out`` holds a run and ``resume`` is False, or the data or a checkpoint cannot be used.
     """
     last = out / LAST
     if last.exists() and not resume:
-        raise ValueError(f"{out} holds a run; choose another folder, or carry it on")
+        raise ValueError(f"{out} already holds a run; choose another folder, or continue it")
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.run.seed)
     module = VocosTraining(config)
@@ -51,9 +51,10 @@ def train(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTra
 
 
 def build_trainer(config: TrainingConfig, out: Path, saving: Checkpoints) -> lightning.Trainer:
-    """The Trainer of a run: one epoch as long as the run, so that its progress bar tells when it will be done."""
+    """Builds the Trainer of a run. A single epoch is as long as the run, so that its progress bar shows the end."""
     run = config.run
     several = run.devices not in (1, "auto") or run.num_nodes > 1
+    # The two networks take turns, so each backward pass leaves the other one's parameters without a gradient.
     strategy = "ddp_find_unused_parameters_true" if run.strategy == "auto" and several else run.strategy
     return lightning.Trainer(
         accelerator=run.accelerator,
@@ -64,7 +65,7 @@ def build_trainer(config: TrainingConfig, out: Path, saving: Checkpoints) -> lig
         max_epochs=1,
         log_every_n_steps=run.log_every,
         val_check_interval=run.validate_every,
-        check_val_every_n_epoch=None,  # the interval may be longer than what is left of a resumed run
+        check_val_every_n_epoch=None,  # the interval may be longer than the rest of a resumed run
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_checkpointing=False,

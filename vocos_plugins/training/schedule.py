@@ -1,4 +1,4 @@
-"""Learning rate and loss weights by generator step; a pure function of the step, so that a resumed run agrees."""
+"""Learning rate and loss weights as pure functions of the generator step, so that a resumed run is identical."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ..mel.filterbank import MelNorm, MelScale
 
 @dataclass(frozen=True, kw_only=True)
 class Optimization:
-    """AdamW for generator and discriminators alike, as in the reference's released code.
+    """Settings of AdamW, the same for generator and discriminators, as in the reference's released code.
 
     Attributes:
-        learning_rate: at its highest.
+        learning_rate: highest learning rate.
         betas: of AdamW.
         weight_decay: of AdamW.
         warmup_steps: generator steps in which the rate rises from zero.
-        schedule: ``cosine`` falls to zero over all steps; ``constant`` stays, but for the last `decay_share` of the
-            steps, in which it falls to zero in a straight line.
-        decay_share: for ``constant``.
-        gradient_clip: largest norm of the gradients; None for no bound.
-        ema_decay: of the averaged generator that is evaluated and exported; 0 for none.
+        schedule: ``cosine`` falls to zero over all steps; ``constant`` stays until the last `decay_share` of the steps,
+            in which it falls to zero linearly.
+        decay_share: share of the steps, for ``constant``.
+        gradient_clip: largest norm of the gradients; None for no limit.
+        ema_decay: decay of the averaged generator, which is evaluated and exported; 0 for no averaging.
     """
 
     learning_rate: float = 5e-4
@@ -47,7 +47,7 @@ class Optimization:
             raise ValueError(f"warmup_steps must not be negative, got {self.warmup_steps}")
 
     def rate_at(self, step: int, max_steps: int) -> float:
-        """Learning rate of the generator step counted from 0, of ``max_steps`` in all."""
+        """Returns the learning rate of a generator step, counted from 0, in a run of ``max_steps``."""
         warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
         if self.schedule == "cosine":
             past = max(0, step - self.warmup_steps) / max(1, max_steps - self.warmup_steps)
@@ -56,23 +56,23 @@ class Optimization:
         return self.learning_rate * warm * min(1.0, max(0.0, left))
 
     def average_decay_at(self, step: int) -> float:
-        """Decay of the average: short at first, so that the random start is soon forgotten."""
+        """Returns the decay of the average, which is small at first to forget the random start quickly."""
         return min(self.ema_decay, (step + 1) / (step + 10))
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """What the generator is trained for.
+    """Weights and resolutions of the generator's losses.
 
     Attributes:
-        mel: L1 between log mels.
-        phase: distance of the phase's steps along time and frequency; 0 leaves it out.
-        resolution: of the multi-resolution discriminators' terms beside the multi-period ones; None for the
-            reference's 0.1, or 1.0 at and above 32 kHz, where 0.1 leaves stripes in the top band.
-        pretrain_steps: generator steps before the discriminators join; with `max_steps` of the run, none ever do.
+        mel: weight of the L1 distance of log mels.
+        phase: weight of the distance of phase steps along time and frequency; 0 leaves it out.
+        resolution: weight of the multi-resolution discriminators' terms relative to the multi-period ones; None for
+            the reference's 0.1, or 1.0 at and above 32 kHz, where 0.1 leaves stripes in the top band.
+        pretrain_steps: generator steps before the discriminators join; if it is the run's `max_steps`, they never do.
         mel_resolutions: ``(n_fft, hop_length, n_mels)`` of each mel that is compared, at the model's sample rate.
         mel_scale, mel_norm, mel_floor: of those mels; the defaults are the reference's.
-        phase_n_ffts: samples, of the spectra whose phases are compared.
+        phase_n_ffts: FFT sizes, in samples, of the spectra whose phases are compared.
     """
 
     mel: float = 45.0
@@ -94,7 +94,7 @@ class LossWeights:
             raise ValueError("each of mel_resolutions must be [n_fft, hop_length, n_mels]")
 
     def resolution_at(self, sample_rate: int) -> float:
-        """Weight of the multi-resolution discriminators at a sample rate in Hz."""
+        """Returns the weight of the multi-resolution discriminators at a sample rate in Hz."""
         if self.resolution is not None:
             return self.resolution
         return 1.0 if sample_rate >= 32000 else 0.1

@@ -1,4 +1,4 @@
-"""Which recordings to train on: a folder, a list of files, or a manifest that also says licence and bandwidth."""
+"""Sources of recordings: a folder, a list of files, or a manifest with licences and bandwidths."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 
 from ..storage.audio import INPUT_SUFFIXES
 
-# RAW has no header that would say rate and channels.
+# RAW has no header with sample rate and channels.
 AUDIO_SUFFIXES = INPUT_SUFFIXES - {".raw"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """A file of speech and what is known of it.
+    """A file of speech and its metadata.
 
     Attributes:
-        path: of the file.
-        bandwidth_hz: up to where it holds sound; None for half its sample rate. Lossy formats and resampled sources
+        path: path of the file.
+        bandwidth_hz: highest frequency with sound; None for half its sample rate. Lossy formats and resampled sources
             end far below that.
-        licence, attribution: what a checkpoint's card has to say of it; empty where unknown.
-        speaker: who speaks; empty where unknown.
+        licence, attribution: for a checkpoint's card; empty if unknown.
+        speaker: name of the speaker; empty if unknown.
     """
 
     path: Path
@@ -34,24 +34,25 @@ class Recording:
 
 
 def find_recordings(source: Path, split: str | None = None) -> list[Recording]:
-    """Finds recordings, in an order that depends on nothing but the source.
+    """Finds recordings, in an order that depends only on the source.
 
     Args:
         source: a folder, searched with all its subfolders except hidden ones; a manifest (``.csv``) with a column
             ``file`` and, if known, ``split``, ``bandwidth_hz``, ``licence``, ``attribution`` and ``speaker``; or any
-            other text file as a list of one path a line. Paths are absolute or relative to the manifest or list.
-        split: which rows of a manifest; None for all of them.
+            other text file, read as a list with one path per line. Paths are absolute or relative to the manifest or
+            list.
+        split: rows of a manifest to use; None for all of them.
 
     Raises:
-        ValueError: nothing is there, a listed file is missing, a number is none, or the split is unknown; the
-            message says the file and the line.
+        ValueError: the source is missing or empty, a listed file is missing, a number is invalid, or the split is
+            unknown; the message names the file and the line.
     """
     if not source.exists():
         raise ValueError(f"{source}: no such file or folder")
     if source.suffix.lower() == ".csv" and source.is_file():
         return _from_manifest(source, split)
     if split is not None:
-        raise ValueError(f"{source}: split {split!r} was asked for; only a manifest (.csv) has splits")
+        raise ValueError(f"{source}: it has no split {split!r}; only a manifest (.csv) has splits")
     recordings = _from_folder(source) if source.is_dir() else _from_list(source)
     if not recordings:
         raise ValueError(f"{source}: {'no audio files in this folder' if source.is_dir() else 'the list is empty'}")
@@ -59,18 +60,18 @@ def find_recordings(source: Path, split: str | None = None) -> list[Recording]:
 
 
 def credit_lines(recordings: Sequence[Recording]) -> list[str]:
-    """Every attribution once, sorted, with its licence, for the card of a checkpoint that learned from them."""
+    """Returns every attribution with its licence once, sorted, for the card of a checkpoint trained on them."""
     owed = {(r.attribution or r.speaker or "unknown", r.licence or "licence unknown") for r in recordings}
     return [f"{attribution} ({licence})" for attribution, licence in sorted(owed)]
 
 
 def _from_folder(folder: Path) -> list[Recording]:
-    found = []
+    recordings = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix.lower() in AUDIO_SUFFIXES and not hidden and path.is_file():
-            found.append(Recording(path=path))
-    return found
+            recordings.append(Recording(path=path))
+    return recordings
 
 
 def _from_list(listed: Path) -> list[Recording]:
@@ -89,7 +90,8 @@ def _from_manifest(manifest: Path, split: str | None) -> list[Recording]:
     if split is not None:
         known = sorted({row["split"] for _, row in rows if row.get("split")})
         if split not in known:
-            raise ValueError(f"{manifest}: no split {split!r}; it has {', '.join(known) or 'no column split'}")
+            available = ", ".join(known) or "no column 'split'"
+            raise ValueError(f"{manifest}: no split {split!r}; it has {available}")
         rows = [(line, row) for line, row in rows if row["split"] == split]
     return [
         Recording(
@@ -119,10 +121,10 @@ def _read_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _resolve(text: str, source: Path, line: int) -> Path:
     if not text:
-        raise ValueError(f"{source}, line {line}: no file is named")
+        raise ValueError(f"{source}, line {line}: the file name is empty")
     path = source.parent / text
     if not path.is_file():
-        raise ValueError(f"{source}, line {line}: there is no file {path}")
+        raise ValueError(f"{source}, line {line}: no such file: {path}")
     return path
 
 

@@ -1,11 +1,11 @@
-"""A training in stages from one file: each begins with what the one before gave, or is the mean of earlier ones.
+"""Training in stages from one file. Each stage starts from the one before it, or is the mean of earlier ones.
 
     stages:
       spectral: {set: {losses.pretrain_steps: 20000, run.max_steps: 20000}}
       adversarial: {set: {losses.pretrain_steps: 0, run.max_steps: 5000}}
       both: {mean: {spectral: 0.4, adversarial: 0.6}}
 
-A stage changes values of the rest of the file, by dotted keys, for itself alone.
+With ``set``, a stage overrides values of the rest of the file by dotted keys, for itself only.
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ from .config import TrainingConfig
 from .discriminator_files import DISCRIMINATORS_FILE
 from .state import MODEL
 
-# Shares are written in decimals.
+# Shares are written as decimals, whose sum may round.
 SHARES_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One stage.
+    """A stage of a training.
 
     Attributes:
-        name: of its folder; empty for the only stage of a file without any, whose folder is the run's own.
-        config: with what the stage sets.
-        mean: shares of earlier stages, by name, and of what the file's ``run.init_from`` names, where nothing is
-            trained.
+        name: name of its folder. A file without stages has one with an empty name, in the run's own folder.
+        config: configuration with the stage's overrides.
+        mean: shares by name of earlier stages and of the file's ``run.init_from``. A stage with shares is not trained.
     """
 
     name: str
@@ -46,10 +45,10 @@ class Stage:
 
 
 def read_stages(path: Path) -> list[Stage]:
-    """The stages of a YAML file, in its order.
+    """Reads the stages of a YAML file, in its order.
 
     Raises:
-        ConfigError: as `TrainingConfig.from_dict`, a stage sets what isn't there, or is a mean of what comes later.
+        ConfigError: see `TrainingConfig.from_dict`; or a stage sets an unknown key, or is the mean of a later one.
     """
     mapping = dict(read_yaml(path))
     described = mapping.pop("stages", {"": {}})
@@ -69,47 +68,55 @@ def _read_stage(name: str, stage: Any, mapping: Mapping[str, Any], earlier: list
     check_keys(stage, {"set", "mean"}, set(), where)
     mean = stage.get("mean", {})
     run = mapping.get("run") or {}
+    # A mean may include the weights that the first stage started from.
     known = {*earlier, *([run["init_from"]] if run.get("init_from") else [])}
     check_keys(mean, known, set(), f"{where}: mean of earlier stages")
-    for other, share in mean.items():
+    for key, share in mean.items():
         if not isinstance(share, (int, float)):
-            raise ConfigError(f"{where}: mean.{other} must be a number, got {share!r}")
+            raise ConfigError(f"{where}: mean.{key} must be a number, got {share!r}")
     if "mean" in stage and abs(sum(mean.values()) - 1) > SHARES_TOLERANCE:
         raise ConfigError(f"{where}: the shares must sum to 1, got {dict(mean)}")
     if Path(name).name != name:
-        raise ConfigError(f"{where}: the name must be one of a folder")
-    changes = stage.get("set", {})
+        raise ConfigError(f"{where}: the name must be valid as a folder name")
+    overrides = stage.get("set", {})
+    if earlier:
+        # Later stages start from the one before, unless they set init_from themselves.
+        overrides = {"run.init_from": None} | overrides
     try:
-        config = TrainingConfig.from_dict(changed(mapping, {"run.init_from": None} | changes if earlier else changes))
+        config = TrainingConfig.from_dict(with_overrides(mapping, overrides))
         return Stage(name=name, config=config, mean=mean)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}" if name else str(error)) from error
 
 
-def changed(mapping: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a nested mapping with other values at dotted keys; raises ConfigError where a section is a value."""
+def with_overrides(mapping: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a copy of a nested mapping with other values at dotted keys.
+
+    Raises:
+        ConfigError: a key leads into a plain value.
+    """
     result = copy.deepcopy(dict(mapping))
-    for path, value in changes.items():
+    for path, value in overrides.items():
         *sections, key = str(path).split(".")
         section: Any = result
         for name in sections:
             section = section.setdefault(name, {}) if isinstance(section, dict) else None
         if not isinstance(section, dict):
-            raise ConfigError(f"there is no {path} to set")
+            raise ConfigError(f"cannot set {path}: {'.'.join(sections)} is not a section")
         section[key] = value
     return result
 
 
 def train_stages(stages: Sequence[Stage], out: Path, *, resume: bool = True) -> Path | None:
-    """Trains one stage after the other, each in a folder of its name in ``out``, carrying on where a run was stopped.
+    """Trains one stage after the other, each in a folder of its name in ``out``; resumes an interrupted training.
 
     Returns:
-        directory of the last stage's model; None if a signal has ended the training before.
+        directory of the last stage's model; None if a signal has ended the training early.
 
     Raises:
-        ValueError: as `run.train`.
+        ValueError: see `run.train`.
     """
-    # Lightning takes seconds to import, and most configurations' errors are found before.
+    # Lightning takes seconds to import, and most configuration errors are found without it.
     from .run import train
 
     before: Path | None = None
@@ -124,18 +131,21 @@ def train_stages(stages: Sequence[Stage], out: Path, *, resume: bool = True) -> 
             if config.run.init_from is None and before is not None:
                 config = dataclasses.replace(config, run=dataclasses.replace(config.run, init_from=str(before)))
             if train(config, folder, resume=resume).generator_step < config.run.max_steps:
+                # SIGTERM ended this stage early; the next one must not start from an unfinished model.
                 return None
         before = folder / MODEL
     return before
 
 
 def save_mean(config: VocosConfig, shares: Mapping[str, float], directory: Path) -> None:
-    """Writes the weighted mean of models' weights as a checkpoint, with the last one's discriminators beside it.
+    """Writes the weighted mean of models' weights as a checkpoint.
+
+    The discriminators are those of the last model that has any.
 
     Args:
-        config: of the mean.
-        shares: by what `Vocos.from_pretrained` takes.
-        directory: to be written.
+        config: configuration of the mean.
+        shares: weight of each model, by name or directory (see `Vocos.from_pretrained`).
+        directory: output directory.
 
     Raises:
         ConfigError: a model has other sizes.
@@ -145,8 +155,9 @@ def save_mean(config: VocosConfig, shares: Mapping[str, float], directory: Path)
     own, weights = mean.state_dict(), {source: model.state_dict() for source, model in models.items()}
     for source, others in weights.items():
         if {name: value.shape for name, value in others.items()} != {name: value.shape for name, value in own.items()}:
-            raise ConfigError(f"{source} has other sizes than the mean that it is to be part of")
+            raise ConfigError(f"{source} has other sizes than the configured model; it cannot be part of the mean")
     for name, value in own.items():
+        # Integer buffers have no mean.
         if value.is_floating_point():
             value.copy_(sum(share * weights[source][name] for source, share in shares.items()))
     mean.provenance = {"steps": max(model.provenance.get("steps", 0) for model in models.values())}

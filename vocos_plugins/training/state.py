@@ -1,7 +1,7 @@
-"""The whole state of a run in one file, so that a resumed run goes on exactly where it stopped.
+"""State of a run in one file, from which a resumed run continues exactly where it stopped.
 
-It is ours rather than Lightning's, as theirs also holds the place in an epoch, which differs between its versions; a
-run's only place is its generator step, from which data and learning rate follow.
+Lightning's own checkpoints are not used: they also hold the position in an epoch, whose format depends on Lightning's
+version. Here a run's only position is its generator step, which determines data and learning rate.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def save_state(module: VocosTraining, optimizers: list[Any], path: Path) -> None
 
 
 def load_state(module: VocosTraining, path: Path) -> list[dict[str, Any]]:
-    """Reads what `save_state` wrote into a module; gives the optimizers' states.
+    """Loads a file of `save_state` into a module; returns the optimizers' states.
 
     Raises:
         CheckpointError: the file is damaged or unsafe.
-        ValueError: it is of a run with another model or other discriminators.
+        ValueError: the file belongs to a run with another model or other discriminators.
     """
     state = read_pickle(path)
     try:
@@ -46,12 +46,12 @@ def load_state(module: VocosTraining, path: Path) -> list[dict[str, Any]]:
         module.generator_step = state["generator_step"]
         optimizers: list[dict[str, Any]] = state["optimizers"]
     except (RuntimeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is of a run with another model or other discriminators: {error}") from error
+        raise ValueError(f"{path} belongs to a run with another model or other discriminators: {error}") from error
     return optimizers
 
 
 def save_model(module: VocosTraining, directory: Path) -> None:
-    """The averaged generator as a checkpoint directory, with the discriminators beside it for fine-tuning."""
+    """Writes the averaged generator as a checkpoint directory, with the discriminators for fine-tuning."""
     module.average.provenance = {**module.vocos.provenance, "steps": module.generator_step}
     module.average.save_pretrained(directory)
     save_discriminators(module.objective, directory)

@@ -1,4 +1,4 @@
-"""Starts a training from another checkpoint's weights, as far as they fit."""
+"""Starts a training from another checkpoint: copies the weights that fit, and translates layers to another mel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..model import Vocos
 from ..network.heads import ISTFTHead
 from ..storage.safe_files import CheckpointError
 from .discriminator_files import copy_fitting, load_discriminators
-from .mel_transfer import reads_otherwise, translate_input, translate_output
+from .mel_transfer import needs_translation, translate_input, translate_output
 from .objective import Objective
 
 EMBED, OUT = "backbone.embed", "head.out"
@@ -20,17 +20,17 @@ BLOCKS = ("backbone.convnext.", "backbone.resnet.")
 
 
 def warm_start(vocos: Vocos, objective: Objective, source: str) -> list[str]:
-    """Copies every layer that fits from a checkpoint, and its discriminators if they lie beside it.
+    """Copies every layer that fits from a checkpoint, and its discriminators if it has any.
 
     Args:
-        vocos, objective: to be trained; both are changed.
-        source: what `Vocos.from_pretrained` takes.
+        vocos, objective: generator and discriminators to train; both are changed.
+        source: name or directory of the checkpoint (see `Vocos.from_pretrained`).
 
     Returns:
-        what is not as it was in the checkpoint, in sentences for the user.
+        sentences for the user on what differs from the checkpoint.
 
     Raises:
-        CheckpointError: the source can't be loaded, or is of another architecture.
+        CheckpointError: the source cannot be loaded, or has another architecture.
     """
     donor = Vocos.from_pretrained(source)
     notes = copy_generator(donor.state_dict(), vocos, source, donor.mel)
@@ -40,47 +40,49 @@ def warm_start(vocos: Vocos, objective: Objective, source: str) -> list[str]:
 def copy_generator(
     weights: Mapping[str, Tensor], vocos: Vocos, source: str, mel: MelConvention | None = None
 ) -> list[str]:
-    """Copies every layer that fits, of weights by the names of a Vocos checkpoint.
+    """Copies every layer that fits from a state dict of a Vocos.
 
     Args:
-        weights: of the checkpoint.
-        vocos: gets them.
-        source: what to call the checkpoint.
-        mel: that it was trained on, if it is known. First and last layer are translated to another.
+        weights: state dict of the checkpoint.
+        vocos: receives the weights.
+        source: name of the checkpoint in messages.
+        mel: mel that the checkpoint was trained on, if known. If it differs from the model's, first and last layer are
+            translated.
 
     Returns:
-        sentences on what is not as it was: a first layer for another mel, layers that keep their random weights.
+        sentences for the user on what differs: layers translated to another mel, layers that keep random weights.
 
     Raises:
-        CheckpointError: nothing but input and output layers could be kept: ``source`` is of another architecture.
+        CheckpointError: at most input and output layers fit; ``source`` has another architecture.
     """
     weights, notes = dict(weights), []
     if mel is not None and mel != vocos.mel and f"{EMBED}.weight" in weights:
         notes.append(_take_over_mel(weights, vocos, source, mel))
     misfits, kept = copy_fitting(weights, vocos, "generator")
+    # Input and output layers alone carry nothing of what the checkpoint has learned.
     if not any(key.startswith(BLOCKS) and key.endswith("weight") for key in kept):
         raise CheckpointError(
-            f"{source} has another architecture: none of its blocks fits {vocos.config.backbone}; give the model that "
-            "you train the checkpoint's sizes"
+            f"{source} has another architecture: none of its blocks fits {vocos.config.backbone}; use the checkpoint's "
+            "sizes for your model"
         )
     return notes + misfits
 
 
 def _take_over_mel(weights: dict[str, Tensor], vocos: Vocos, source: str, own: MelConvention) -> str:
-    """Translates first and last layer where they would misread; what to say of it."""
-    told, wanted = f"{source} was trained on another mel convention", vocos.mel
-    if wanted is None or not reads_otherwise(own, wanted):
-        return f"{told}; the model will have to adapt"
+    """Translates first and last layer if they would misread the model's mel; returns a message for the user."""
+    message, wanted = f"{source} was trained on another mel convention", vocos.mel
+    if wanted is None or not needs_translation(own, wanted):
+        return f"{message}; the model will have to adapt"
     try:
         weight, bias, error = translate_input(weights[f"{EMBED}.weight"], weights[f"{EMBED}.bias"], own, wanted)
     except ValueError:
-        return f"{told}, with frames that are too far apart to translate; the model will have to adapt"
+        return f"{message}, with frames too far apart to translate; the model will have to adapt"
     weights.update({f"{EMBED}.weight": weight, f"{EMBED}.bias": bias})
-    # Other heads have other numbers of rows.
+    # Only the rows of an inverse-STFT head are magnitudes and phases of bins, which can be moved.
     if isinstance(vocos.head, ISTFTHead) and len(weights.get(f"{OUT}.bias", ())) == own.n_fft + 2:
         n_fft, prior = vocos.head.options.n_fft, vocos.head.prior is not None
         weight, bias = translate_output(
             weights[f"{OUT}.weight"], weights[f"{OUT}.bias"], own, wanted, n_fft, prior=prior
         )
         weights.update({f"{OUT}.weight": weight, f"{OUT}.bias": bias})
-    return f"{told}; its first layer reads this one's bands with a mean error of {error:.2f} in its values"
+    return f"{message}; its input layer was remapped to this mel, with a mean error of {error:.2f} in log-mel units"

@@ -1,4 +1,4 @@
-"""Clips, small TTS models that list them, a small configuration, and the recipe's commands in fresh processes."""
+"""Clips, small TTS models that list them, a small configuration, and the recipe's commands in new processes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CONFIG = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """As in tests/adapters: Coqui TTS's own warnings are its own, ours stay errors."""
+    """Ignores Coqui TTS's own warnings, as in tests/adapters; this package's stay errors."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.filterwarnings("default", "error:::vocos_"))
@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory) -> Path:
-    """Five clips of a second as LJSpeech has them: gliding harmonic tones over a little noise, and what they say."""
+    """Five clips of a second in LJSpeech's layout: gliding harmonic tones over a little noise, with texts."""
     folder = tmp_path_factory.mktemp("corpus")
     (folder / "wavs").mkdir()
     time = np.arange(RATE) / RATE
@@ -87,7 +87,7 @@ def make_config(corpus, tmp_path_factory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def make_tts(corpus, tmp_path_factory) -> Callable[..., Path]:
-    """The folder with ``config.json`` and ``model.pth`` of a TTS with random weights that lists the corpus."""
+    """Writes ``config.json`` and ``model.pth`` of a random TTS that lists the corpus; returns the folder."""
     from TTS.tts.configs.fast_pitch_config import FastPitchConfig
     from TTS.tts.configs.glow_tts_config import GlowTTSConfig
     from TTS.tts.configs.shared_configs import BaseDatasetConfig
@@ -126,25 +126,25 @@ def make_tts(corpus, tmp_path_factory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def start(start_process) -> Callable[..., subprocess.Popen[str]]:
-    """Starts one of the recipe's scripts in a process of its own."""
+    """Starts one of the recipe's scripts in its own process."""
     return lambda script, *arguments: start_process(RECIPE / script, *arguments)
 
 
 @pytest.fixture(scope="session")
 def run(start, finish_process) -> Callable[..., str]:
-    """Runs a script to its end and gives what it prints."""
+    """Runs a script to its end and returns its output."""
     return lambda script, *arguments: finish_process(start(script, *arguments))
 
 
 @pytest.fixture(scope="session")
 def run_folder() -> Callable[[str], Path]:
-    """The folder of a run, from what its process printed."""
+    """Finds the folder of a run in the output of its process."""
     return lambda output: Path(re.search(r"tensorboard --logdir=(.*)", output)[1].strip())
 
 
 @pytest.fixture(scope="session")
 def logged() -> Callable[[Path, str], list[tuple[int, float]]]:
-    """Step and value of a quantity that a run has logged for TensorBoard, in the order of time."""
+    """Reads step and value of a quantity that a run has logged for TensorBoard, in chronological order."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     def read(folder: Path, name: str) -> list[tuple[int, float]]:

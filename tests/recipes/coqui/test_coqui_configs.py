@@ -1,4 +1,4 @@
-"""Every configuration for Coqui TTS is one that its trainer can start from."""
+"""Tests that Coqui TTS's trainer can start from every configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECIPE = Path(__file__).parents[3] / "recipes" / "coqui"
 CONFIGS = sorted(RECIPE.rglob("*.json"))
 PAPER_MILLIONS = 13.5
 STATISTICS = MeanStdNormalization(mean=(-2.0,) * 80, std=(1.5,) * 80)
-# Where the mel is one that Coqui TTS's own recipes have.
+# Conventions of configurations whose mel Coqui TTS's own recipes use.
 CONVENTIONS = {
     "vocos-22khz": COQUI_LJSPEECH,
     "vocos-22khz-small": COQUI_LJSPEECH,
@@ -33,27 +33,27 @@ CONVENTIONS = {
 
 @pytest.fixture
 def load(tmp_path, monkeypatch):
-    """The configuration in a file, read by Coqui TTS beside the statistics that one of them needs."""
+    """Loads a configuration by Coqui TTS, next to the statistics that one of them needs."""
     import vocos_coqui  # noqa: F401
     from TTS.config import load_config
 
     monkeypatch.chdir(tmp_path)
     mean, std = (np.array(each) for each in (STATISTICS.mean, STATISTICS.std))
     linear = {"linear_mean": np.zeros(513), "linear_std": np.ones(513)}
-    # Coqui TTS compares the fields with those that the statistics were made with.
+    # Coqui TTS compares the fields with those that the statistics were computed with.
     audio = {**load_config(RECIPE / "vocos-22khz-statistics.json").audio.to_dict(), "stats_path": None}
     np.save("scale_stats.npy", {"mel_mean": mean, "mel_std": std, **linear, "audio_config": audio}, allow_pickle=True)
     return load_config
 
 
 def test_every_convention_has_a_configuration() -> None:
-    """Those of Coqui TTS's own recipes, and two rates that it has none for."""
+    """There is one for each mel of Coqui TTS's own recipes, and for two sample rates without a recipe."""
     assert {path.stem for path in CONFIGS} == {*CONVENTIONS, "vocos-16khz", "vocos-16khz-small", "vocos-44khz"}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_configuration_builds_model_and_losses(path, load):
-    """The mel is the one of its name, and all keys are known to generator, discriminators and losses."""
+    """The mel matches the file's name, and generator, discriminators and losses know all keys."""
     from TTS.vocoder.models import setup_model
 
     config = load(path)
@@ -70,7 +70,7 @@ def test_configuration_builds_model_and_losses(path, load):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_key_is_a_field(path, load):
-    """Coqui TTS drops what it doesn't know without a word: a misspelt key would pass."""
+    """Coqui TTS silently drops unknown keys, so a misspelt one would go unnoticed."""
     from TTS.config import read_json_with_comments
 
     config = load(path)
@@ -80,14 +80,14 @@ def test_every_key_is_a_field(path, load):
 
 
 def test_readme_lists_what_is_there():
-    """Each configuration and script is named, and nothing else."""
+    """It names each configuration and script, and nothing else."""
     readme = (RECIPE / "README.md").read_text()
     named = {name for name in re.findall(r"[\w-]+\.(?:json|py)", readme) if name != "config.json"}
     assert named == {path.name for path in [*CONFIGS, *RECIPE.glob("*.py")]}
 
 
 def test_small_is_the_bundled_model(load):
-    """What ships can be carried on by the files that say so, the one on its own mel, the other on another."""
+    """The bundled model can be fine-tuned with the small configurations, to its own mel and to another."""
     from TTS.vocoder.models import setup_model
 
     bundled = Vocos.from_pretrained("vocos-mel-22khz-small").config

@@ -1,4 +1,4 @@
-"""Mels that TTS models of Coqui TTS predict for recordings, frame by frame with them."""
+"""Mels that TTS models of Coqui TTS predict for recordings, aligned with them frame by frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("coqui")
 SCRIPT = Path(__file__).parents[3] / "recipes" / "coqui" / "predict_mels.py"
 HOP = 256
 NATURAL = {"log_func": "np.log", "spec_gain": 1, "signal_norm": False}
-# Of float32: a level to decibels, and back to the natural logarithm.
+# Float32 rounding of a level that is converted to decibels and back to the natural logarithm.
 TOLERANCE = 1e-4
 
 
@@ -31,7 +31,7 @@ def script():
 
 @pytest.fixture
 def arguments(make_config, corpus, tmp_path):
-    """Of the script, for a TTS's folder."""
+    """Makes the script's arguments for a TTS's folder."""
     return lambda tts: argparse.Namespace(
         tts=tts / "config.json",
         checkpoint=str(tts / "model.pth"),
@@ -44,7 +44,7 @@ def arguments(make_config, corpus, tmp_path):
 
 @pytest.mark.parametrize("name", ["glow_tts", "tacotron2", "fast_pitch"])
 def test_each_clip_gets_its_frames(name, script, make_tts, arguments, corpus, tmp_path):
-    """Each clip has a mel of its length, or to GlowTTS's pair of frames; Coqui TTS's own data set takes them all."""
+    """Each clip has a mel of its length (GlowTTS: whole pairs of frames), and Coqui TTS's data set accepts them all."""
     import vocos_coqui  # noqa: F401
     from TTS.config import load_config
     from TTS.utils.audio import AudioProcessor
@@ -65,8 +65,8 @@ def test_each_clip_gets_its_frames(name, script, make_tts, arguments, corpus, tm
     assert all(audio.shape[-1] == mel.shape[-1] * HOP for mel, audio in (data[index] for index in range(5)))
 
 
-def test_glow_tts_gives_mels(script, make_tts):
-    """Not the latents that its ``model_outputs`` are: what its decoder makes of them, which it throws away itself."""
+def test_glow_tts_predicts_mels(script, make_tts):
+    """The script returns the decoder's mels, not the latents of ``model_outputs``."""
     from TTS.config import load_config
     from TTS.tts.models import setup_model
 
@@ -91,7 +91,7 @@ def test_glow_tts_gives_mels(script, make_tts):
 
 
 def test_another_logarithm_is_converted(script, make_tts, arguments, tmp_path):
-    """A TTS's normalized decibels become the natural logarithms that the vocoder's configuration has."""
+    """A TTS's normalized decibels become the natural logarithms of the vocoder's configuration."""
     from TTS.config import load_config
     from TTS.tts.datasets import load_tts_samples
     from TTS.tts.models import setup_model
@@ -111,13 +111,13 @@ def test_another_logarithm_is_converted(script, make_tts, arguments, tmp_path):
 
 
 def test_another_filterbank_is_refused(script, make_tts, arguments):
-    """A vocoder must not be trained on mels of other bands than it will be given."""
+    """A vocoder must be trained on mels with the bands that it is used with."""
     with pytest.raises(ValueError, match="f_max: 7600"):
         script.write_mels(arguments(make_tts("glow_tts", **NATURAL, mel_fmax=7600)))
 
 
 def test_other_trimming_is_refused(script, make_tts, arguments, corpus):
-    """Coqui TTS trims silence unless it is told not to: frames would not be those of the recording."""
+    """Coqui TTS trims silence by default, so frames would not match the recording."""
     from TTS.config import BaseAudioConfig
     from TTS.utils.audio import AudioProcessor
 
@@ -135,7 +135,7 @@ def test_other_trimming_is_refused(script, make_tts, arguments, corpus):
 
 
 def test_other_levels_are_refused(script, corpus):
-    """Coqui TTS's own extraction writes recordings at full level beside mels of the original one."""
+    """Coqui TTS's own extraction pairs recordings at full level with mels at the original level."""
     from TTS.config import BaseAudioConfig
     from TTS.utils.audio import AudioProcessor
 

@@ -1,4 +1,4 @@
-"""Steps of the trainer one by one, what they refuse, and what a run can start from."""
+"""Single steps of the trainer, what they refuse, and checkpoints from which a run can start."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from vocos_plugins.training.discriminator_files import save_discriminators
 pytestmark = pytest.mark.xdist_group("coqui")
 
 N_FRAMES = 32
-# Of float32: the mean of two processes' gradients against one's of both batches.
+# Float32 rounding: the mean of two processes' gradients against one process's on both batches.
 TOLERANCE = 1e-5
 
 
 @pytest.fixture
 def build(make_config):
-    """A model of a configuration with some fields changed, and what its trainer asks of it first."""
+    """Builds a model and its criteria from a configuration with some fields changed."""
     import vocos_coqui  # noqa: F401
     from TTS.config import load_config
     from TTS.vocoder.models import setup_model
@@ -45,21 +45,21 @@ def batch():
 
 
 def make_batch():
-    """The same each time."""
+    """Makes the same batch each time."""
     generator = torch.Generator().manual_seed(0)
     mel = torch.randn(2, 80, N_FRAMES, generator=generator) - 4
     return {"input": mel, "waveform": 0.1 * torch.randn(2, 1, N_FRAMES * 256, generator=generator)}
 
 
 def touched(part):
-    """Whether a part has gradients: all of its parameters, or none."""
+    """Returns whether a part's parameters have gradients: all or none."""
     found = {parameter.grad is not None for parameter in part.parameters()}
     assert len(found) == 1
     return found.pop()
 
 
 def test_each_step_is_its_network_s(build, batch):
-    """No gradient of the one goes into the other; both see the same audio."""
+    """No gradient flows into the other network, and both see the same audio."""
     model, criterion = build()
     model.train_disc = True
     outputs, losses = model.train_step(batch, criterion[0], 0)
@@ -75,7 +75,7 @@ def test_each_step_is_its_network_s(build, batch):
 
 
 def test_the_hinge_loss_counts(build, batch):
-    """The sum of all that is logged, by the paper's weights; Coqui TTS's GAN reads the hinge's by a misspelt name."""
+    """The loss is the weighted sum of all logged terms; Coqui TTS's GAN reads the hinge's weight by a misspelt name."""
     model, criterion = build()
     model.train_disc = True
     model.train_step(batch, criterion[0], 0)
@@ -87,7 +87,7 @@ def test_the_hinge_loss_counts(build, batch):
 
 
 def test_generator_alone_at_first(build, batch):
-    """Before their step, the discriminators neither learn nor count."""
+    """Before they join, the discriminators neither learn nor affect the loss."""
     model, criterion = build()
     assert model.train_step(batch, criterion[0], 0) == ({}, {})
     _, losses = model.train_step(batch, criterion[1], 1)
@@ -95,14 +95,14 @@ def test_generator_alone_at_first(build, batch):
 
 
 def test_generator_before_discriminators_is_refused(build, batch):
-    """There is no audio yet."""
+    """There is no generated audio yet."""
     model, criterion = build()
     with pytest.raises(ValueError, match="optimizer_idx 0, then 1"):
         model.train_step(batch, criterion[1], 1)
 
 
 def test_evaluation_between_steps(build, batch):
-    """An evaluation changes nothing for the steps around it, as Coqui TTS's own GAN does."""
+    """An evaluation doesn't affect the steps around it, unlike in Coqui TTS's own GAN."""
     model, criterion = build()
     assert model.eval_step(batch, criterion[0], 0) == ({}, {})
     outputs, losses = model.eval_step(batch, criterion[1], 1)
@@ -122,24 +122,24 @@ def test_evaluation_between_steps(build, batch):
         ({"audio": {"mel_fmax": 8000, "sample_rate": 16000}}, "sample rate and hop of the audio block, 16000 and 256"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(build, fields, message):
-    """By name, before the first step."""
-    # A mel of another rate is converted with a loss, which is said first.
+def test_invalid_configurations_are_refused(build, fields, message):
+    """They are refused by name, before the first step."""
+    # For a mel of another sample rate, a warning of the lossy conversion comes first.
     warned = pytest.warns(MelMismatchWarning) if "audio" in fields else contextlib.nullcontext()
     with warned, pytest.raises(ConfigError, match=message):
         build(**fields)
 
 
 def test_too_few_clips_are_refused(build):
-    """Coqui TTS's loader would fail at ``items[0]``."""
+    """Otherwise Coqui TTS's loader would fail at ``items[0]``."""
     model, _ = build()
     with pytest.raises(ConfigError, match=r"no clips for evaluation: .*wavs holds too few, see eval_split_size"):
         model.get_data_loader(model.config, is_eval=True, samples=[], verbose=False)
 
 
 @pytest.mark.parametrize("kind", ["whole GAN", "generator", "bare", "our directory", "exported directory"])
-def test_what_a_run_can_start_from(kind, build, tmp_path):
-    """The generator of each kind of checkpoint, and the discriminators where it has them."""
+def test_a_run_can_start_from_each_checkpoint(kind, build, tmp_path):
+    """The generator of each kind of checkpoint is loaded, and its discriminators if it has any."""
     from vocos_coqui.export import export
     from vocos_coqui.restoring import restore
 
@@ -147,7 +147,7 @@ def test_what_a_run_can_start_from(kind, build, tmp_path):
     source = tmp_path / "donor.pth"
     if kind == "whole GAN":
         torch.save({"model": donor.state_dict(), "step": 0, "epoch": 0}, source)
-    elif kind == "generator":  # converted: no step, no epoch, which the trainer itself wants
+    elif kind == "generator":  # converted: without the step and epoch that the trainer itself requires
         torch.save({"model": {f"model_g.{key}": value for key, value in donor.model_g.state_dict().items()}}, source)
     elif kind == "bare":
         torch.save(donor.model_g.state_dict(), source)
@@ -168,7 +168,7 @@ def test_what_a_run_can_start_from(kind, build, tmp_path):
 
 
 def test_average_follows_the_generator(build, tmp_path):
-    """From what a run starts from, by the decay of the other recipes; it is what is evaluated and loaded."""
+    """The average starts at the initial weights and has the other recipes' decay; it is evaluated and loaded."""
     from vocos_coqui.checkpoint import read_generator
 
     donor, _ = build(seed=1)
@@ -189,7 +189,7 @@ def test_average_follows_the_generator(build, tmp_path):
 
 
 def test_evaluation_is_of_the_average(build, batch):
-    """A generator that a step has spoilt isn't heard."""
+    """A generator with spoilt weights doesn't affect the evaluation."""
     model, criterion = build()
     before = model.eval_step(batch, criterion[1], 1)[1]["G_mel"]
     with torch.no_grad():
@@ -198,7 +198,7 @@ def test_evaluation_is_of_the_average(build, batch):
 
 
 def test_other_bands_are_read_by_the_input_layer(build, make_config, tmp_path):
-    """All else is kept, and the user is told; of a file that doesn't name its mel, the layer starts anew."""
+    """Other layers are kept, and a note says so; for a file that doesn't name its mel, the layer stays random."""
     from vocos_coqui.restoring import restore
 
     donor, _ = build(seed=1)
@@ -208,7 +208,7 @@ def test_other_bands_are_read_by_the_input_layer(build, make_config, tmp_path):
     audio = {"mel_fmax": 8000, "log_func": "np.log", "spec_gain": 1, "signal_norm": False, "num_mels": 100}
     model, criterion = build(model_args={**args, "features": features}, audio=audio)
     notes = restore(model.model_g, criterion[0].objective, str(tmp_path))
-    assert "its first layer reads this one's bands with a mean error of 0.0" in notes[0]
+    assert "its input layer was remapped to this mel, with a mean error of 0.0" in notes[0]
     assert torch.equal(model.model_g.head.out.weight, donor.model_g.head.out.weight)
     torch.save(donor.model_g.state_dict(), tmp_path / "donor.pth")
     notes = restore(model.model_g, criterion[0].objective, str(tmp_path / "donor.pth"))
@@ -220,9 +220,9 @@ def test_other_bands_are_read_by_the_input_layer(build, make_config, tmp_path):
 
 @pytest.fixture(scope="module")
 def two_processes(make_config, start_process, finish_process, tmp_path_factory):
-    """What ``two_processes.py`` wrote in each of two processes, and the batch that they shared.
+    """Output of ``two_processes.py`` in each of two processes that share a batch.
 
-    They are fresh ones: processes forked from this one would have its threads' locks without the threads.
+    The processes are new ones: those forked from this one would have its threads' locks without the threads.
     """
     folder = tmp_path_factory.mktemp("processes")
     (folder / "vocos.json").write_text(make_config().read_text())
@@ -234,7 +234,7 @@ def two_processes(make_config, start_process, finish_process, tmp_path_factory):
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_processes_share_gradients(ours, two_processes, build, batch):
-    """Two processes with half a batch each step as one with all of it; Coqui's trainer leaves each with its own."""
+    """Two processes with half a batch each step like one with all of it; Coqui's trainer alone doesn't average."""
     model, criterion = build()
     model.train_step(batch, criterion[0], 0)
     model.train_step(batch, criterion[1], 1)[1]["loss"].backward()
@@ -247,12 +247,12 @@ def test_processes_share_gradients(ours, two_processes, build, batch):
 
 
 def test_processes_leave_together(two_processes):
-    """One that went alone would leave the others waiting for its gradients."""
+    """A process that ended alone would leave the others waiting for its gradients."""
     assert [found["left"] for found in two_processes] == [True, True]
 
 
 def test_measures_that_are_not_installed(build, monkeypatch, caplog):
-    """They are left out, and named; a measure that there isn't is refused."""
+    """They are skipped and named; an unknown measure is refused."""
     from vocos_plugins.evaluation import measures
 
     monkeypatch.setattr(measures, "_lack", lambda measure: "no such package" if measure.name == "pesq" else None)

@@ -1,4 +1,4 @@
-"""Coqui TTS's trainer trains Vocos: from scratch, on, from another checkpoint; and what it writes is used."""
+"""Coqui TTS's trainer trains Vocos: from scratch, resumed, from another checkpoint; and its output is used."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SMALL = Path(__file__).parents[3] / "recipes" / "coqui" / "vocos-22khz-small.jso
 LOSS = "TrainIterStats/G_mel"
 # A tiny model on a few tones loses a third within eight steps; the first step alone varies by a twentieth.
 FALLS = 0.85
-# The same weights on the same mel, by two ways of calling them.
+# The same weights on the same mel, called in two ways.
 TOLERANCE = 1e-6
-# What the last frame reaches back: for Coqui TTS one more is decoded.
+# Samples at the end that one more frame affects, which is decoded for Coqui TTS.
 END = 16 * 256  # samples
 
 
@@ -34,7 +34,7 @@ def trained(make_config, run, run_folder) -> Path:
 
 @pytest.fixture(scope="module")
 def converted(trained, run, tmp_path_factory) -> Path:
-    """Its best model as a directory of ours."""
+    """Its best model as a Vocos directory."""
     folder = tmp_path_factory.mktemp("vocos")
     run("to_vocos.py", trained / "best_model.pth", folder)
     return folder
@@ -42,12 +42,12 @@ def converted(trained, run, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def mel():
-    """Three seconds of something like a mel."""
+    """Three seconds of a random mel-like tensor."""
     return torch.randn(1, 80, 260, generator=torch.Generator().manual_seed(0)) - 4
 
 
 def test_from_scratch(trained, logged):
-    """The loss falls, both networks take steps, and the board has measures, sound and pictures."""
+    """The loss falls, both networks take steps, and TensorBoard has measures, audio and spectrograms."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     losses = [value for _, value in logged(trained, LOSS)]
@@ -61,7 +61,7 @@ def test_from_scratch(trained, logged):
 
 
 def test_continues(trained, run, logged, tmp_path):
-    """The curve goes on, in bfloat16 and with the learning rate where it was, to the epoch that the command names."""
+    """The loss and the learning rate continue where they were, in bfloat16, up to the epoch of the command."""
     folder = tmp_path / "run"
     shutil.copytree(trained, folder)
     before = logged(folder, LOSS)
@@ -77,7 +77,7 @@ def test_continues(trained, run, logged, tmp_path):
 
 
 def test_ends_with_its_schedule():
-    """A cosine rises again after ``T_max`` steps; a schedule without them leaves the number of epochs as it is."""
+    """A cosine rises again after ``T_max`` steps; a schedule without ``T_max`` keeps the number of epochs."""
     count_epochs = runpy.run_path(str(SMALL.with_name("train_vocos.py")))["count_epochs"]
     config = SimpleNamespace(epochs=1000, batch_size=4, lr_scheduler_gen_params={"T_max": 40})
     assert count_epochs(config, n_samples=9) == 40 // 3
@@ -89,7 +89,7 @@ def test_ends_with_its_schedule():
 
 
 def test_ends_on_sigterm(make_config, start, run_folder, logged):
-    """A scheduler's signal leaves a state to carry on from."""
+    """SIGTERM leaves a state to resume from."""
     config = make_config(epochs=500, run_eval=False, save_best_after=10**6, lr_scheduler_gen_params={"T_max": 500})
     lines = []
     with start("train_vocos.py", "--config_path", config) as process:
@@ -107,7 +107,7 @@ def test_ends_on_sigterm(make_config, start, run_folder, logged):
 
 
 def test_speaks_in_coqui(trained, mel):
-    """What the trainer writes loads with its configuration: the averaged generator alone, for inference."""
+    """The trainer's file loads with its configuration as a vocoder: the averaged generator alone."""
     import vocos_coqui  # noqa: F401
     from TTS.config import load_config
     from TTS.vocoder.models import setup_model
@@ -125,8 +125,8 @@ def test_speaks_in_coqui(trained, mel):
     assert model.inference(mel).shape == (1, 1, 260 * 256)
 
 
-def test_becomes_a_checkpoint_of_ours(trained, converted, mel, tmp_path):
-    """It loads everywhere, exports to Coqui TTS again, and both sound alike."""
+def test_becomes_a_vocos_checkpoint(trained, converted, mel, tmp_path):
+    """It loads everywhere, exports to Coqui TTS again, and both decode to the same audio."""
     import vocos_coqui  # noqa: F401
     from TTS.config import load_config
     from TTS.vocoder.models import setup_model
@@ -145,5 +145,5 @@ def test_becomes_a_checkpoint_of_ours(trained, converted, mel, tmp_path):
 
 
 def test_goes_to_the_other_toolkits(converted, corpus, assert_same_elsewhere):
-    """After `vocos export`, their own classes make the same audio of their own mels."""
+    """After `vocos export`, their own classes decode their own mels to the same audio."""
     assert_same_elsewhere(converted, corpus / "wavs" / "0.wav", ("speechbrain", "nemo"))

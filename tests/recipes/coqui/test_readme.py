@@ -1,4 +1,4 @@
-"""recipes/coqui/README.md, followed by a stranger: from recordings to speech."""
+"""Runs recipes/coqui/README.md from top to bottom: from recordings to speech."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vocos_plugins import Vocos
 pytestmark = pytest.mark.xdist_group("coqui")
 
 README = Path(__file__).parents[3] / "recipes" / "coqui" / "README.md"
-# What makes a run short: three epochs of one step. And console scripts, in the environment that `vocos enable` changes.
+# Shortens runs to three epochs of one step, and runs console scripts in the environment that `vocos enable` changes.
 FUNCTIONS = """
 python() {
   case "$*" in
@@ -35,7 +35,7 @@ NATURAL = {"log_func": "np.log", "spec_gain": 1, "signal_norm": False}
 
 @pytest.fixture
 def environment(tmp_path) -> Path:
-    """The folder of the commands of an environment of its own, which sees this one's packages."""
+    """The scripts folder of a separate environment that sees this one's packages."""
     venv.create(tmp_path / "environment", symlinks=True)
     places = sysconfig.get_paths(vars={"base": str(tmp_path / "environment")})
     paths = [path for path in sys.path if Path(path).is_absolute() and Path(path).is_dir()]
@@ -55,19 +55,19 @@ def tts(make_tts, corpus, lj_speech) -> Path:
 
 
 def test_walkthrough(walk, environment, tts, logged, is_sound) -> None:
-    """Four runs, the last on predicted mels, whose loss falls; and what comes of it: speech, and other forms of it."""
+    """Trains four times, the last on predicted mels, whose loss falls; the result speaks and converts."""
     output = walk(README, FUNCTIONS, PATH=f"{environment}{os.pathsep}{os.environ['PATH']}")
     folder = tts.parent
     assert output.count("EPOCH: 2/2") == 4
     assert "8 of 8 clips have predicted mels" in output
-    # A folder has the minute in its name: two runs may share one.
+    # Folders are named by the minute, so two runs may share one.
     run = max(folder.glob("output/vocos-22khz-small-*"), key=lambda path: path.stat().st_mtime)
     (first, start), *_, (last, end) = logged(run, "TrainIterStats/G_mel")[-3:]
     assert (first, last) == (0, 2)
     assert end < start
     assert logged(run, "TrainIterStats/current_lr_1")[-3][1] == pytest.approx(
         1e-3
-    )  # a restored run begins at the full rate
+    )  # a restored run starts at the full rate
     assert is_sound(folder / "hello.wav")
     assert Vocos.from_pretrained(folder / "my-vocos").provenance["trained_with"] == "Coqui TTS"
     assert is_sound(folder / "out.wav")

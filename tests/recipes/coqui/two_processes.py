@@ -1,7 +1,7 @@
-"""One of two processes that train together, as ``torch.distributed.run`` starts them: FOLDER, with what it reads.
+"""One of two processes of ``torch.distributed.run`` that train together; the argument is the FOLDER of its files.
 
-Each takes its half of ``batch.pt`` and writes the gradients that it is left with, with our averaging and without, and
-whether it ended after the step in which the second of them had got SIGTERM.
+Each takes its half of ``batch.pt``. It writes its gradients with and without `share_gradients`, and whether it ended
+after the step in which the second process received SIGTERM.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vocos_coqui.training import share_gradients
 
 
 def gradients(folder: Path, *, shared: bool) -> list[Tensor]:
-    """The generator's, of one step on this process's half."""
+    """Returns the generator's gradients after one step on this process's half."""
     model, batch = build(folder), torch.load(folder / "batch.pt")
     criterion = model.get_criterion()
     wrapped = DistributedDataParallel(model)  # and then calls the model inside, as trainer/trainer.py does
@@ -35,7 +35,7 @@ def gradients(folder: Path, *, shared: bool) -> list[Tensor]:
 
 
 def leaves_together(folder: Path) -> bool:
-    """Whether the process goes on after a step, and ends after the one in which another has got the signal."""
+    """Returns whether the process continues after a step, and ends after one in which another got the signal."""
     model, trainer = build(folder), SimpleNamespace(total_steps_done=0)
     model.get_criterion()
     model.on_train_step_end(trainer)

@@ -1,4 +1,4 @@
-"""Clips in NeMo's manifests, a small run, and the commands that train it as a user does."""
+"""Clips in NeMo's manifests, a small run, and the commands that train it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TINY = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """NeMo's warnings are theirs, ours stay errors, as in tests/adapters."""
+    """Ignores NeMo's warnings, as in tests/adapters; this package's stay errors."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("default", "error:::vocos_"))
@@ -46,7 +46,7 @@ def recipe() -> Path:
 
 @pytest.fixture(scope="session")
 def write_manifest() -> Callable[..., Path]:
-    """Writes a manifest, an entry a line."""
+    """Writes a manifest, with one entry per line."""
 
     def write(path: Path, *entries: dict[str, object]) -> Path:
         path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
@@ -72,7 +72,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory, write_manifest) -> Path:
 
 @pytest.fixture(scope="session")
 def start_recipe(start_process) -> Callable[..., subprocess.Popen[str]]:
-    """Starts a script of the recipe in a process of its own."""
+    """Starts a script of the recipe in its own process."""
 
     def start(script: str, *arguments: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         return start_process(*launcher, RECIPE / script, *arguments)
@@ -82,13 +82,13 @@ def start_recipe(start_process) -> Callable[..., subprocess.Popen[str]]:
 
 @pytest.fixture(scope="session")
 def run_recipe(start_recipe, finish_process) -> Callable[..., str]:
-    """Runs a script of the recipe to its end; gives what it prints."""
+    """Runs a script of the recipe to its end; returns its output."""
     return lambda *arguments, **launcher: finish_process(start_recipe(*arguments, **launcher))
 
 
 @pytest.fixture(scope="session")
 def training_arguments(manifest) -> Callable[..., tuple[str, ...]]:
-    """Arguments of ``train.py`` for a small run in a folder."""
+    """Makes the arguments of ``train.py`` for a small run in a folder."""
 
     def make(out: Path, *more: str) -> tuple[str, ...]:
         datasets = (f"train_dataset={manifest}", f"validation_datasets={manifest}")
@@ -99,7 +99,7 @@ def training_arguments(manifest) -> Callable[..., tuple[str, ...]]:
 
 @pytest.fixture(scope="session")
 def tiny_fastpitch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ``.nemo`` file of NeMo's FastPitch for English characters, the smallest there can be, with random weights."""
+    """A ``.nemo`` file of a minimal NeMo FastPitch for English characters, with random weights."""
     from nemo.collections.tts.models import FastPitchModel
     from omegaconf import OmegaConf
     from vocos_nemo.mel import FASTPITCH
@@ -150,7 +150,7 @@ def tiny_fastpitch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def predicted_manifest(manifest, tiny_fastpitch, recipe, tmp_path_factory) -> Path:
-    """What ``generate_mels.py`` makes of the clips."""
+    """The output of ``generate_mels.py`` for the clips."""
     root = tmp_path_factory.mktemp("predicted")
     script = runpy.run_path(str(recipe / "generate_mels.py"))
     arguments = ("--fastpitch-model-ckpt", tiny_fastpitch, "--input-json-manifests", manifest)

@@ -1,4 +1,4 @@
-"""Clips of NeMo's manifests: crops of audio and mel stay together, and NeMo's own failures don't happen."""
+"""Clips of NeMo's manifests: crops of audio and mel stay aligned, and NeMo's own failures don't occur."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROUNDING = 2**-15
 
 @pytest.fixture
 def write_clip(tmp_path, write_manifest):
-    """A manifest of one recording of some length, with the mel that a convention makes of it, cut to some frames."""
+    """Writes a manifest of one recording with its mel in a convention, cut to some frames."""
 
     def write(n_samples, mel, n_frames, **more):
         audio = np.random.default_rng(0).uniform(-0.5, 0.5, n_samples)
@@ -37,7 +37,7 @@ def write_clip(tmp_path, write_manifest):
 
 
 @pytest.mark.parametrize("mel", [FASTPITCH, HIFIGAN], ids=lambda mel: mel.name)
-def test_mel_and_audio_are_of_the_same_place(write_clip, mel) -> None:
+def test_mel_and_audio_are_of_the_same_time(write_clip, mel) -> None:
     """The mel of a random crop is, away from its ends, the mel of the crop's own audio."""
     manifest = write_clip(20 * CROP, mel, 20 * CROP // HOP)
     dataset = ClipDataset(manifest, mel, n_samples=CROP, load_precomputed_mel=True)
@@ -55,7 +55,7 @@ def test_mel_and_audio_are_of_the_same_place(write_clip, mel) -> None:
 @pytest.mark.parametrize("n_samples", [CROP - HOP, CROP - 1, CROP, CROP + 1, CROP + HOP - 1, CROP + HOP])
 @pytest.mark.parametrize("extra", [0, 1])
 def test_every_length_near_a_crop(write_clip, n_samples, extra) -> None:
-    """NeMo's dataset finds no place for a crop there, or gives crops of unequal length."""
+    """Recordings of these lengths work; NeMo's data set fails on them, or returns crops of unequal length."""
     manifest = write_clip(n_samples, FASTPITCH, n_samples // HOP + extra)
     item = ClipDataset(manifest, FASTPITCH, n_samples=CROP, load_precomputed_mel=True)[0]
     assert item["mel"].shape == (80, CROP // HOP)
@@ -63,7 +63,7 @@ def test_every_length_near_a_crop(write_clip, n_samples, extra) -> None:
 
 
 def test_short_mels_end_in_silence(write_clip) -> None:
-    """Zeros in the audio, and in the mel what the convention makes of them: 0 would be louder than speech."""
+    """Audio is padded with zeros, and the mel with the convention's value of silence: 0 would be louder than speech."""
     manifest = write_clip(5 * HOP, FASTPITCH, 5)
     item = ClipDataset(manifest, FASTPITCH, n_samples=CROP, load_precomputed_mel=True)[0]
     assert item["mel"][:, 5:].numpy() == pytest.approx(FLOOR)
@@ -72,7 +72,7 @@ def test_short_mels_end_in_silence(write_clip) -> None:
 
 
 def test_short_recordings_are_repeated(write_clip) -> None:
-    """Without mels, as the reference does; the level of the peak is set."""
+    """Without mels, they are repeated as in the reference, and the peak's level is set."""
     manifest = write_clip(1000, FASTPITCH, 4)
     audio = ClipDataset(manifest, FASTPITCH, n_samples=CROP, gain_db=[-6.0, -6.0])[0]["audio"]
     assert torch.equal(audio[:1000], audio[1000:2000])
@@ -80,7 +80,7 @@ def test_short_recordings_are_repeated(write_clip) -> None:
 
 
 def test_bandwidth(write_clip) -> None:
-    """Of the manifest, or half the file's rate."""
+    """The bandwidth is the manifest's, or half the file's sample rate."""
     assert ClipDataset(write_clip(9999, FASTPITCH, 39), FASTPITCH, n_samples=CROP)[0]["bandwidth_hz"] == 11025
     manifest = write_clip(9999, FASTPITCH, 39, bandwidth_hz=4000)
     assert ClipDataset(manifest, FASTPITCH, n_samples=CROP)[0]["bandwidth_hz"] == 4000
@@ -98,14 +98,14 @@ def test_bandwidth(write_clip) -> None:
     ],
 )
 def test_refusals(write_clip, n_frames, options, expected) -> None:
-    """What doesn't fit is named: a mel of another length isn't of this recording's durations."""
+    """The message names what doesn't fit, such as a mel that is not as long as its recording."""
     manifest = write_clip(9999, FASTPITCH, n_frames, duration=0.45)
     with pytest.raises(ValueError, match=expected):
         ClipDataset(manifest, FASTPITCH, **{"n_samples": CROP, "load_precomputed_mel": True, **options})[0]
 
 
 def test_missing_files_are_named_with_their_line(tmp_path, write_manifest) -> None:
-    """Before the training begins."""
+    """They are named before the training begins."""
     manifest = write_manifest(tmp_path / "m.json", {"audio_filepath": "gone.wav"})
     with pytest.raises(ValueError, match=r"m\.json, line 1: .*gone\.wav"):
         ClipDataset(str(manifest), FASTPITCH, n_samples=CROP)

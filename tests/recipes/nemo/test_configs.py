@@ -1,4 +1,4 @@
-"""Every configuration of NeMo's recipe makes a model for the mel that its name says, and a training of it."""
+"""Tests that every configuration of NeMo's recipe builds a model for the mel in its name, and its training."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from vocos_plugins import Vocos
 pytestmark = pytest.mark.xdist_group("nemo")
 
 FOLDER = Path(__file__).parents[3] / "recipes" / "nemo" / "conf"
-# What others are differences over, and groups of values.
+# The base of the others, and groups of values.
 PARTS = {"base", "recorded", "predicted"}
 CONFIGS = sorted(path for path in FOLDER.rglob("*.yaml") if path.stem not in PARTS)
-# Of no released model: FastPitch's mel at the rates of what users record.
+# FastPitch's mel at other usual sample rates, for which there is no released model.
 OWN = {f"fastpitch_{rate}": dataclasses.replace(FASTPITCH, sample_rate=rate, f_max=None) for rate in (16000, 24000)}
 
 
 @pytest.fixture(scope="module")
 def compose():
-    """A configuration as hydra makes it of the file and a command line."""
+    """Composes a configuration by hydra from a file and a command line."""
     from hydra import compose, initialize_config_dir
 
     with initialize_config_dir(str(FOLDER), version_base=None):
@@ -34,7 +34,7 @@ def compose():
 
 @pytest.fixture
 def build():
-    """A model of a configuration, with what it is trained with."""
+    """Builds a model and its training from a configuration."""
     from vocos_nemo.vocoder import VocosModel
 
     def make(cfg):
@@ -47,7 +47,7 @@ def build():
 
 
 def test_every_convention_has_a_configuration(compose) -> None:
-    """One file for each of NeMo's released mels, two small ones, and those of users' own rates."""
+    """There is one file for each of NeMo's released mels, two small ones, and two for other sample rates."""
     found = {path.stem: from_nemo(compose(path).model.preprocessor) for path in CONFIGS}
     assert {name: found[name] for name in OWN} == OWN
     small = {name for name in found if name.endswith("_small")}
@@ -58,7 +58,7 @@ def test_every_convention_has_a_configuration(compose) -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_configuration_builds_its_model(path, compose, build) -> None:
-    """The model takes the preprocessor's mel as it is, and crops are whole hops."""
+    """The model takes the preprocessor's mel unconverted, and crops are whole hops."""
     cfg = compose(path)
     kind, rate = re.match(r"(\w+?)_(\d{5})", path.stem).groups()
     samples = cfg.n_samples, cfg.validation_n_samples
@@ -76,8 +76,8 @@ def test_configuration_builds_its_model(path, compose, build) -> None:
     assert millions == pytest.approx(3.6 if path.stem.endswith("small") else 13.5, abs=0.6)
 
 
-def test_small_one_carries_on_the_bundled_model(compose, build) -> None:
-    """All of its layers fit, and its discriminators'; what is told is that its mel was another."""
+def test_small_one_fine_tunes_the_bundled_model(compose, build) -> None:
+    """All layers and discriminators fit; the only note is about another mel."""
     model = build(compose(FOLDER / "fastpitch_22050_small.yaml"))
     with pytest.warns(UserWarning, match="another mel convention") as notes:
         model.maybe_init_from_pretrained_checkpoint({"init_from_vocos": "vocos-mel-22khz-small"})
@@ -89,7 +89,7 @@ def test_small_one_carries_on_the_bundled_model(compose, build) -> None:
 
 
 def test_groups_choose_the_mels(compose) -> None:
-    """Recordings' own mels by default; with ``data=predicted`` those of the manifest, at the recordings' level."""
+    """Recordings' own mels are the default; ``data=predicted`` takes the manifest's, at the recordings' level."""
     path = FOLDER / "fastpitch_22050.yaml"
     recorded, predicted = compose(path).model.train_ds, compose(path, "data=predicted").model.train_ds
     assert (recorded.dataset.load_precomputed_mel, list(recorded.dataset.gain_db)) == (False, [-6, -1])

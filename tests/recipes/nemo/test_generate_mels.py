@@ -1,4 +1,4 @@
-"""Mels that FastPitch predicts for recordings: as long as those, in the layout that the recipe reads."""
+"""Mels that FastPitch predicts for recordings: of the same length, in the layout that the recipe reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("nemo")
 
 
 def test_one_mel_for_each_recording(predicted_manifest, manifest) -> None:
-    """The manifest's entries in their order, with all that they had; a frame for each hop."""
+    """The manifest keeps its entries, their order and their fields; a mel has one frame per hop."""
     entries = [json.loads(line) for line in predicted_manifest.read_text().splitlines()]
     given = [json.loads(line) for line in manifest.read_text().splitlines()]
     assert len(entries) == len(given) == 8
@@ -25,8 +25,8 @@ def test_one_mel_for_each_recording(predicted_manifest, manifest) -> None:
         assert np.isfinite(mel).all()
 
 
-def test_what_fails_is_listed(recipe, tiny_fastpitch, manifest, write_manifest, tmp_path, capsys) -> None:
-    """A recording that isn't there and a text too long for its recording: left out, named, and the exit code is 1."""
+def test_failures_are_listed(recipe, tiny_fastpitch, manifest, write_manifest, tmp_path, capsys) -> None:
+    """A missing recording and a text too long for its recording are skipped and named; the exit code is 1."""
     audio = str(manifest.parent / "0.wav")
     entries = [
         {"audio_filepath": "gone.wav", "text": "A text."},
@@ -40,5 +40,5 @@ def test_what_fails_is_listed(recipe, tiny_fastpitch, manifest, write_manifest, 
     errors = capsys.readouterr().err
     assert "entry 1" in errors
     assert "gone.wav" in errors
-    assert "tokens can't be aligned with 86 frames" in errors
+    assert "tokens cannot be aligned with 86 frames" in errors
     assert len((tmp_path / "out" / "some_mel.json").read_text().splitlines()) == 1

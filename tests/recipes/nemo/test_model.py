@@ -1,4 +1,4 @@
-"""The training side of `VocosModel` without a script: NeMo's own ways to start from a checkpoint, and refusals."""
+"""Training of `VocosModel` without a script: NeMo's own ways to start from a checkpoint, and refusals."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from vocos_plugins.mel import MelMismatchWarning
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
-# Of log mels, by two computations of one filterbank.
+# Difference of log mels between two implementations of one filterbank.
 FILTERBANK = 1e-4
 
 
 @pytest.fixture
 def make_config(manifest):
-    """A model's configuration with everything that a training needs, changed."""
+    """Makes a model's configuration for training, with some values changed."""
     from omegaconf import OmegaConf
     from vocos_nemo.mel import FASTPITCH
     from vocos_nemo.preprocessor_block import preprocessor_block
@@ -43,7 +43,7 @@ def make_config(manifest):
 
 @pytest.fixture
 def make_trainer(tmp_path):
-    """Lightning's, for some steps, quiet."""
+    """Makes a quiet Lightning Trainer for some steps."""
     import lightning.pytorch as pl
 
     def make(max_steps=2):
@@ -57,20 +57,20 @@ def make_trainer(tmp_path):
 
 @pytest.fixture
 def build():
-    """The class."""
+    """The model's class."""
     from vocos_nemo.vocoder import VocosModel
 
     return VocosModel
 
 
 def weights_equal(first, second) -> bool:
-    """Of two modules."""
+    """Returns whether two modules have equal weights."""
     pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_restored_model_can_be_trained_on(build, make_config, make_trainer, tmp_path) -> None:
-    """NeMo's way: restore_from, setup_training_data, fit; it starts from the restored weights."""
+    """NeMo's way (restore_from, setup_training_data, fit) starts from the restored weights."""
     first = build(cfg=make_config())
     first.save_to(str(tmp_path / "first.nemo"))
     trainer = make_trainer()
@@ -86,7 +86,7 @@ def test_restored_model_can_be_trained_on(build, make_config, make_trainer, tmp_
 
 
 def test_lightning_checkpoint_is_a_start(build, make_config, make_trainer, tmp_path) -> None:
-    """`init_from_ptl_ckpt` takes all of a training, discriminators too; torch.load by itself refuses it."""
+    """`init_from_ptl_ckpt` takes the whole state, including discriminators; torch.load alone refuses the file."""
     trainer = make_trainer()
     first = build(cfg=make_config(), trainer=trainer)
     trainer.fit(first)
@@ -103,7 +103,7 @@ def test_lightning_checkpoint_is_a_start(build, make_config, make_trainer, tmp_p
 
 
 def test_nemo_file_is_a_start(build, make_config, tmp_path) -> None:
-    """`init_from_nemo_model` sets the average, too: it is what is validated and released."""
+    """`init_from_nemo_model` also sets the average, which is validated and released."""
     from omegaconf import OmegaConf
 
     first, second = build(cfg=make_config()), build(cfg=make_config())
@@ -116,7 +116,7 @@ def test_nemo_file_is_a_start(build, make_config, tmp_path) -> None:
 
 
 def test_folder_is_a_start_with_its_discriminators(build, make_config, tmp_path) -> None:
-    """`init_from_vocos` takes what a training writes beside its ``.nemo`` file."""
+    """`init_from_vocos` takes the folder that a training writes next to its ``.nemo`` file."""
     first, second = build(cfg=make_config()), build(cfg=make_config())
     first.save_to(str(tmp_path / "first.nemo"))
     second.maybe_init_from_pretrained_checkpoint({"init_from_vocos": str(tmp_path / "first")})
@@ -126,7 +126,7 @@ def test_folder_is_a_start_with_its_discriminators(build, make_config, tmp_path)
 
 
 def test_no_frame_is_masked(build, make_config) -> None:
-    """Since 2.5, NeMo's own preprocessor fills the last frame with 0, which in a log mel is louder than speech."""
+    """Unlike NeMo's own preprocessor since 2.5, it doesn't set the last frame to 0, which is louder than speech."""
     model = build(cfg=make_config())
     audio = 0.1 * torch.randn(1, 4096, generator=torch.Generator().manual_seed(0))
     theirs, _ = model.audio_to_melspec_precessor(audio, torch.tensor([4096]))
@@ -138,7 +138,7 @@ def test_no_frame_is_masked(build, make_config) -> None:
 
 
 def test_inference_needs_no_training(build, make_config) -> None:
-    """Without train_ds there is nothing of a training, and fitting is refused with what to do."""
+    """Without train_ds there are no training parts, and the error of fitting says what to do."""
     model = build(cfg=make_config(train_ds=None, validation_ds=None))
     assert model.objective is None
     assert not [key for key in model.state_dict() if not key.startswith(("generator.", "audio_to_melspec_precessor."))]
@@ -156,13 +156,13 @@ def test_inference_needs_no_training(build, make_config) -> None:
     ],
 )
 def test_refusals(build, make_config, changes, expected) -> None:
-    """A section that can't be is named."""
+    """The message names the invalid section."""
     with pytest.raises(ConfigError, match=expected):
         build(cfg=make_config(**changes))
 
 
 def test_a_lossy_mel_is_not_trained_on(build, make_config) -> None:
-    """A model of another rate would learn what the conversion loses."""
+    """A model of another sample rate would learn the errors of the conversion."""
     config = make_config()
     sizes = {"n_fft": 1024, "win_length": 1024, "hop_length": 256, "n_mels": 100}
     config.generator.features = {"kind": "mel", "sample_rate": 24000, **sizes}

@@ -1,4 +1,4 @@
-"""recipes/nemo/README.md, followed by a stranger: from recordings to speech."""
+"""Runs recipes/nemo/README.md from top to bottom: from recordings to speech."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vocos_plugins import Vocos
 pytestmark = pytest.mark.xdist_group("nemo")
 
 README = Path(__file__).parents[3] / "recipes" / "nemo" / "README.md"
-# What makes a run short: six steps of two short clips, a smaller model in place of the full size; and no GPU.
+# Shortens runs to six steps of two short clips, with a smaller model in place of the full size, and no GPU.
 FUNCTIONS = """
 SHORT="trainer.max_steps=6 trainer.accelerator=cpu n_samples=8192
   model.train_ds.dataloader_params.batch_size=2 model.train_ds.dataloader_params.num_workers=0
@@ -34,7 +34,7 @@ FULL, BUNDLED = "Vocos-fastpitch_22050", "Vocos-fastpitch_22050_small"
 
 
 def test_walkthrough(walk, lj_speech, tiny_fastpitch, is_sound) -> None:
-    """From scratch, fine-tuned, on predicted mels, by two processes; what comes of it speaks here and elsewhere."""
+    """Trains from scratch, fine-tunes, on predicted mels and by two processes; the results speak in each toolkit."""
     folder = lj_speech.parent / "recipes" / "nemo"
     folder.mkdir(parents=True)
     shutil.copy(tiny_fastpitch, folder / "fastpitch.nemo")

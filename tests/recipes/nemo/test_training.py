@@ -1,4 +1,4 @@
-"""Training by the documented commands in fresh processes: stop, resume, inference."""
+"""Training by the documented commands in new processes: stop, resume, inference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUNDING = 1e-5
 
 
 def scalars(folder: Path, name: str) -> dict[int, float]:
-    """What TensorBoard has of a value, by step; of all runs that wrote there."""
+    """Returns a scalar of TensorBoard by step, over all runs in a folder."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     found = {}
@@ -33,7 +33,7 @@ def scalars(folder: Path, name: str) -> dict[int, float]:
 
 
 def tags(folder: Path, kind: str) -> set[str]:
-    """Names of what TensorBoard has of a kind."""
+    """Returns the names of a kind of data in TensorBoard."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     files = folder.rglob("events.out.tfevents.*")
@@ -41,13 +41,13 @@ def tags(folder: Path, kind: str) -> set[str]:
 
 
 def last_checkpoint(folder: Path) -> Path:
-    """The one to go on from."""
+    """Returns the checkpoint to resume from."""
     (found,) = folder.rglob("*-last.ckpt")
     return found
 
 
 def read_checkpoint(path: Path) -> dict:
-    """What is in it; it was written by this test."""
+    """Loads a checkpoint, which must be written by this test."""
     return torch.load(path, weights_only=False)
 
 
@@ -55,7 +55,7 @@ def read_checkpoint(path: Path) -> dict:
 def stopped_and_resumed(
     start_recipe, finish_process, run_recipe, training_arguments, tmp_path_factory
 ) -> tuple[Path, int]:
-    """A run that got SIGTERM after its first epoch, and was carried on by the same command; the step it stopped at."""
+    """A run that got SIGTERM after its first epoch and was resumed by the same command; and the step it stopped at."""
     out = tmp_path_factory.mktemp("run")
     arguments = training_arguments(
         out, f"trainer.max_steps={STEPS}", "trainer.check_val_every_n_epoch=5", "model.measures=[mcd]"
@@ -73,8 +73,8 @@ def stopped_and_resumed(
     return out / "Vocos", step
 
 
-def test_sigterm_leaves_a_state_to_go_on_from(stopped_and_resumed) -> None:
-    """It stopped before the end, and the same command went on to it: no step is missing from the log."""
+def test_sigterm_leaves_a_state_to_resume_from(stopped_and_resumed) -> None:
+    """It stopped early, the same command continued to the end, and no step is missing from the log."""
     folder, step = stopped_and_resumed
     assert 0 < step < STEPS
     checkpoint = read_checkpoint(last_checkpoint(folder))
@@ -83,7 +83,7 @@ def test_sigterm_leaves_a_state_to_go_on_from(stopped_and_resumed) -> None:
 
 
 def test_loss_falls_across_the_stop(stopped_and_resumed) -> None:
-    """The mel distance at the end is below the beginning's; after the stop it goes on from where it was."""
+    """The mel distance falls over the run, and continues after the stop where it was."""
     folder, step = stopped_and_resumed
     curve = scalars(folder, "train/generator/mel")
     mean = lambda steps: sum(curve[each] for each in steps) / len(steps)  # noqa: E731
@@ -93,7 +93,7 @@ def test_loss_falls_across_the_stop(stopped_and_resumed) -> None:
 
 
 def test_learning_rate_counts_generator_steps(stopped_and_resumed) -> None:
-    """Two networks step, but trainer.max_steps and the schedule are the generator's: it ends at zero."""
+    """Two networks take steps, but trainer.max_steps and the schedule count the generator's: the rate ends at zero."""
     from vocos_plugins.training.schedule import Optimization
 
     folder, _ = stopped_and_resumed
@@ -103,7 +103,7 @@ def test_learning_rate_counts_generator_steps(stopped_and_resumed) -> None:
 
 
 def test_sound_and_pictures_are_logged(stopped_and_resumed) -> None:
-    """Original and copy of the first validation clips; beside them, the measures."""
+    """TensorBoard has the original and the copy of the first validation clips, and the measures."""
     folder, _ = stopped_and_resumed
     assert {"0/original", "0/copy"} <= tags(folder, "audio")
     assert {"val_loss", "val_mcd"} <= tags(folder, "scalars")
@@ -111,7 +111,7 @@ def test_sound_and_pictures_are_logged(stopped_and_resumed) -> None:
 
 
 def test_best_checkpoint_is_released(stopped_and_resumed) -> None:
-    """The ``.nemo`` file has the averaged weights of the lowest val_loss, and neither discriminators nor averages."""
+    """The ``.nemo`` file has only the averaged generator of the lowest val_loss, without discriminators."""
     from vocos_nemo.vocoder import VocosModel
 
     folder, _ = stopped_and_resumed
@@ -128,7 +128,7 @@ def test_best_checkpoint_is_released(stopped_and_resumed) -> None:
 
 
 def test_result_goes_into_inference(stopped_and_resumed, manifest) -> None:
-    """As a vocoder of NeMo, and by `Vocos.from_pretrained`: the same audio."""
+    """As a vocoder of NeMo and by `Vocos.from_pretrained` it decodes to the same audio."""
     from vocos_nemo.clips import read_audio
     from vocos_nemo.vocoder import VocosModel
 
@@ -144,6 +144,6 @@ def test_result_goes_into_inference(stopped_and_resumed, manifest) -> None:
 
 
 def test_result_goes_to_the_other_toolkits(stopped_and_resumed, manifest, assert_same_elsewhere) -> None:
-    """`vocos export` takes the folder as it is, and their own classes make the same audio of their own mels."""
+    """`vocos export` accepts the folder, and the toolkits' own classes decode their own mels to the same audio."""
     folder = stopped_and_resumed[0] / "checkpoints" / "Vocos"
     assert_same_elsewhere(folder, manifest.parent / "0.wav", ("speechbrain", "coqui"))

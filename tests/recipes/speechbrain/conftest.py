@@ -1,4 +1,4 @@
-"""A handful of clips, and the recipe's scripts in processes of their own."""
+"""A few clips, and the recipe's scripts in their own processes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def data_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def start(data_folder, start_process) -> Callable[..., subprocess.Popen[str]]:
-    """Starts train.py on a configuration; keyword arguments are its overrides, None leaves a tiny model's out."""
+    """Starts train.py on a configuration; keyword arguments are overrides, None drops one of the tiny model's."""
 
     def begin(
         out: Path, config: str = "vocos.yaml", launcher: Sequence[str] = (), **overrides: object
@@ -87,19 +87,19 @@ def start(data_folder, start_process) -> Callable[..., subprocess.Popen[str]]:
 
 @pytest.fixture(scope="session")
 def train(start, finish_process) -> Callable[..., str]:
-    """Trains to the end; gives what is printed."""
+    """Trains to the end; returns the output."""
     return lambda *args, **overrides: finish_process(start(*args, **overrides))
 
 
 @pytest.fixture(scope="session")
 def refuse(start, finish_process) -> Callable[..., str]:
-    """Expects that a training fails; gives what is printed."""
+    """Expects that a training fails; returns the output."""
     return lambda *args, **overrides: finish_process(start(*args, **overrides), fails=True)
 
 
 @pytest.fixture(scope="session")
 def losses() -> Callable[[Path], list[float]]:
-    """The mel distances of a run's validations, in their order."""
+    """Reads the mel distances of a run's validations, in order."""
 
     def read(out: Path) -> list[float]:
         log = out / "train_log.txt"
@@ -111,7 +111,7 @@ def losses() -> Callable[[Path], list[float]]:
 
 @pytest.fixture(scope="session")
 def trained(train, tmp_path_factory) -> Path:
-    """A run of 24 steps, six epochs, without a break, with TensorBoard; not to be written to."""
+    """An uninterrupted run of 24 steps, six epochs, with TensorBoard; tests must not write to it."""
     out = tmp_path_factory.mktemp("trained") / "run"
     train(out, max_steps=24, use_tensorboard=True, measures="[stoi]")
     return out

@@ -1,4 +1,4 @@
-"""Every configuration of the recipe can be trained from, and is of the mel that it says."""
+"""Tests that every configuration of the recipe can be trained, and has the mel in its name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLACEHOLDERS = "data_folder: x\noutput_folder: {folder}\nmels_folder: {mels}"
 
 @pytest.fixture
 def load(recipe_module, tmp_path):
-    """Loads a configuration as train.py does."""
+    """Loads a configuration like train.py."""
 
     def run(path):
         text = PLACEHOLDERS.format(folder=tmp_path, mels="mels" if "predicted" in path.stem else "null")
@@ -38,14 +38,14 @@ def load(recipe_module, tmp_path):
 
 
 def test_every_convention_has_a_configuration():
-    """Those of SpeechBrain's released recipes, and the rates that its users train at."""
+    """There is one for each mel of SpeechBrain's released recipes, and for other usual sample rates."""
     assert set(MELS) < {path.stem for path in CONFIGS}
     assert set(CONVENTIONS) == {LJSPEECH, MELS["vocos_16khz"]}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_configuration_is_short(path):
-    """All but the whole ones are differences."""
+    """All except the complete ones only override values."""
     text = path.read_text()
     assert (path.stem in WHOLE) == ("\nbase: " not in text)
     assert path.stem in WHOLE or len(text.splitlines()) < 40
@@ -55,7 +55,7 @@ def test_configuration_is_short(path):
     "path", [path for path in CONFIGS if path.stem != "hifigan_script"], ids=lambda path: path.stem
 )
 def test_configuration_instantiates(load, path):
-    """Model, losses and schedule are of one sample rate and grid, and of the mel that the file is for."""
+    """Model, losses and schedule agree on sample rate and grid, and the mel is the one in the file's name."""
     hparams = load(path)
     model = hparams["model"]
     assert model.features == MELS.get(path.stem, LJSPEECH)
@@ -71,6 +71,6 @@ def test_configuration_instantiates(load, path):
 
 
 def test_the_papers_sizes(load):
-    """The base file is the paper's model for this mel: only the input layer differs."""
+    """The base file has the paper's model for this mel; only the input layer differs."""
     parameters = sum(p.numel() for p in load(FOLDER / "hparams" / "vocos.yaml")["generator"].parameters())
     assert parameters / 1e6 == pytest.approx(13.5 - 20 * 512 * 7 / 1e6, abs=0.05)

@@ -1,4 +1,4 @@
-"""Which recordings are trained on, and which crops of them: the same whenever and by whomever they are asked for."""
+"""Recordings and crops of a training, which are the same in every process and at any time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEGMENT = 4096
 
 
 class Epoch:
-    """What is asked of SpeechBrain's counter."""
+    """Stand-in for SpeechBrain's epoch counter."""
 
     current = 1
 
@@ -38,7 +38,7 @@ def recordings(tmp_path):
 
 @pytest.fixture
 def prepared(recipe_module, recordings, tmp_path):
-    """Prepares, and gives the JSON files' content by split."""
+    """Prepares the data; returns the JSON files' content by split."""
 
     def run(folder="save", **changes):
         options = {"splits": ["train", "valid", "test"], "split_ratio": [98, 1, 1], "seed": 1, "mels_folder": None}
@@ -51,7 +51,7 @@ def prepared(recipe_module, recordings, tmp_path):
 
 @pytest.fixture
 def dataset(recipe_module, prepared, recordings, tmp_path):
-    """All recordings as training crops, or whole."""
+    """Makes a data set of all recordings, as training crops or whole."""
 
     def make(mels_folder=None, **changes):
         prepared("all", splits=["train"], split_ratio=[1], mels_folder=mels_folder and str(mels_folder))
@@ -64,7 +64,7 @@ def dataset(recipe_module, prepared, recordings, tmp_path):
 
 
 def test_every_split_gets_recordings(prepared):
-    """Each has one at least, none is in two, and the division is the seed's."""
+    """Each split has at least one, no recording is in two, and the seed determines the split."""
     found = prepared()
     assert sorted(map(len, found.values())) == [1, 1, 2]
     assert set().union(*found.values()) == {"equal", "short", "long", "deep/low"}
@@ -76,8 +76,8 @@ def test_every_split_gets_recordings(prepared):
     assert all(entry["segment"] == (split == "train") for split in found for entry in found[split].values())
 
 
-def test_preparation_is_done_anew_only_for_other_settings(prepared, tmp_path):
-    """What is there from the same settings is not written again; it is from others."""
+def test_preparation_is_repeated_only_for_other_settings(prepared, tmp_path):
+    """Files from the same settings are kept, those from other settings are written again."""
     prepared()
     (tmp_path / "save" / "valid.json").write_text("{}")
     assert not prepared()["valid"]
@@ -85,13 +85,13 @@ def test_preparation_is_done_anew_only_for_other_settings(prepared, tmp_path):
 
 
 def test_too_few_recordings_are_refused(prepared):
-    """A split without any would fail later, elsewhere."""
-    with pytest.raises(ValueError, match="4 recordings can't be divided into a, b, c, d, e"):
+    """A split without any would fail later."""
+    with pytest.raises(ValueError, match="4 recordings cannot be split into a, b, c, d, e"):
         prepared(splits=["a", "b", "c", "d", "e"], split_ratio=[1] * 5)
 
 
 def test_crops_are_a_function_of_epoch_and_recording(dataset):
-    """Of any recording, also one exactly as long or shorter; the level is the recording's peak."""
+    """Crops are reproducible for recordings of any length, also below a crop's; the level is the recording's peak."""
     first, second = dataset(), dataset()
     for item, again in zip(first, second, strict=True):
         assert item["sig"].shape == (SEGMENT,)
@@ -104,19 +104,19 @@ def test_crops_are_a_function_of_epoch_and_recording(dataset):
 
 
 def test_predicted_mels_are_cropped_with_their_audio(dataset, recordings, tmp_path):
-    """A crop of the mel is the mel of the same samples, but for the frames that see past its ends."""
+    """A crop of the mel is the mel of the same samples, except for frames that reach beyond its ends."""
     spectrogram = MelSpectrogram(LJSPEECH)
     samples, _ = soundfile.read(recordings / "long.wav", dtype="float32")
     (tmp_path / "mels").mkdir()
     np.save(tmp_path / "mels" / "long.npy", spectrogram(torch.from_numpy(samples)[None])[0].numpy())
     items = list(dataset(tmp_path / "mels"))
-    assert [item["id"] for item in items] == ["long"]  # the others have no mel, and are left out
+    assert [item["id"] for item in items] == ["long"]  # the others have no mel and are skipped
     mel, audio = items[0]["mel"], items[0]["sig"]
     assert mel.shape == (80, SEGMENT // 256 + 1)
     torch.testing.assert_close(spectrogram(audio[None])[0, :, 2:-2], mel[:, 2:-2])
 
 
 def test_a_segment_of_broken_frames_is_refused(dataset):
-    """Crops of mels and audio would drift apart."""
-    with pytest.raises(ValueError, match="whole frames of 256 samples, got 4000"):
+    """Otherwise crops of mels and audio would not match."""
+    with pytest.raises(ValueError, match="segment_size must be a multiple of hop_length=256, got 4000"):
         dataset(segment_size=4000)

@@ -1,4 +1,4 @@
-"""SpeechBrain's own HiFi-GAN script trains Vocos by YAML alone. It isn't in its package: this does what it does."""
+"""SpeechBrain's own HiFi-GAN script trains Vocos by YAML alone; these tests repeat its steps, as it isn't packaged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.xdist_group("speechbrain")
 
 
 class SmallDiscriminator(torch.nn.Module):
-    """In place of HiFi-GAN's 70 million parameters: lists of scores and of features."""
+    """Stand-in for HiFi-GAN's discriminators with 70 million parameters; returns lists of scores and features."""
 
     def __init__(self):
         super().__init__()
@@ -24,7 +24,7 @@ class SmallDiscriminator(torch.nn.Module):
 
 @pytest.fixture(scope="module")
 def hparams(recipe, tmp_path_factory):
-    """Loaded as the script does."""
+    """Loads the file like the script."""
     from hyperpyyaml import load_hyperpyyaml
 
     folder = tmp_path_factory.mktemp("script")
@@ -34,7 +34,7 @@ def hparams(recipe, tmp_path_factory):
 
 
 def test_the_script_s_names_are_there(hparams):
-    """All that recipes/LJSpeech/TTS/vocoder/hifigan/train.py of 1.0 to 1.1 reads."""
+    """The file has all names that recipes/LJSpeech/TTS/vocoder/hifigan/train.py of 1.0 to 1.1 reads."""
     read = {"data_folder", "save_folder", "splits", "split_ratio", "seed", "skip_prep", "segment_size", "train_json"}
     read |= {"valid_json", "test_json", "modules", "opt_class_generator", "opt_class_discriminator", "checkpointer"}
     read |= {"sch_class_generator", "sch_class_discriminator", "use_tensorboard", "output_folder", "sample_rate"}
@@ -44,7 +44,7 @@ def test_the_script_s_names_are_there(hparams):
 
 
 def test_the_mel_is_speechbrain_s(hparams):
-    """The same as its own function's, whatever that is called, on ``(N,)`` and ``(1, N)`` as the script calls it."""
+    """It equals that of SpeechBrain's own function, under either name, on ``(N,)`` and ``(1, N)`` as in the script."""
     from speechbrain.lobes.models import HifiGAN
 
     name = "mel_spectrogram" if hasattr(HifiGAN, "mel_spectrogram") else "mel_spectogram"
@@ -56,7 +56,7 @@ def test_the_mel_is_speechbrain_s(hparams):
 
 
 def test_a_step_of_the_script(hparams):
-    """As its fit_batch: both losses are finite, and the generator's reaches the generator."""
+    """As in its fit_batch, both losses are finite, and the generator gets gradients."""
     from speechbrain import Stage
 
     time = torch.arange(8192) / 22050

@@ -1,4 +1,4 @@
-"""What a run leaves goes straight into inference, in SpeechBrain and in the two other toolkits."""
+"""The output of a run works for inference, in SpeechBrain and in the two other toolkits."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from vocos_plugins import MelSpectrogram, Vocos
 
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
-# Of full scale: the two decode pieces of other shapes.
+# Relative to full scale: the two decode inputs of different shapes.
 ROUNDING = {"rtol": 0, "atol": 1e-5}
 
 
 @pytest.fixture(scope="module")
 def mel(trained, data_folder):
-    """Of a recording."""
+    """The mel of a recording."""
     samples, _ = soundfile.read(data_folder / "wavs" / "LJ000.wav", dtype="float32")
     return MelSpectrogram(Vocos.from_pretrained(trained / "model").mel)(torch.from_numpy(samples)[None])
 
 
-def test_speechbrain_loads_what_the_run_wrote(trained, mel):
-    """The stock class and ours, from the run's `speechbrain` folder, decode as the model does."""
+def test_speechbrain_loads_the_run_s_output(trained, mel):
+    """SpeechBrain's class and the adapter's decode like the model, from the run's `speechbrain` folder."""
     from speechbrain.inference.vocoders import HIFIGAN
     from vocos_speechbrain.vocoder import VOCOS
 
@@ -33,8 +33,8 @@ def test_speechbrain_loads_what_the_run_wrote(trained, mel):
         torch.testing.assert_close(vocoder.decode_batch(mel)[:, 0], expected, **ROUNDING)
 
 
-def test_the_best_checkpoint_is_what_was_written(trained, recipe):
-    """`model` holds the average of the checkpoint with the least mel distance."""
+def test_the_best_checkpoint_is_written(trained, recipe):
+    """`model` has the average of the checkpoint with the lowest mel distance."""
     from speechbrain.utils.checkpoints import Checkpointer
 
     best = Checkpointer(trained / "save").find_checkpoint(min_key="mel_distance")
@@ -43,13 +43,13 @@ def test_the_best_checkpoint_is_what_was_written(trained, recipe):
         torch.testing.assert_close(stored[f"vocos.{name}"], value, rtol=0, atol=0)
 
 
-def test_the_other_toolkits_load_what_the_run_wrote(trained, data_folder, assert_same_elsewhere):
-    """After `vocos export`, their own classes make the same audio of their own mels."""
+def test_the_other_toolkits_load_the_run_s_output(trained, data_folder, assert_same_elsewhere):
+    """After `vocos export`, their own classes decode their own mels to the same audio."""
     assert_same_elsewhere(trained / "model", data_folder / "wavs" / "LJ000.wav", ("nemo", "coqui"))
 
 
 def test_tensorboard_has_sound_pictures_and_measures(trained):
-    """Of the validation's clips, at the generator's steps."""
+    """They are logged for the validation clips, by generator step."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     board = EventAccumulator(str(trained / "tensorboard"), size_guidance={"scalars": 0})

@@ -1,4 +1,4 @@
-"""Mels predicted along recordings: as long as they, in time with them, and trained on."""
+"""Mels predicted for recordings: of the same length, aligned with them, and used in training."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ FASTSPEECH2 = {
     "postnet_dropout": 0.1,
 }
 ALIGNER = {"in_query_channels": 80, "in_key_channels": 16, "attn_channels": 8, "temperature": 0.0005}
-LOG_FRAMES = 1.5  # of a phoneme in a model with random weights, about: 3 frames
+LOG_FRAMES = 1.5  # log duration of a phoneme in a model with random weights: about 3 frames
 
 
 @pytest.fixture(scope="module")
 def write_mels(recipe, published_tacotron2, start_process, finish_process):
-    """Runs predict_mels.py in a process of its own; gives what it prints."""
+    """Runs predict_mels.py in its own process; returns its output."""
 
     def run(data_folder, mels, **expected):
         arguments = ("tacotron2", published_tacotron2, data_folder, mels, "--device", "cpu")
@@ -61,7 +61,7 @@ def modules(recipe_module):
 
 @pytest.fixture
 def make_fastspeech2(monkeypatch):
-    """Tiny inference objects with random weights; words are spelled, not looked up in a downloaded model."""
+    """Makes tiny inference objects with random weights, which spell words instead of downloading a model for them."""
     from speechbrain.dataio.encoder import TextEncoder
     from speechbrain.inference import TTS
     from speechbrain.lobes.models.FastSpeech2 import FastSpeech2, FastSpeech2WithAlignment, SPNPredictor
@@ -86,7 +86,7 @@ def make_fastspeech2(monkeypatch):
 
 
 def test_tacotron2_predicts_each_frame(mels):
-    """A mel for each recording, of its own number of frames, finite."""
+    """There is a finite mel for each recording, with the recording's number of frames."""
     files = sorted((mels / "wavs").glob("*.npy"))
     assert len(files) == 6
     for file in files:
@@ -106,7 +106,7 @@ def test_tacotron2_is_forced_by_the_recording(modules, published_tacotron2):
     for given in (mel, changed):
         torch.manual_seed(0)
         before = tts.hparams.model.postnet
-        tts.hparams.model.postnet = torch.nn.Identity()  # it sees frames to both sides
+        tts.hparams.model.postnet = torch.nn.Identity()  # it sees later frames too
         predicted.append(modules.predict("tacotron2", tts, TEXT, given))
         tts.hparams.model.postnet = before
     assert torch.equal(predicted[0][:, :21], predicted[1][:, :21])
@@ -118,18 +118,18 @@ def test_tacotron2_is_forced_by_the_recording(modules, published_tacotron2):
     [("fastspeech2", "FastSpeech2"), ("fastspeech2_internal", "FastSpeech2InternalAlignment")],
 )
 def test_fastspeech2_has_the_recording_s_frames(modules, make_fastspeech2, kind, name):
-    """As many frames as the recording, whatever durations the model itself would choose."""
+    """The mel has as many frames as the recording, whatever durations the model itself would predict."""
     tts = make_fastspeech2(name)
     for n_frames in (90, 200):
         mel = torch.randn(80, n_frames, generator=torch.Generator().manual_seed(1)) - 5
         found = modules.predict(kind, tts, TEXT, mel)
         assert found.shape == (80, n_frames)
         assert torch.isfinite(found).all()
-    assert len(tts.encode_text([TEXT])) == 4  # it is as it was
+    assert len(tts.encode_text([TEXT])) == 4  # the stub is gone
 
 
 def test_fastspeech2_durations_follow_the_recording(modules, make_fastspeech2):
-    """Along its own rendition played at half speed, each phoneme lasts twice as long."""
+    """For the model's own output at half speed, each phoneme lasts twice as long."""
     tts = make_fastspeech2("FastSpeech2").eval()
     tokens = modules.read_tokens(tts, TEXT)
     with torch.no_grad():
@@ -141,7 +141,7 @@ def test_fastspeech2_durations_follow_the_recording(modules, make_fastspeech2):
 
 
 def test_warping_finds_a_known_path(modules):
-    """Held source frames are found again; skipped ones leave the rest in place, and the path monotonic."""
+    """The path repeats held source frames, omits skipped ones, and stays monotonic."""
     source = np.random.default_rng(0).standard_normal((12, 8)).astype(np.float32)
     held = np.array([0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 8, 9, 10, 11, 11])
     assert modules.warp(source, source[held]).tolist() == held.tolist()
@@ -153,7 +153,7 @@ def test_warping_finds_a_known_path(modules):
 
 
 def test_a_mel_of_another_length_is_refused(refuse, mels, tmp_path):
-    """Synthesized rather than predicted along the recording: the file and both lengths are named."""
+    """For a mel that isn't aligned with its recording, the message names the file and both lengths."""
     folder = tmp_path / "mels" / "wavs"
     folder.mkdir(parents=True)
     for file in (mels / "wavs").glob("*.npy"):
@@ -163,7 +163,7 @@ def test_a_mel_of_another_length_is_refused(refuse, mels, tmp_path):
 
 
 def test_a_recording_without_text_ends_nothing(write_mels, data_folder, tmp_path):
-    """It is named, the others are written, and the exit status says so; what is there stays."""
+    """It is named, the others are written, the exit code is 1, and existing files are kept."""
     folder = tmp_path / "recordings"
     folder.mkdir()
     for name in ("LJ000.wav", "LJ001.wav"):

@@ -1,4 +1,4 @@
-"""recipes/speechbrain/README.md, followed by a stranger: from recordings to speech."""
+"""Runs recipes/speechbrain/README.md from top to bottom: from recordings to speech."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
 README = Path(__file__).parents[3] / "recipes" / "speechbrain" / "README.md"
-# What makes a run short: six steps, two an epoch; small discriminators where they are large.
+# Shortens runs to six steps, two per epoch, with small discriminators.
 FUNCTIONS = """
 python() {
   case "$*" in
@@ -27,7 +27,7 @@ python() {
 
 
 def test_walkthrough(walk, lj_speech, published_tacotron2, losses, is_sound) -> None:
-    """Three runs, the last on predicted mels, and the loss falls; what comes of the second speaks, and goes to NeMo."""
+    """Trains three times, the last on predicted mels; the loss falls, and the second result speaks and goes to NeMo."""
     folder = lj_speech.parent / "recipes" / "speechbrain"
     shutil.copytree(published_tacotron2, folder / "speechbrain" / "tts-tacotron2-ljspeech")
     output = walk(README, FUNCTIONS)

@@ -102,7 +102,7 @@ def test_parts_that_are_wrong(load, make_vocos):
 def test_audio_block_of_another_mel(load, make_vocos):
     """What can't be converted is refused when the model is built, long before the first word."""
     parts = make_vocos(COQUI_DEFAULT).config.to_dict()
-    with pytest.raises(MelMismatch, match=r"(?s)it knows nothing of .*f_max: 3000\.0 against 11025"):
+    with pytest.raises(MelMismatch, match=r"(?s)has no information for .*f_max: 3000\.0 against 11025"):
         load(model_args=parts, audio={**LJSPEECH, "mel_fmax": 3000.0})
 
 

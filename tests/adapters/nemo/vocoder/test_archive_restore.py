@@ -149,7 +149,11 @@ def test_without_the_entry(name, find_class, archive, nemo, monkeypatch):
         ),
         ("model_config.yaml", lambda content: content.replace(TARGET.encode(), b"os.system"), "os.system"),
         ("model_config.yaml", lambda content: content.replace(b"dim: 16", b"dim: 24"), "size mismatch"),
-        ("model_config.yaml", lambda content: content.replace(b"highfreq: 8000", b"highfreq: 900"), "knows nothing of"),
+        (
+            "model_config.yaml",
+            lambda content: content.replace(b"highfreq: 8000", b"highfreq: 900"),
+            "has no information for",
+        ),
         ("model_weights.ckpt", lambda content: content[:1000], None),
     ],
     ids=["configuration", "class", "shapes", "mel", "weights"],
