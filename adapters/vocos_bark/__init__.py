@@ -1,13 +1,13 @@
-"""Vocos in the place of EnCodec's decoder in Bark. Importing this package imports no toolkit, and not torch either.
+"""Vocos in place of EnCodec's decoder in Bark. Importing this package imports no toolkit, nor torch.
 
 Attributes:
-    using, attach, detach: a Vocos for a Bark that is there already (`attachment`).
-    VocosBarkModel: transformers' ``BarkModel`` that decodes a batch in one call (`vocoder`).
+    using, attach, detach: put a Vocos into a loaded Bark and take it out (`attachment`).
+    VocosBarkModel: a transformers ``BarkModel`` that decodes a batch in one call (`vocoder`).
 """
 
 import importlib
 
-TYPE_CHECKING = False  # typing would have to be imported
+TYPE_CHECKING = False  # type checkers take it for True; importing `typing` costs time
 if TYPE_CHECKING:
     from .attachment import attach, detach, using
     from .vocoder import VocosBarkModel

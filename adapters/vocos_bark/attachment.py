@@ -1,4 +1,4 @@
-"""A Vocos for a Bark that is there already: transformers', suno's or Coqui TTS's."""
+"""Puts a Vocos into a loaded Bark: transformers', suno's or Coqui TTS's."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ SUNO_KEY = "codec"  # bark/generation.py keeps its models in a dictionary
 
 @dataclass(frozen=True)
 class Slot:
-    """Where a Bark keeps its codec: an attribute of a module, or an entry of a dictionary.
+    """The place where a Bark keeps its codec: an attribute of a module, or an entry of a dictionary.
 
     Attributes:
         owner: the module or dictionary.
-        name: of the attribute or entry.
+        name: name of the attribute or key of the entry.
     """
 
     owner: nn.Module | MutableMapping[str, Any]
     name: str
 
     def get(self) -> Any:
-        """What is there; None if nothing is."""
+        """Returns the codec that is there, or None."""
         if isinstance(self.owner, nn.Module):
             return getattr(self.owner, self.name)
         return self.owner.get(self.name)
 
     def put(self, codec: Any) -> None:
-        """Puts a codec there, or nothing for None."""
+        """Puts a codec there; None empties the place."""
         if isinstance(self.owner, nn.Module):
             setattr(self.owner, self.name, codec)
-        elif codec is None:
+        elif codec is None:  # suno's Bark loads a codec if the key is missing
             self.owner.pop(self.name, None)
         else:
             self.owner[self.name] = codec
@@ -47,16 +47,16 @@ class Slot:
 
 @contextmanager
 def using(bark: Any, vocos: Vocos, *, bandwidth_id: int | None = None) -> Iterator[VocosCodec]:
-    """Lets a Bark speak through a Vocos for the length of a ``with`` block, however that ends.
+    """Lets a Bark speak through a Vocos inside a ``with`` block; afterwards it is as before, errors included.
 
     Args:
-        bark: transformers' ``BarkModel`` or a pipeline with one; the module ``bark``, whose models all of the process
-            shares; Coqui TTS's ``Bark``, or a ``TTS`` or ``Synthesizer`` with one.
-        vocos: an EnCodec model; moved to Bark's device, and from then on with it.
-        bandwidth_id: what the model is told, by default the bandwidth of Bark's 8 codebooks.
+        bark: transformers' ``BarkModel`` or a pipeline with one; the module ``bark``, whose models are shared by the
+            whole process; Coqui TTS's ``Bark``, or a ``TTS`` or ``Synthesizer`` with one.
+        vocos: an EnCodec model; moved to Bark's device, which it follows from then on.
+        bandwidth_id: condition of the model, by default the bandwidth of Bark's 8 codebooks.
 
     Yields:
-        What stands in the codec's place.
+        The codec that has been put into Bark.
 
     Raises:
         CodesMismatch: the model doesn't take Bark's codes; nothing was changed.
@@ -71,8 +71,9 @@ def using(bark: Any, vocos: Vocos, *, bandwidth_id: int | None = None) -> Iterat
 
 
 def attach(bark: Any, vocos: Vocos, *, bandwidth_id: int | None = None) -> VocosCodec:
-    """Lets a Bark speak through a Vocos until `detach`; arguments, result and errors as of `using`."""
+    """Lets a Bark speak through a Vocos until `detach`; takes, returns and raises what `using` does."""
     slot = find_slot(bark)
+    # A second Vocos takes the place of the first, never wraps it: `detach` then finds EnCodec.
     codec = _without_vocos(slot.get())
     attached = VocosCodec(vocos, codec, bandwidth_id=bandwidth_id)
     if codec is not None:
@@ -82,18 +83,19 @@ def attach(bark: Any, vocos: Vocos, *, bandwidth_id: int | None = None) -> Vocos
 
 
 def detach(bark: Any) -> None:
-    """Puts back what was there before `attach`; does nothing where no Vocos is. Errors as of `using`."""
+    """Restores the codec from before `attach`, if a Vocos is attached; raises the errors of `using`."""
     slot = find_slot(bark)
     slot.put(_without_vocos(slot.get()))
 
 
 def find_slot(bark: Any) -> Slot:
-    """Where a Bark keeps its codec.
+    """Returns the place where a Bark keeps its codec.
 
     Raises:
-        TypeError: it is none that is known.
+        TypeError: ``bark`` is not a Bark that is known here.
     """
     if isinstance(bark, ModuleType):
+        # Either the package `bark`, or its module `bark.generation`, which holds the models.
         generation = getattr(bark, "generation", bark)
         if isinstance(models := getattr(generation, "models", None), dict) and hasattr(generation, "codec_decode"):
             return Slot(models, SUNO_KEY)
@@ -111,7 +113,7 @@ def find_slot(bark: Any) -> Slot:
 
 
 def _candidates(bark: Any) -> Iterator[nn.Module]:
-    """The object itself, the model of a pipeline, and that of a ``TTS`` or ``Synthesizer``."""
+    """Yields the object itself, the model of a pipeline, and that of a ``TTS`` or ``Synthesizer``."""
     synthesizer = getattr(bark, "synthesizer", None)
     for model in (
         bark,

@@ -1,4 +1,4 @@
-"""What the plugin offers, as data. Importing it imports no toolkit."""
+"""The plugin's hook, as data. Importing this module imports no toolkit."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ ADAPTER = LazyAdapter(
 
 @hookimpl
 def vocos_toolkit_adapter() -> LazyAdapter:
-    """Vocos as a decoder of Bark's codes; Bark has no mel."""
+    """Returns the adapter that decodes Bark's codes with Vocos; Bark has no mel."""
     return ADAPTER

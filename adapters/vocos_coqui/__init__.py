@@ -1,7 +1,7 @@
-"""Vocos as a vocoder in Coqui TTS. Importing this package makes ``model: vocos`` known there, and imports no toolkit.
+"""Vocos as a vocoder in Coqui TTS. Importing this package registers ``model: vocos`` there, and imports no toolkit.
 
 Attributes:
-    attach, detach: a vocoder for a text-to-speech model that is loaded already (`attachment`).
+    attach, detach: put a vocoder into a loaded text-to-speech model and take it out (`attachment`).
 """
 
 import importlib

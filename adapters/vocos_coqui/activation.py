@@ -1,9 +1,9 @@
-"""``vocos enable coqui``: makes ``model: vocos`` known in every process of this environment, and undoes it.
+"""``vocos enable coqui`` and ``disable``: register ``model: vocos`` in every process of this environment, or undo it.
 
-One ``.pth`` file of one line does it, which Python runs at its start. The line imports nothing of ours until Coqui TTS
-asks for ``vocos``: to search for a package takes milliseconds, to define a class a tenth of one. It does nothing where
-``VOCOS_PLUGINS_DISABLE`` names ``coqui``, and nothing either once vocos-plugins is gone, whose uninstallation leaves
-the file behind.
+This takes a ``.pth`` file of one line, which Python runs when it starts. The line imports nothing of this package until
+Coqui TTS asks for ``vocos``: searching for a package takes milliseconds, defining a class a tenth of one. It does
+nothing if ``VOCOS_PLUGINS_DISABLE`` names ``coqui``, nor once vocos-plugins is uninstalled, which leaves the file
+behind.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ CODE = f"""class VocosFinder:
 if 'coqui' not in os.environ.get('VOCOS_PLUGINS_DISABLE', '').replace(' ', '').split(','):
  sys.meta_path.append(VocosFinder)
 """
-# site.py runs a line that starts with "import", and no more than that line.
+# site.py runs only lines that start with "import", one by one: the class has to fit into such a line.
 LINE = f"import os, sys; exec({CODE!r})\n"
 
 
 class ActivationError(ValueError):
-    """The environment can't be changed: says where and why, and what else works."""
+    """The environment can't be changed; the message says where and why, and what works instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What `enable` or `disable` did.
+    """The result of `enable` or `disable`.
 
     Attributes:
         file: the ``.pth`` file.
-        done: False where nothing was left to do.
+        done: False if there was nothing to do.
     """
 
     file: Path
@@ -51,7 +51,7 @@ class Change:
 
 
 def enable() -> Change:
-    """Writes the file, unless it is there already.
+    """Writes the ``.pth`` file, unless it is there already.
 
     Raises:
         ActivationError: the environment can't be written to.
@@ -68,10 +68,10 @@ def enable() -> Change:
 
 
 def disable() -> Change:
-    """Removes the file, if it is there.
+    """Removes the ``.pth`` file, if it is there.
 
     Raises:
-        ActivationError: it can't be removed.
+        ActivationError: the file can't be removed.
     """
     file = site_packages() / FILE
     try:
@@ -84,15 +84,16 @@ def disable() -> Change:
 
 
 def is_enabled() -> bool:
-    """Whether the file is there, as this version writes it."""
+    """Whether the ``.pth`` file is there, as this version writes it."""
     return _read(site_packages() / FILE) == LINE
 
 
 def site_packages() -> Path:
-    """Where vocos-plugins is installed, if Python looks for ``.pth`` files there; else the environment's own."""
+    """Returns where vocos-plugins is installed, if Python looks for ``.pth`` files there, or the environment's own."""
+    # An editable install can lie where Python ignores .pth files.
     searched = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
-    ours = Path(str(importlib.metadata.distribution("vocos-plugins").locate_file(""))).resolve()
-    return next((Path(each) for each in searched if Path(each).resolve() == ours), Path(sysconfig.get_path("purelib")))
+    own = Path(str(importlib.metadata.distribution("vocos-plugins").locate_file(""))).resolve()
+    return next((Path(each) for each in searched if Path(each).resolve() == own), Path(sysconfig.get_path("purelib")))
 
 
 def _read(file: Path) -> str | None:
@@ -104,6 +105,6 @@ def _read(file: Path) -> str | None:
 
 def _refused(file: Path, what: str, error: OSError) -> ActivationError:
     return ActivationError(
-        f"{file} can't be {what} ({error.strerror or error}): use an environment of your own (python -m venv), "
-        "or start Coqui TTS by vocos-tts or after `import vocos_coqui`, which need no such file"
+        f"{file} can't be {what} ({error.strerror or error}): use a virtual environment (python -m venv), "
+        "or start Coqui TTS with vocos-tts or after `import vocos_coqui`, which need no such file"
     )

@@ -1,4 +1,4 @@
-"""The parts of a Vocos as the ``model_args`` of a Coqui TTS configuration."""
+"""The architecture of a Vocos as the ``model_args`` of a Coqui TTS configuration."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from vocos_plugins.config import ISTFT, PARTS, ConvNeXt, VocosConfig
 from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import MelConvention
 
-# Of the paper (arXiv 2306.00814), section 4.
+# The paper's (arXiv 2306.00814, section 4).
 BACKBONE = ConvNeXt(dim=512, intermediate_dim=1536, num_layers=8)
 
 
 def read_architecture(model_args: Mapping[str, Any], source: MelConvention) -> VocosConfig:
-    """The model that a configuration describes, or, where it describes none, the paper's for its own mel.
+    """Reads the model that a configuration describes; if it describes none, returns the paper's for its mel.
 
     Args:
         model_args: ``features``, ``backbone`` and ``head`` as in a checkpoint's ``config.yaml``, or all empty.
         source: the mel of the configuration's ``audio`` block.
 
     Raises:
-        ConfigError: a part is missing or can't be read, naming it.
+        ConfigError: a part is missing or invalid; the message names it.
     """
     parts = {name: model_args[name] for name in PARTS if model_args[name]}
     if not parts:
@@ -34,7 +34,7 @@ def read_architecture(model_args: Mapping[str, Any], source: MelConvention) -> V
 
 
 def default_architecture(source: MelConvention) -> VocosConfig:
-    """The paper's size, for natural logarithms of the source's bands and frames."""
+    """Returns a model of the paper's size, for natural logarithms of the source's bands and frames."""
     mel = dataclasses.replace(source, name="", log="natural", log_gain=1.0, normalization=None)
     head = ISTFT(n_fft=mel.n_fft, hop_length=mel.hop_length, framing=mel.framing)
     return VocosConfig(features=mel, backbone=BACKBONE, head=head)

@@ -1,4 +1,4 @@
-"""A Vocos for a text-to-speech model of Coqui TTS that is loaded already, whatever its configuration says."""
+"""Puts a Vocos into a loaded text-to-speech model of Coqui TTS, whatever its configuration says."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from vocos_plugins.mel import ConventionError
 from .mel import from_coqui
 from .vocoder import VocosVocoder, wrap
 
-# What Synthesizer._load_vocoder sets (TTS/utils/synthesizer.py); vocoder_ap isn't there before.
+# Attributes set by Synthesizer._load_vocoder (TTS/utils/synthesizer.py); without a vocoder there is no vocoder_ap.
 SET_BY_COQUI = ("vocoder_model", "vocoder_config", "vocoder_ap", "output_sample_rate")
 BEFORE = "_before_vocos"
 
 
 def attach(tts: Any, vocos: Vocos, *, strict: bool = False) -> VocosVocoder:
-    """Lets a text-to-speech model speak through a Vocos, in place of what it had: Griffin-Lim or another vocoder.
+    """Lets a text-to-speech model speak through a Vocos, in place of Griffin-Lim or another vocoder.
 
     Args:
         tts: a ``TTS.api.TTS`` or ``TTS.utils.synthesizer.Synthesizer``.
-        vocos: a mel model; moved to the TTS's device, and from then on with it.
-        strict: refuse a mel that can be converted only with a loss.
+        vocos: a mel model; moved to the TTS's device, which it follows from then on.
+        strict: refuse a mel that can only be converted lossily.
 
     Returns:
         The vocoder, which is now ``Synthesizer.vocoder_model``.
 
     Raises:
-        ConventionError: the model has no mel for a vocoder; says what it gives instead.
+        ConventionError: the model has no mel for a vocoder; the message says what it outputs instead.
         MelMismatch: the mel can't be converted to the vocoder's.
         TypeError: ``tts`` is neither.
     """
@@ -36,6 +36,7 @@ def attach(tts: Any, vocos: Vocos, *, strict: bool = False) -> VocosVocoder:
     vocoder = wrap(vocos, source=source, strict=strict)
     device = next(synthesizer.tts_model.parameters()).device
     new = (vocoder.to(device), vocoder.config, vocoder.ap, source.sample_rate)
+    # Only the first attach saves: after a second one `detach` must not bring back the first Vocos.
     if not hasattr(synthesizer, BEFORE):
         before = {name: getattr(synthesizer, name) for name in SET_BY_COQUI if hasattr(synthesizer, name)}
         setattr(synthesizer, BEFORE, before)
@@ -45,7 +46,7 @@ def attach(tts: Any, vocos: Vocos, *, strict: bool = False) -> VocosVocoder:
 
 
 def detach(tts: Any) -> None:
-    """Puts back what was there before the first `attach`; does nothing where none was."""
+    """Restores the vocoder from before the first `attach`; does nothing if none is attached."""
     synthesizer = _synthesizer(tts)
     if not hasattr(synthesizer, BEFORE):
         return
@@ -59,20 +60,20 @@ def detach(tts: Any) -> None:
 
 
 def _synthesizer(tts: Any) -> Any:
-    """The ``Synthesizer`` of a ``TTS``, or itself."""
-    found = getattr(tts, "synthesizer", tts) or getattr(tts, "voice_converter", None)
-    if not hasattr(found, "tts_model"):
-        raise TypeError(f"expected a loaded TTS or Synthesizer of Coqui TTS, got {type(found or tts).__name__}")
-    return found
+    """Returns the ``Synthesizer`` of a ``TTS``, or the object itself if it is one."""
+    synthesizer = getattr(tts, "synthesizer", tts) or getattr(tts, "voice_converter", None)
+    if not hasattr(synthesizer, "tts_model"):
+        raise TypeError(f"expected a loaded TTS or Synthesizer of Coqui TTS, got {type(synthesizer or tts).__name__}")
+    return synthesizer
 
 
 def _source(synthesizer: Any) -> MelConvention:
-    """The mel that a vocoder is given: ``Synthesizer._run_vocoder`` has undone the TTS's normalization by then."""
-    if synthesizer.tts_model is None:
+    """Returns the mel that a vocoder gets: ``Synthesizer._run_vocoder`` undoes the TTS's normalization first."""
+    if synthesizer.tts_model is None:  # a voice converter
         config = synthesizer.vc_config
         from_coqui(config)
         raise ConventionError(f"Coqui TTS's {config.model} converts voices, and has no mel for a vocoder")
     config = synthesizer.tts_config
     audio = config.audio.to_dict() if hasattr(config.audio, "to_dict") else config.audio
-    # Its statistics, if it has any, need not be read: they belong to what is undone.
+    # With signal_norm off, the statistics file isn't read: it may be gone, and the synthesizer has undone it.
     return from_coqui({"model": config.model, "audio": {**audio, "signal_norm": False}})

@@ -1,4 +1,4 @@
-"""A mel convention as the ``audio`` block of a Coqui TTS configuration: `mel.from_coqui` the other way round."""
+"""Writes a mel convention as the ``audio`` block of a Coqui TTS configuration: the inverse of `mel.from_coqui`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from vocos_plugins.mel.difference import differences
 
 from .mel import LOGS, from_coqui
 
-# TTS/config/shared_configs.py declares these as whole numbers, and cuts off what follows the point.
+# TTS/config/shared_configs.py declares these as whole numbers, and truncates fractions.
 WHOLE = ("spec_gain", "ref_level_db", "min_level_db")
 
 
 def write_audio_block(convention: MelConvention) -> dict[str, Any]:
-    """The fields from which Coqui TTS makes this mel.
+    """Returns the fields from which Coqui TTS computes this mel.
 
     Args:
-        convention: statistics of each band are no field, but a file: `unnormalized` does without.
+        convention: must have no statistics per band, which are a file and not a field; see `unnormalized`.
 
     Raises:
-        ConventionError: Coqui TTS can't make such a mel, naming the fields.
+        ConventionError: Coqui TTS cannot compute such a mel; the message names the fields.
     """
     block: dict[str, Any] = {
         "sample_rate": convention.sample_rate,
@@ -54,12 +54,12 @@ def write_audio_block(convention: MelConvention) -> dict[str, Any]:
 
 
 def unnormalized(convention: MelConvention) -> MelConvention:
-    """What is left once Coqui TTS's ``AudioProcessor.denormalize`` has been over a mel."""
+    """Returns the convention of a mel after Coqui TTS's ``AudioProcessor.denormalize``."""
     return convention if convention.normalization is None else dataclasses.replace(convention, normalization=None)
 
 
 def _check(convention: MelConvention, block: dict[str, Any]) -> None:
-    # Where a mel is cut off below says nothing about the values that aren't.
+    # Coqui TTS's guard is fixed; a clamp at another value changes only nearly silent bands.
     lost = [
         str(each)
         for each in differences(convention, from_coqui(block))
@@ -67,5 +67,5 @@ def _check(convention: MelConvention, block: dict[str, Any]) -> None:
     ]
     fractions = [f"{name} must be a whole number, got {block[name]:g}" for name in WHOLE if block.get(name, 0) % 1]
     if lost or fractions:
-        name = convention.name or "the given one"
-        raise ConventionError(f"Coqui TTS's mels can't be of the convention {name}: {'; '.join([*lost, *fractions])}")
+        name = convention.name or "such"
+        raise ConventionError(f"Coqui TTS cannot compute {name} mels: {'; '.join([*lost, *fractions])}")

@@ -1,4 +1,4 @@
-"""The weights from each kind of file that Coqui TTS loads or that its trainer writes."""
+"""Reads weights from every kind of file that Coqui TTS loads or that its trainer writes."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ DISCRIMINATORS = "model_d."
 
 
 def read_generator(address: str) -> dict[str, Tensor]:
-    """The first of what `read_checkpoint` gives."""
+    """Reads the generator's weights only; see `read_checkpoint`."""
     return read_checkpoint(address)[0]
 
 
 def read_checkpoint(address: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The generator's weights by the names of a Vocos checkpoint, and the discriminators', on the CPU.
+    """Reads the generator's weights under the names of a Vocos checkpoint, and the discriminators', on the CPU.
 
-    Of a training's file the generator is the averaged one. Nothing in the file is run.
+    From a file of the trainer, the generator is the averaged one. No code in the file is run.
 
     Args:
-        address: a path, or what else fsspec knows, such as ``s3://``. The file is ``.safetensors``; or ``.pth``, with
-            ``{"model": ...}`` around the weights or without, of a generator alone or of a whole GAN.
+        address: a path, or an address that fsspec knows, such as ``s3://``. The file is ``.safetensors``; or ``.pth``,
+            with or without ``{"model": ...}`` around the weights, of a generator alone or of a whole GAN.
 
     Raises:
-        CheckpointError: the file is missing, damaged, of another kind, or asks to run code.
+        CheckpointError: the file is missing, damaged, of another kind, or would run code.
     """
     if "://" in address:
         with _copy(address) as path:
@@ -60,4 +60,5 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
         for prefix in (AVERAGE, GENERATOR, DISCRIMINATORS)
     )
+    # Bare weights, without any prefix, are those of a generator.
     return average or generator or dict(content), discriminators

@@ -1,4 +1,4 @@
-"""``vocos-tts``: Coqui TTS's command ``tts``, in a process that knows ``model: vocos``."""
+"""``vocos-tts``: Coqui TTS's command ``tts``, in a process in which ``model: vocos`` is registered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ COMMAND = "TTS.bin.synthesize"
 
 
 def main() -> None:
-    """Takes the arguments of ``tts``, and ends as it does."""
+    """Runs ``tts`` with its arguments and its exit status."""
     if importlib.util.find_spec("TTS") is None:
         sys.exit("error: vocos-tts runs Coqui TTS, which isn't installed: pip install 'vocos-plugins[coqui]'")
     runpy.run_module(COMMAND, run_name="__main__", alter_sys=True)

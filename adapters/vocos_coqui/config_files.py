@@ -10,17 +10,17 @@ from typing import Any
 import yaml
 
 NAMES = ("config.json", "config.yml", "config.yaml")
-# As TTS/config/__init__.py, read_json_with_comments; between /* and */ too, which it means to drop.
+# As read_json_with_comments of TTS/config/__init__.py; also from /* to */, which it means to remove but doesn't.
 JSON_COMMENTS = re.compile(r'("(?:[^"\\]|\\.)*")|/\*[\s\S]*?\*/|//.*')
 
 
 def find_config(path: Path) -> Path | None:
-    """The configuration file that is, or lies in, ``path``."""
+    """Returns ``path`` if it is a file, or the configuration file in this folder."""
     return next((file for file in (path, *(path / name for name in NAMES)) if file.is_file()), None)
 
 
 def parse_config(file: Path) -> dict[str, Any] | None:
-    """The mapping in a .json (comments are allowed), .yml or .yaml file; None where there is none."""
+    """Reads the mapping in a .json (comments are allowed), .yml or .yaml file; None if there is none."""
     try:
         text = file.read_text(encoding="utf-8")
         if file.suffix == ".json":

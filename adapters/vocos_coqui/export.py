@@ -1,4 +1,4 @@
-"""``vocos export coqui``: a Vocos as the two files that Coqui TTS takes for a vocoder."""
+"""``vocos export coqui``: writes a Vocos as the two files of a Coqui TTS vocoder."""
 
 from __future__ import annotations
 
@@ -24,27 +24,28 @@ MODEL = "vocos"
 def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False) -> None:
     """Writes ``config.json`` and ``model.safetensors``, both or neither, for one text-to-speech model's mels.
 
-    Coqui TTS undoes the normalization that the TTS's configuration gives, and does that of the vocoder's; it converts
-    nothing else. So the vocoder's ``audio`` block is the TTS's without normalization, and the vocoder converts from
-    that by itself.
+    Coqui TTS undoes the normalization of the TTS's configuration, and applies that of the vocoder's; it converts
+    nothing else. So the vocoder's ``audio`` block is the TTS's without normalization, and the vocoder does the rest
+    of the conversion itself.
 
     Args:
         vocos: a mel model.
-        target: directory, made if it isn't there.
-        tts: the TTS's ``config.json``, or the directory that holds it, or its mel; by default what Coqui TTS's
-            recipes for LJSpeech have.
-        strict: refuse a mel that can be converted only with a loss.
+        target: directory, created if it doesn't exist.
+        tts: the TTS's ``config.json``, or the directory that holds it, or its mel; by default the mel of Coqui TTS's
+            LJSpeech recipes.
+        strict: refuse a mel that can only be converted lossily.
 
     Warns:
-        MelMismatchWarning: the mel is converted with a loss.
+        MelMismatchWarning: the mel conversion is lossy.
 
     Raises:
         MelMismatch: the TTS's mel can't be converted to the model's.
         ConventionError: the TTS has no mel, or its configuration can't be read.
-        CheckpointError: the directory can't be written to, or is of another model.
+        CheckpointError: the directory can't be written to, or holds another model.
     """
     source = unnormalized(_convention(tts))
     audio = write_audio_block(source)
+    # Refuses or warns before anything is written.
     align(source, vocos.mel, strict=strict)
     _check_target(target)
     config = {
@@ -61,15 +62,15 @@ def _convention(tts: Path | MelConvention | None) -> MelConvention:
         return tts or DEFAULT
     convention = read_convention(tts)
     if convention is None:
-        raise ConventionError(f"{tts} is no configuration of a Coqui TTS model: expected its config.json")
+        raise ConventionError(f"{tts} is not a configuration of a Coqui TTS model: expected its config.json")
     return convention
 
 
 def _check_target(target: Path) -> None:
-    """Another model's files, say the TTS's own ``config.json``, must not be written over."""
+    """Refuses to overwrite another model's files, such as the TTS's own ``config.json``."""
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if (target / name).exists() and _model_of(target / CONFIG_FILE) != MODEL:
-            raise CheckpointError(f"{target / name} is another model's: export to a directory of its own")
+            raise CheckpointError(f"{target / name} belongs to another model: export to a new directory")
 
 
 def _model_of(file: Path) -> Any:

@@ -1,6 +1,6 @@
-"""Mel conventions of Coqui TTS (0.28) as data, and from its configurations.
+"""Mel conventions of Coqui TTS (0.28), and how to read them from its configurations.
 
-All but VITS's are computed by ``TTS/utils/audio/processor.py`` as an ``audio`` block (``BaseAudioConfig``) says: a
+All but VITS's are computed by ``TTS/utils/audio/processor.py`` from an ``audio`` block (``BaseAudioConfig``): a
 centred STFT, magnitudes, Slaney's filterbank and ``spec_gain * log(max(1e-8, mel))``, then normalized.
 """
 
@@ -16,7 +16,7 @@ from vocos_plugins.mel import ConventionError, LevelNormalization, MeanStdNormal
 from .config_files import find_config, parse_config
 from .statistics import load_statistics
 
-# TTS/config/shared_configs.py, BaseAudioConfig: the fields that decide about a mel, with its defaults.
+# TTS/config/shared_configs.py, BaseAudioConfig: the fields that determine a mel, with their defaults.
 DEFAULTS: dict[str, Any] = {
     "fft_size": 1024,
     "win_length": 1024,
@@ -44,7 +44,7 @@ LOGS = {"np.log": "natural", "np.log10": "log10"}
 # TTS/utils/audio/numpy_transforms.py, amp_to_db.
 GUARD = 1e-8
 
-# BaseAudioConfig() as it stands; of the recipes: glow_tts, univnet, multiband_melgan, wavegrad, hifigan.
+# BaseAudioConfig() unchanged; the recipes glow_tts, univnet, multiband_melgan, wavegrad and hifigan.
 COQUI_DEFAULT = MelConvention(
     name="coqui-default",
     sample_rate=22050,
@@ -76,7 +76,7 @@ COQUI_VITS = dataclasses.replace(
 CONVENTIONS: tuple[MelConvention, ...] = (COQUI_DEFAULT, COQUI_LJSPEECH, COQUI_CAPACITRON, COQUI_VITS)
 DEFAULT = COQUI_LJSPEECH
 
-# Models of TTS/{tts,vc,encoder} that have no mel to give to a vocoder, and what they give.
+# Models of TTS/{tts,vc,encoder} that have no mel for a vocoder, and what they output instead.
 WITHOUT_MEL = {
     "vits": "a waveform, from a linear spectrogram",
     "delightful_tts": "a waveform, from its own vocoder",
@@ -90,7 +90,7 @@ WITHOUT_MEL = {
     "speaker_encoder": "an embedding",
     "emotion_encoder": "an embedding",
 }
-# What tells Coqui TTS's `audio` block from other programs'; each file that it writes has them all.
+# Fields that distinguish Coqui TTS's `audio` block from other programs'; each file that it writes has them all.
 MARKS = {"log_func", "spec_gain", "signal_norm", "symmetric_norm", "do_amp_to_db_mel", "stft_pad_mode", "stats_path"}
 
 
@@ -99,13 +99,13 @@ def read_convention(path: Path) -> MelConvention | None:
 
     Args:
         path: its ``config.json`` (comments are allowed, as in Coqui TTS), .yml or .yaml, or the directory with it.
-            Statistics are looked for where ``stats_path`` says, seen from there, and under its name beside the file.
+            The file of ``stats_path`` is looked for relative to it, and by its name next to it.
 
     Returns:
-        None where this is no configuration of Coqui TTS, or can't be parsed.
+        None if this isn't a configuration of Coqui TTS, or can't be parsed.
 
     Raises:
-        ConventionError: it is one, but of a model without a mel, or as `from_coqui` and `load_statistics`.
+        ConventionError: it is one, but of a model without a mel; or as raised by `from_coqui` and `load_statistics`.
     """
     file = find_config(path)
     config = None if file is None else parse_config(file)
@@ -122,15 +122,15 @@ def read_convention(path: Path) -> MelConvention | None:
 
 
 def from_coqui(audio_config: Any, statistics: MeanStdNormalization | None = None) -> MelConvention:
-    """The convention that Coqui TTS's ``AudioProcessor`` follows.
+    """Returns the convention that Coqui TTS's ``AudioProcessor`` computes.
 
     Args:
-        audio_config: a ``BaseAudioConfig``, a dictionary of its fields (those missing take its defaults), or a whole
+        audio_config: a ``BaseAudioConfig``, a dictionary of its fields (missing ones have its defaults), or a whole
             configuration with such an ``audio``.
-        statistics: take the place of the file that ``stats_path`` names. Without ``signal_norm`` neither counts.
+        statistics: used in place of the file that ``stats_path`` names. Without ``signal_norm`` both are ignored.
 
     Raises:
-        ConventionError: a field has no meaning here, naming it, or the model has no mel.
+        ConventionError: a field has no equivalent, and the message names it; or the model has no mel.
     """
     values = _values(audio_config)
     if values["stft_pad_mode"] not in ("reflect", "constant"):
@@ -171,16 +171,16 @@ def _values(config: Any) -> dict[str, Any]:
         _check_model(config)
     if isinstance(audio, dict):
         return {name: audio.get(name, default) for name, default in DEFAULTS.items()}
-    # The audio configuration of another kind of model: to fill it up with defaults would invent a mel.
+    # The audio configuration of another kind of model: filling in defaults would invent a mel.
     if missing := [name for name in DEFAULTS if not hasattr(audio, name)]:
-        raise ConventionError(f"{type(audio).__name__} is no BaseAudioConfig of Coqui TTS: it lacks {missing[0]}")
+        raise ConventionError(f"{type(audio).__name__} is not a BaseAudioConfig of Coqui TTS: it lacks {missing[0]}")
     return {name: getattr(audio, name) for name in DEFAULTS}
 
 
 def _check_model(config: Any) -> None:
     name = _model_name(config)
     if name in WITHOUT_MEL:
-        raise ConventionError(f"Coqui TTS's {name} has no mel for a vocoder: it gives {WITHOUT_MEL[name]}")
+        raise ConventionError(f"Coqui TTS's {name} has no mel for a vocoder: it outputs {WITHOUT_MEL[name]}")
 
 
 def _model_name(config: Any) -> str:
@@ -188,7 +188,7 @@ def _model_name(config: Any) -> str:
 
 
 def _frame(values: Mapping[str, Any]) -> tuple[int, int]:
-    """Window and hop in samples; as ``AudioProcessor``, milliseconds count where ``hop_length`` is None."""
+    """Returns window and hop in samples; as in ``AudioProcessor``, from milliseconds if ``hop_length`` is None."""
     if values["hop_length"] is not None:
         return _whole(values, "win_length"), _whole(values, "hop_length")
     length, shift = _number(values, "frame_length_ms"), _number(values, "frame_shift_ms")
@@ -219,12 +219,12 @@ def _normalization(
 
 
 def _statistics_of(audio: Mapping[str, Any], folder: Path) -> MeanStdNormalization | None:
-    """Those of ``stats_path``; a released model's is the path on its trainer's machine, the file lies beside it."""
+    """Loads the statistics of ``stats_path``; a released model names a path on another machine, and ships the file."""
     stats_path = audio.get("stats_path")
     if not (stats_path and isinstance(stats_path, str) and audio.get("signal_norm", DEFAULTS["signal_norm"])):
         return None
-    named, beside = folder / stats_path, folder / Path(stats_path).name
-    return load_statistics(beside if beside.is_file() and not named.is_file() else named)
+    named, shipped = folder / stats_path, folder / Path(stats_path).name
+    return load_statistics(shipped if shipped.is_file() and not named.is_file() else named)
 
 
 def _whole(values: Mapping[str, Any], name: str) -> int:

@@ -1,4 +1,4 @@
-"""What the plugin offers, as data. Importing it imports no toolkit."""
+"""The plugin's hooks, as data. Importing this module imports no toolkit."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ADAPTER = LazyAdapter(
 
 @hookimpl
 def vocos_mel_conventions() -> Iterable[MelConvention]:
-    """Those of Coqui TTS's models and recipes."""
+    """Returns the mel conventions of Coqui TTS's models and recipes."""
     return CONVENTIONS
 
 
 @hookimpl
 def vocos_toolkit_adapter() -> LazyAdapter:
-    """Vocos as a vocoder of Coqui TTS."""
+    """Returns the adapter that makes Vocos a Coqui TTS vocoder."""
     return ADAPTER

@@ -1,4 +1,4 @@
-"""``--restore_path`` of Coqui TTS's trainer: weights to start from, of any checkpoint that Vocos has."""
+"""``--restore_path`` of Coqui TTS's trainer: starts from the weights of any Vocos checkpoint."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .checkpoint import read_checkpoint
 
 
 def restore(generator: Vocos, objective: Objective, source: str) -> list[str]:
-    """Copies each layer that fits, and the discriminators, if the checkpoint has any.
+    """Copies every layer that fits, and the discriminators, if the checkpoint has any.
 
     Args:
-        generator: to be trained.
-        objective: whose discriminators are trained with it.
-        source: a file of Coqui TTS's trainer, one that ``vocos export coqui`` wrote, or the directory with it; or what
-            `Vocos.from_pretrained` takes: a bundled name, a directory, a repository.
+        generator: the model to train.
+        objective: holds the discriminators that are trained with it.
+        source: a file of Coqui TTS's trainer, one that ``vocos export coqui`` wrote, or the directory with it; or an
+            argument of `Vocos.from_pretrained`: a bundled name, a directory, a repository.
 
     Returns:
-        what is not as it was in the checkpoint, in sentences for the user.
+        Everything that differs from the checkpoint, in sentences for the user.
 
     Raises:
-        CheckpointError: the checkpoint can't be read, or is of another architecture.
+        CheckpointError: the checkpoint can't be read, or has another architecture.
     """
     path = Path(source)
     if path.is_dir() and not (path / CONFIG_FILE).exists():
@@ -39,16 +39,17 @@ def restore(generator: Vocos, objective: Objective, source: str) -> list[str]:
     mel = None
     if not path.is_file() and "://" not in source:
         donor = Vocos.from_pretrained(source)
-        weights, own, mel = donor.state_dict(), {}, donor.mel
+        weights, discriminators, mel = donor.state_dict(), {}, donor.mel
     else:
-        weights, own = read_checkpoint(source if "://" in source else str(path))
+        weights, discriminators = read_checkpoint(source if "://" in source else str(path))
         path = path.parent
     notes = _restore_generator(generator, weights, source, mel)
-    if not own:
+    if not discriminators:
         return notes + load_discriminators(objective, path)
     parts = {"multi_period": objective.multi_period, "multi_resolution": objective.multi_resolution}
     for name, part in parts.items():
-        fitting = {key.removeprefix(f"{name}."): value for key, value in own.items() if key.startswith(f"{name}.")}
+        prefix = f"{name}."
+        fitting = {key.removeprefix(prefix): each for key, each in discriminators.items() if key.startswith(prefix)}
         notes += copy_fitting(fitting, part, name)[0]
     return notes
 
@@ -58,6 +59,7 @@ def _restore_generator(
 ) -> list[str]:
     if mel is not None:
         return copy_generator(weights, generator, source, mel)
+    # Exact weights need no notes; a file of Coqui TTS doesn't say its mel, so only a misfit shows another one.
     try:
         load_weights(generator, weights, source)
     except CheckpointError:

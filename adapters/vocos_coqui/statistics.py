@@ -1,4 +1,4 @@
-"""Coqui TTS's mean and deviation of each mel band, read without running what the file says.
+"""Reads Coqui TTS's mean and deviation of each mel band, without running the pickle that holds them.
 
 ``TTS/bin/compute_statistics.py`` writes them as a pickled dictionary in an .npy file, and Coqui TTS unpickles it. Here
 the few numpy objects that such a pickle holds become stand-ins that only carry numbers; any other name is refused.
@@ -24,7 +24,7 @@ KEYS = ("mel_mean", "mel_std")
 
 
 def load_statistics(path: str | Path) -> MeanStdNormalization:
-    """Reads ``mel_mean`` and ``mel_std``, one number a band.
+    """Reads ``mel_mean`` and ``mel_std``, one number per band.
 
     Args:
         path: Coqui TTS's ``scale_stats.npy``, or an .npz with two arrays of these names.
@@ -67,10 +67,10 @@ def _read_npy(content: bytes) -> dict[str, Any]:
         raise ValueError(f"a plain array of {dtype}, expected a dictionary with {', '.join(KEYS)}")
     holder = _Unpickler(file).load()
     objects = holder.value if isinstance(holder, _Array) and isinstance(holder.value, list) else []
-    found = objects[0] if len(objects) == 1 else None
-    if not isinstance(found, dict):
+    content = objects[0] if len(objects) == 1 else None
+    if not isinstance(content, dict):
         raise ValueError(f"holds no dictionary with {', '.join(KEYS)}")
-    return {key: getattr(found[key], "value", found[key]) for key in _present(found)}
+    return {key: getattr(content[key], "value", content[key]) for key in _present(content)}
 
 
 def _present(keys: Any) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def _present(keys: Any) -> tuple[str, ...]:
 def _as_tuple(array: Any, key: str) -> tuple[float, ...]:
     if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "fiu":
         described = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise ValueError(f"{key} must hold one number a band, got {described}")
+        raise ValueError(f"{key} must hold one number per band, got {described}")
     values = tuple(float(value) for value in array)
     if not values or not all(map(math.isfinite, values)):
         raise ValueError(f"{key} must hold finite numbers, got {values!r:.60}")
@@ -91,7 +91,7 @@ def _as_tuple(array: Any, key: str) -> tuple[float, ...]:
 
 # Each stand-in defines __setstate__, so that no pickle can set attributes on the class itself.
 class _Dtype:
-    """Stands in for ``numpy.dtype``: ``code`` is what numpy takes, such as ``<f4``."""
+    """Stand-in for ``numpy.dtype``: ``code`` is a type code of numpy, such as ``<f4``."""
 
     def __init__(self, code: str, *_: object) -> None:
         self.code = code
@@ -104,7 +104,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands in for ``numpy.ndarray``: ``value`` is an array of numbers (C order), or a list of objects."""
+    """Stand-in for ``numpy.ndarray``: ``value`` is an array of numbers (C order), or a list of objects."""
 
     value: NDArray[Any] | list[Any]
 
@@ -120,17 +120,17 @@ class _Array:
 
 
 class _Scalar:
-    """Stands in for a numpy scalar, which no statistic of ours is."""
+    """Stand-in for a numpy scalar, which the two arrays never are."""
 
     def __init__(self, *_: object) -> None:
-        """Takes anything and keeps nothing."""
+        """Accepts any arguments and ignores them."""
 
     def __setstate__(self, state: object) -> None:
         raise ValueError("a numpy scalar has no state")
 
 
 class _Bytes(bytes):
-    """Stands in for ``_codecs.encode``, by which the second protocol writes bytes as text."""
+    """Stand-in for ``_codecs.encode``, with which the second protocol writes bytes as text."""
 
     def __new__(cls, text: str, encoding: str) -> _Bytes:
         if encoding != "latin1":
@@ -152,7 +152,7 @@ STAND_INS: dict[tuple[str, str], type] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Builds plain containers and the stand-ins above, and refuses every other name."""
+    """Unpickler that builds plain containers and the stand-ins above, and refuses every other name."""
 
     def find_class(self, module: str, name: str) -> type:
         try:

@@ -1,4 +1,4 @@
-"""What Coqui TTS's trainer asks of a vocoder: a GAN's steps, with the losses that `vocos_plugins.training` has."""
+"""The methods that Coqui TTS's trainer calls: the steps of a GAN, with the losses of `vocos_plugins.training`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Step = tuple[dict[str, Any], dict[str, Any]]
 
 
 class DiscriminatorCriterion(nn.Module):
-    """The first of the two that `TrainableVocoder.get_criterion` gives: what the discriminators minimize."""
+    """The discriminators' loss, the first criterion of `TrainableVocoder.get_criterion`."""
 
     def __init__(self, objective: Objective) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class DiscriminatorCriterion(nn.Module):
 
 
 class GeneratorCriterion(DiscriminatorCriterion):
-    """The second: what the generator minimizes."""
+    """The generator's loss, the second criterion."""
 
     def forward(self, signals: Signals, *, adversarial: bool = True) -> dict[str, Tensor]:
         loss, logged = self.objective.generator_loss(signals, adversarial=adversarial)
@@ -53,14 +53,14 @@ class GeneratorCriterion(DiscriminatorCriterion):
 
 
 class TrainableVocoder(GAN):
-    """Coqui TTS's GAN around a `Vocos`; the order of optimizers is its: discriminators, then generator.
+    """Coqui TTS's GAN around a `Vocos`, with Coqui TTS's order of optimizers: discriminators, then generator.
 
-    The discriminators are made by `get_criterion`, which the trainer calls first: a model that only speaks has none.
+    The discriminators are made by `get_criterion`, which the trainer calls first: a model for inference has none.
 
     Attributes:
         model_g: the generator.
-        model_d: both discriminators, once the trainer has asked for the criterion.
-        model_average: mean of the generator's last steps, from then on: what is evaluated, and what a checkpoint gives.
+        model_d: both discriminators, once the trainer has called `get_criterion`.
+        model_average: mean of the generator's last steps, from then on; it is evaluated, and read from checkpoints.
     """
 
     model_g: Vocos
@@ -70,7 +70,7 @@ class TrainableVocoder(GAN):
     alignment: Alignment
 
     def __init__(self, config: Any) -> None:
-        BaseVocoder.__init__(self, config)  # GAN's own builds the parts that Coqui TTS knows
+        BaseVocoder.__init__(self, config)  # GAN.__init__ would build Coqui TTS's own networks
         self.model_d = None
         self.model_average = None
         self.train_disc = False
@@ -79,17 +79,17 @@ class TrainableVocoder(GAN):
         self._stop = False
 
     def get_criterion(self) -> list[nn.Module]:
-        """Losses of the discriminators and of the generator, with new discriminators and a new average.
+        """Returns the losses of discriminators and generator; makes new discriminators and a new average.
 
         Raises:
-            ConfigError: the configuration can't be trained, naming the value.
+            ConfigError: the configuration can't be trained; the message names the value.
         """
         self._check()
         if self.config.eval_measures:
             self._measures, left_out = choose(self.config.eval_measures)
             for name, reason in left_out.items():
                 logger.warning(" > eval_measures: %s is left out: %s", name, reason)
-        # Coqpit makes None of an empty dictionary once it has read a command line.
+        # Coqpit turns an empty dictionary into None when it reads a command line.
         losses, sizes = self.config.losses or {}, self.config.discriminators or {}
         objective = Objective(
             self.model_g.config,
@@ -101,7 +101,7 @@ class TrainableVocoder(GAN):
         return [DiscriminatorCriterion(objective), GeneratorCriterion(objective)]
 
     def get_optimizer(self) -> list[torch.optim.Optimizer]:
-        """The discriminators' and the generator's."""
+        """Returns the discriminators' optimizer and the generator's."""
         config, rates = self.config, self.get_lr()
         return [
             get_optimizer(config.optimizer, config.optimizer_params, rate, parameters=_trainable(part))
@@ -109,7 +109,7 @@ class TrainableVocoder(GAN):
         ]
 
     def get_data_loader(self, config: Any, **options: Any) -> Any:
-        """Coqui TTS's own, of clips or of pairs of clip and mel."""
+        """Returns Coqui TTS's own loader, of clips or of pairs of clip and mel."""
         samples = options.get("samples")
         if not samples:
             what = "evaluation" if options.get("is_eval", True) else "training"
@@ -117,25 +117,26 @@ class TrainableVocoder(GAN):
         return super().get_data_loader(config, **options)
 
     def train_step(self, batch: dict[str, Tensor], criterion: Any, optimizer_idx: int | None = None) -> Step:
-        """Discriminators first, on what the generator makes; then the generator, on the same.
+        """Steps the discriminators on the generator's audio, then the generator on the same audio.
 
         Args:
             batch: ``input`` mels ``(B, n_mels, T)`` of the configuration, ``waveform`` ``(B, 1, T * hop_length)``.
-            criterion: of `get_criterion`, the one for the optimizer.
+            criterion: the one of `get_criterion` for this optimizer.
             optimizer_idx: 0 for the discriminators, 1 for the generator.
         """
         if optimizer_idx == 0:
+            # Kept for the generator's step, which follows on the same batch: the generator runs once, not twice.
             fake = self(batch["input"])[:, 0].float()
             self._signals = criterion.objective.signals(batch["waveform"][:, 0], fake)
             return {}, criterion(self._signals) if self.train_disc else {}
         if self._signals is None:
-            raise ValueError("the generator's step comes after the discriminators': optimizer_idx 0, then 1")
+            raise ValueError("the generator's step must follow the discriminators': optimizer_idx 0, then 1")
         signals, self._signals = self._signals, None
         return {"model_outputs": signals.fake[:, None]}, criterion(signals, adversarial=self.train_disc)
 
     @torch.inference_mode()
     def eval_step(self, batch: dict[str, Tensor], criterion: Any, optimizer_idx: int | None = None) -> Step:
-        """Distances of one whole clip; the discriminators, which change, are not asked."""
+        """Returns the losses of one whole clip, without the discriminators, whose judgement changes."""
         if optimizer_idx == 0:
             return {}, {}
         fake = self(batch["input"], self.model_average)[:, 0].float()
@@ -147,18 +148,19 @@ class TrainableVocoder(GAN):
         return {"model_outputs": signals.fake[:, None]}, losses
 
     def train_log(self, batch: dict[str, Tensor], outputs: dict[str, Tensor], logger: Any, steps: int) -> None:
-        """Sound and spectrograms of the first clip of a batch."""
+        """Logs audio and spectrograms of a batch's first clip."""
         figures, sound = self._log("train", batch, outputs)
         logger.train_figures(steps, figures)
         logger.train_audios(steps, sound, self.ap.sample_rate)
 
     def eval_log(self, batch: dict[str, Tensor], outputs: dict[str, Tensor], logger: Any, steps: int) -> None:
-        """Sound and spectrograms of the last clip of an evaluation."""
+        """Logs audio and spectrograms of an evaluation's last clip."""
         figures, sound = self._log("eval", batch, outputs)
         logger.eval_figures(steps, figures)
         logger.eval_audios(steps, sound, self.ap.sample_rate)
 
     def _log(self, name: str, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> tuple[Any, Any]:
+        # The trainer appends the optimizer's index to the names of outputs: 1 is the generator.
         fake = outputs["model_outputs_1"]
         real = batch["waveform"][..., : fake.shape[-1]]
         clips = {"copy": fake, "original": real}
@@ -166,34 +168,34 @@ class TrainableVocoder(GAN):
         return plot_results(fake, real, self.ap, name), sound
 
     def on_init_start(self, trainer: Any) -> None:
-        """Restores from whatever ``--restore_path`` names; the trainer itself takes only its own files."""
+        """Restores from any checkpoint in ``--restore_path``; the trainer itself accepts only its own files."""
         if trainer.args.restore_path and not trainer.continue_run:
             for note in restore(self.model_g, trainer.criterion[0].objective, trainer.args.restore_path):
                 logger.warning(" > %s", note)
             logger.info(" > Generator restored from %s", trainer.args.restore_path)
-            trainer.args.restore_path = ""
+            trainer.args.restore_path = ""  # or the trainer would read the file again, in its own way
             self.model_average.load_state_dict(self.model_g.state_dict())
 
     def on_init_end(self, trainer: Any) -> None:
-        """Listens for SIGTERM, which schedulers send before they kill, and lets processes share gradients."""
+        """Handles SIGTERM, which schedulers send before they kill, and lets processes share gradients."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._on_sigterm)
         if dist.is_available() and dist.is_initialized():
             share_gradients(self)
 
     def on_train_epoch_start(self, trainer: Any) -> None:
-        """Shuffles anew where there are several processes."""
+        """Shuffles again for each epoch if there are several processes."""
         sampler = getattr(trainer.train_loader, "sampler", None)
         if hasattr(sampler, "set_epoch"):
             sampler.set_epoch(trainer.epochs_done)
 
     def on_train_step_end(self, trainer: Any) -> None:
-        """Takes the step into the average. On SIGTERM: what Ctrl-C does, between two steps; the trainer ends."""
+        """Updates the average; after a SIGTERM, ends the trainer as Ctrl-C would, but between two steps."""
         decay = Optimization(ema_decay=self.config.ema_decay).average_decay_at(trainer.total_steps_done)
         update_average(self.model_average, self.model_g, decay)
         stop = torch.tensor(float(self._stop), device=next(self.parameters()).device)
         if dist.is_available() and dist.is_initialized():
-            # Processes get the signal in different steps; one that left alone would leave the others waiting.
+            # Processes may get the signal in different steps; if one stopped alone, the others would wait forever.
             dist.all_reduce(stop, dist.ReduceOp.MAX)
         if stop:
             raise KeyboardInterrupt
@@ -205,7 +207,7 @@ class TrainableVocoder(GAN):
         config, mel, source = self.config, self.model_g.mel, self.source
         if mel is None or (mel.sample_rate, mel.hop_length) != (source.sample_rate, source.hop_length):
             raise ConfigError(
-                "to be trained, a model must have sample rate and hop of the audio block, "
+                "training needs a model with the audio block's sample rate and hop, "
                 f"{source.sample_rate} and {source.hop_length}; model_args.features has others"
             )
         if config.seq_len % source.hop_length:
@@ -213,11 +215,11 @@ class TrainableVocoder(GAN):
         if config.conv_pad:
             raise ConfigError(f"conv_pad must be 0, got {config.conv_pad}: it shifts mels against the audio")
         if (config.losses or {}).get("pretrain_steps"):
-            raise ConfigError("losses.pretrain_steps must be 0: steps_to_start_discriminator says when they join")
+            raise ConfigError("losses.pretrain_steps must be 0: set steps_to_start_discriminator instead")
 
 
 def share_gradients(model: nn.Module) -> None:
-    """Averages each gradient over all processes as soon as it is there.
+    """Averages each gradient over all processes as soon as it is computed.
 
     Coqui's trainer wraps a model for that, but then calls the model inside the wrapper, so that no gradient is shared.
     """
@@ -237,5 +239,5 @@ def _trainable(part: nn.Module | None) -> list[nn.Parameter]:
 
 
 def _named(logged: Logged) -> Logged:
-    """By names as Coqui TTS's losses have them: ``G_mel`` for ``generator/mel``."""
+    """Renames losses as Coqui TTS does: ``generator/mel`` to ``G_mel``."""
     return {f"{name[0].upper()}_{name.split('/')[1]}": value for name, value in logged.items()}

@@ -1,4 +1,4 @@
-"""Vocos as a vocoder of Coqui TTS: what ``model: vocos`` stands for in its configurations."""
+"""Vocos as a vocoder of Coqui TTS: the model and configuration behind ``model: vocos``."""
 
 # No annotations from __future__: Coqpit reads the fields' types, and can't read them as text.
 from collections.abc import Iterable, Iterator
@@ -26,19 +26,19 @@ from .checkpoint import read_generator
 from .mel import DEFAULT, from_coqui
 from .training import TrainableVocoder
 
-# The reference's, as the other recipes have them.
+# The reference's values, as in the other recipes.
 OPTIMIZATION = Optimization()
 STEPS = 1_000_000
 
 
 @dataclass
 class VocosArgs(ModelArgs):
-    """The parts of the model as a checkpoint's ``config.yaml`` has them; all empty for the paper's.
+    """The architecture as in a checkpoint's ``config.yaml``; all fields empty for the paper's.
 
     Args:
-        features: what the model takes; bridged from the ``audio`` block, which says what comes in.
+        features: the model's own mel; mels of the ``audio`` block are converted to it.
         backbone, head: the networks.
-        provenance: how the weights came to be.
+        provenance: origin of the weights.
     """
 
     features: dict = field(default_factory=dict)  # type: ignore[type-arg] # Coqpit reads no dict[str, Any]
@@ -51,21 +51,21 @@ class VocosArgs(ModelArgs):
 class VocosVocoderConfig(BaseVocoderConfig):
     """Configuration of a `VocosVocoder`; Coqui TTS knows it as ``VocosConfig``.
 
-    What isn't listed is Coqui TTS's: ``data_path``, ``feature_path``, ``batch_size``, ``mixed_precision`` and so on.
+    All other fields are Coqui TTS's: ``data_path``, ``feature_path``, ``batch_size``, ``mixed_precision`` and so on.
 
     Args:
         model_args: the generator.
         discriminators: their sizes, fields of `vocos_plugins.training.discriminators.Discriminators`.
-        losses: what counts how much, fields of `vocos_plugins.training.schedule.LossWeights`.
-        eval_measures: names of `vocos_plugins.evaluation.measures.MEASURES`, taken of each clip of an evaluation.
+        losses: weights of the losses, fields of `vocos_plugins.training.schedule.LossWeights`.
+        eval_measures: names in `vocos_plugins.evaluation.measures.MEASURES`, computed for each clip of an evaluation.
         seq_len: samples of a training segment, a multiple of ``audio.hop_length``.
-        steps_to_start_discriminator: steps of the generator alone at first.
-        target_loss: by which the best model is chosen; the mel distance, in training and in evaluation alike.
-        optimizer_params: of AdamW, for both optimizers.
-        grad_clip: largest norms of the gradients, of the discriminators and of the generator; 0 for no bound.
-        lr_disc, lr_gen: at first.
-        ema_decay: of the averaged generator that is evaluated, and that a checkpoint gives; 0 for none.
-        lr_scheduler_disc, lr_scheduler_gen: of ``torch.optim.lr_scheduler``, by step; ``T_max`` is a run's steps.
+        steps_to_start_discriminator: number of first steps in which the generator is trained alone.
+        target_loss: loss by which the best model is chosen; the mel distance, in training and in evaluation alike.
+        optimizer_params: arguments of AdamW, for both optimizers.
+        grad_clip: largest gradient norms of the discriminators and of the generator; 0 for no limit.
+        lr_disc, lr_gen: initial learning rates.
+        ema_decay: decay of the averaged generator, which is evaluated and read from checkpoints; 0 for none.
+        lr_scheduler_disc, lr_scheduler_gen: in ``torch.optim.lr_scheduler``, per step; ``T_max`` is a run's steps.
     """
 
     model: str = "vocos"
@@ -92,21 +92,21 @@ class VocosVocoderConfig(BaseVocoderConfig):
 
 
 class VocosVocoder(TrainableVocoder):
-    """A Vocos behind a mel of Coqui TTS; Coqui TTS knows it as ``TTS.vocoder.models.vocos.Vocos``.
+    """A Vocos that takes mels of Coqui TTS; Coqui TTS knows it as ``TTS.vocoder.models.vocos.Vocos``.
 
     Args:
-        config: its ``audio`` block says which mels come in.
-        vocos: decodes; by default a new one, as ``config.model_args`` say.
-        source: the mels that come in, where ``config.audio`` can't say it.
-        strict: refuse mels that can be converted only with a loss.
+        config: its ``audio`` block describes the input mels.
+        vocos: the model that decodes; by default a new one from ``config.model_args``.
+        source: convention of the input mels, if ``config.audio`` can't express it.
+        strict: refuse mels that can only be converted lossily.
 
     Attributes:
-        model_g: the Vocos, under the name that Coqui TTS's GANs have for their generator.
-        source: the mels that come in.
+        model_g: the Vocos, under the name of the generator in Coqui TTS's GANs.
+        source: convention of the input mels.
 
     Raises:
-        MelMismatch: the mels that come in can't be converted to the model's.
-        ConventionError, ConfigError: ``config`` can't be read.
+        MelMismatch: the input mels can't be converted to the model's.
+        ConventionError, ConfigError: ``config`` is invalid.
     """
 
     def __init__(
@@ -120,6 +120,7 @@ class VocosVocoder(TrainableVocoder):
         super().__init__(config)
         self.source = source or from_coqui(config.audio)
         if vocos is None:
+            # Written back, so that a saved configuration doesn't depend on the defaults of this version.
             architecture = read_architecture(config.model_args.to_dict(), self.source)
             config.model_args.update(architecture.to_dict())
             vocos = Vocos(architecture, config.model_args.provenance or {}, backend=Backend(precision="auto"))
@@ -128,17 +129,17 @@ class VocosVocoder(TrainableVocoder):
         self.model_g = vocos
 
     def forward(self, input: Tensor, generator: Vocos | None = None) -> Tensor:  # noqa: A002 - Coqui TTS's name
-        """Differentiable: mels ``(B, n_mels, T)`` of `source` to ``(B, 1, N)``, a hop shorter than `inference`.
+        """Synthesizes differentiably: mels ``(B, n_mels, T)`` to ``(B, 1, N)``, a hop shorter than `inference`.
 
         Args:
-            input: the mels.
-            generator: speaks instead of `model_g`, of the same sizes.
+            input: the mels, in the convention `source`.
+            generator: used instead of `model_g`; of the same sizes.
         """
         audio = (generator or self.model_g).synthesize(self.alignment(input))
         return self.alignment.trim(audio, input.shape[-1])[:, None]
 
     def inference(self, input: Tensor) -> Tensor:  # noqa: A002 - Coqui TTS's name
-        """Mel to waveform.
+        """Decodes mels to waveforms.
 
         Args:
             input: ``(B, n_mels, T)``, in the convention `source`.
@@ -147,12 +148,13 @@ class VocosVocoder(TrainableVocoder):
         ``t * hop_length``.
 
         Raises:
-            ValueError: this is no such mel, or holds values that are not finite.
+            ValueError: the input isn't such a mel, or holds values that are not finite.
         """
+        # Coqui TTS passes on whatever a TTS model outputs, for example a waveform, without a check.
         if input.dim() != 3 or input.shape[1] != self.source.n_mels:
             raise ValueError(
                 f"expected a mel (B, {self.source.n_mels}, T), got shape {tuple(input.shape)}: either the vocoder was "
-                "exported for another TTS model, or this one gives no mel, as VITS and XTTS, and needs no vocoder"
+                "exported for another TTS model, or this one outputs no mel, like VITS and XTTS, and needs no vocoder"
             )
         audio = decode_frames(self.model_g, input, source=self.source, strict=self.strict)
         n_samples = input.shape[-1] * self.source.hop_length
@@ -161,18 +163,18 @@ class VocosVocoder(TrainableVocoder):
     def stream(
         self, inputs: Iterable[Tensor], *, look_ahead: int | None = None, low_latency: bool = False
     ) -> Iterator[Tensor]:
-        """Vocodes mels while they are being made; together the pieces are what `inference` gives of the whole.
+        """Vocodes mels while they are being made; joined, the pieces equal `inference` of the whole mel.
 
         Args:
             inputs: chunks ``(B, n_mels, t)`` of any lengths, one after the other, in the convention `source`.
-            look_ahead, low_latency: as for `Vocos.streaming`; with less look-ahead samples come earlier.
+            look_ahead, low_latency: as for `Vocos.streaming`; with less look-ahead, samples come earlier.
 
         Yields:
-            ``(B, 1, n)``, for each chunk what is ready, then the rest; ``T * hop_length`` samples in all.
+            ``(B, 1, n)``: after each chunk what is ready, at the end the rest; ``T * hop_length`` samples in all.
 
         Raises:
-            MelMismatch: the mels are converted with a loss, for which all of a mel is needed.
-            TypeError, ValueError: as of `vocos_plugins.streaming.Stream`, when it gets there.
+            MelMismatch: the mel conversion is lossy, which needs the whole mel.
+            TypeError, ValueError: as raised by `vocos_plugins.streaming.Stream`, once the iteration gets there.
         """
         pieces = stream_frames(self.model_g, inputs, source=self.source, look_ahead=look_ahead, low_latency=low_latency)
         return (piece[:, None] for piece in pieces)
@@ -187,35 +189,37 @@ class VocosVocoder(TrainableVocoder):
         cache: bool = False,
         **kwargs: Any,
     ) -> None:
-        """Loads the generator; no file is unpickled into more than tensors and plain values.
+        """Loads the generator; files are only unpickled into tensors and plain values.
 
         Args:
-            config: the model's own; not needed.
-            checkpoint_path: as `read_generator`, or an address that fsspec knows.
-            eval: for inference.
-            strict, cache: of Coqui TTS's; the weights have to fit always, and no copy is kept.
+            config: ignored; the model has its own.
+            checkpoint_path: a path, or an address that fsspec knows; see `read_checkpoint`.
+            eval: whether to switch to inference mode.
+            strict, cache: ignored; weights always have to fit, and no copy is kept.
 
         Raises:
-            CheckpointError: the file can't be read or trusted, or is of another model.
+            CheckpointError: the file can't be read or is unsafe, or belongs to another model.
         """
+        # Never lenient: Coqui TTS would play noise with weights that fit in part.
         load_weights(self.model_g, read_generator(str(checkpoint_path)), str(checkpoint_path))
         self.train(not eval)
 
 
 def wrap(vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> VocosVocoder:
-    """The Coqui TTS model around a Vocos, as `adapt` gives it; `attach` puts one into a text-to-speech model.
+    """Wraps a Vocos in a Coqui TTS vocoder, as `adapt` does; `attach` puts one into a text-to-speech model.
 
     Args:
-        vocos: a mel model; it is used, not copied.
-        source: the mels that `VocosVocoder.inference` will get, by default coqui-ljspeech. ``config.audio`` and ``ap``
-            agree with it.
-        strict: refuse mels that can be converted only with a loss.
+        vocos: a mel model; it is shared, not copied.
+        source: convention of the input mels of `VocosVocoder.inference`, by default coqui-ljspeech. ``config.audio``
+            and ``ap`` agree with it.
+        strict: refuse mels that can only be converted lossily.
 
     Raises:
-        MelMismatch: they can't be converted to the model's.
-        ConventionError: no model of Coqui TTS gives such mels.
+        MelMismatch: the mels can't be converted to the model's.
+        ConventionError: Coqui TTS cannot compute such mels.
     """
     source = source or DEFAULT
+    # An audio block has no field for statistics, only for a file of them: the processor gets them directly, below.
     statistics = source.normalization
     config = VocosVocoderConfig()
     config.audio.update(
@@ -226,5 +230,5 @@ def wrap(vocos: Vocos, *, source: MelConvention | None = None, strict: bool = Fa
     if isinstance(statistics, MeanStdNormalization):
         mean, std = (np.asarray(each) for each in (statistics.mean, statistics.std))
         vocoder.ap.signal_norm = True
-        vocoder.ap.setup_scaler(mean, std, np.zeros(1), np.ones(1))  # of linear spectrograms, which none are here
+        vocoder.ap.setup_scaler(mean, std, np.zeros(1), np.ones(1))  # the last two: for linear spectrograms, unused
     return vocoder.eval()

@@ -1,6 +1,6 @@
 """Reads the configuration of a NeMo model from its ``.nemo`` archive, its unpacked folder or a training YAML.
 
-Of an archive nothing but ``model_config.yaml`` is read, and nothing is unpacked to disk.
+From an archive only ``model_config.yaml`` is read, and nothing is unpacked to disk.
 """
 
 from __future__ import annotations
@@ -19,27 +19,26 @@ from vocos_plugins.storage.bounded_yaml import BoundedLoader
 CONFIG_FILE = "model_config.yaml"
 ARCHIVE_SUFFIX = ".nemo"
 YAML_SUFFIXES = (".yaml", ".yml")
-# Word lists and tokenizers make the longest ones: some hundred KiB.
+# The longest configurations, with word lists and tokenizers, have some hundred KiB.
 MAX_BYTES = 1 << 20
-# A mapping may grow through merge keys (`<<`) of merge keys: a short file could fill the memory.
 BROKEN_ARCHIVE = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError)
 MALFORMED = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
 
 def is_model(path: Path) -> bool:
-    """Whether this is a NeMo model by its name: a ``.nemo`` file, or one's ``model_config.yaml`` or its folder."""
+    """Whether a path names a NeMo model: a ``.nemo`` file, or its ``model_config.yaml``, or the folder with that."""
     file = path / CONFIG_FILE if path.is_dir() else path
     return file.is_file() and (file.suffix == ARCHIVE_SUFFIX or file.name == CONFIG_FILE)
 
 
 def read_configuration(path: Path) -> dict[str, Any] | None:
-    """The whole configuration, as it stands there.
+    """Reads the whole configuration, interpolations unresolved.
 
     Args:
         path: a ``.nemo`` file, plain or gzipped; a folder with its ``model_config.yaml``; or a YAML file.
 
     Returns:
-        None if it is none of those, or a YAML file that can't be a NeMo configuration.
+        None if it is none of those, or a YAML file that is not a configuration.
 
     Raises:
         ConventionError: a ``.nemo`` file or a ``model_config.yaml`` is damaged, incomplete or too large, or a file
@@ -55,7 +54,7 @@ def read_configuration(path: Path) -> dict[str, Any] | None:
             raise ValueError(f"expected a mapping, got {tree!r:.60}")
     except MALFORMED as error:
         if is_model(file):
-            raise ConventionError(f"{file} holds no configuration that can be read: {error}") from error
+            raise ConventionError(f"{file} has no valid configuration: {error}") from error
         return None
     return tree
 
@@ -64,14 +63,14 @@ def _read_archive(file: Path) -> bytes:
     try:
         with tarfile.open(file, "r:*") as archive:
             for member in archive:
-                # NeMo writes ./model_config.yaml, its older versions the bare name.
+                # NeMo writes ./model_config.yaml, older versions the bare name.
                 if PurePosixPath(member.name) != PurePosixPath(CONFIG_FILE) or not member.isreg():
                     continue
                 stream = archive.extractfile(member)
                 if stream is not None:
                     return _bounded(stream.read(MAX_BYTES + 1))
     except BROKEN_ARCHIVE as error:
-        raise ValueError(f"not a whole tar archive ({error})") from error
+        raise ValueError(f"not a complete tar archive ({error})") from error
     raise ValueError(f"the archive has no {CONFIG_FILE}")
 
 
@@ -93,7 +92,7 @@ class _Loader(BoundedLoader):
     """Plain YAML with the numbers that OmegaConf reads."""
 
 
-# YAML 1.1 takes 1e-05 for text; nearly every NeMo configuration has it.
+# YAML 1.1 reads 1e-05 as text; nearly every NeMo configuration has it.
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )

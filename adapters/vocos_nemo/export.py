@@ -21,23 +21,24 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
 
     Args:
         vocos: a mel model.
-        target: the file; its folder is made if it isn't there, and a file of that name is replaced.
-        tts: where the mels will come from: a ``.nemo`` file or a YAML configuration of NeMo's, whose preprocessor is
-            kept as it is, or a convention; `vocos_nemo.mel.DEFAULT`, English FastPitch's, if None.
-        strict: refuse a mel that can be brought into the model's own only at a loss.
+        target: the file; its folder is created if needed, and an existing file is replaced.
+        tts: source of the mels: a ``.nemo`` file or a YAML configuration of NeMo's, whose preprocessor is kept
+            unchanged, or a convention; if None, `vocos_nemo.mel.DEFAULT`, that of English FastPitch.
+        strict: refuse a mel that can only be converted lossily.
 
     Raises:
-        ConventionError: there is no mel to be read from ``tts``.
-        MelMismatch: the mel can't be brought into the model's own, or NeMo can't compute it.
-        ValueError: ``target`` isn't called ``.nemo``.
-        OSError: it can't be written.
+        ConventionError: no mel can be read from ``tts``.
+        MelMismatch: the mel can't be converted to the model's own, or NeMo can't compute it.
+        ValueError: ``target`` doesn't end in ``.nemo``.
+        OSError: the file can't be written.
     """
     target = Path(target).expanduser()
     if target.suffix != ARCHIVE_SUFFIX:
-        raise ValueError(f"NeMo knows its models by the suffix {ARCHIVE_SUFFIX}, got {target}")
+        raise ValueError(f"NeMo recognizes models by the suffix {ARCHIVE_SUFFIX}, got {target}")
     mel = tts or DEFAULT
     block = preprocessor_block(mel) if isinstance(mel, MelConvention) else _read_block(Path(mel).expanduser())
     align(from_nemo(block), vocos.mel, strict=strict)
+    # Importing NeMo takes half a minute: only once everything else has been checked.
     vocoder: Any = importlib.import_module(".vocoder", __package__)
     model = vocoder.build(vocos, block)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -46,9 +47,9 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
 
 
 def _read_block(tts: Path) -> dict[str, Any]:
-    """A configuration's preprocessor, its interpolations resolved."""
+    """Reads a configuration's preprocessor, with its interpolations resolved."""
     config = read_configuration(tts) if read_convention(tts) is not None else None
     place = None if config is None else find_preprocessor(config)
     if config is None or place is None:
-        raise ConventionError(f"no model or configuration of NeMo's at {tts}: expected a .nemo file, or a YAML file")
+        raise ConventionError(f"no NeMo model or configuration at {tts}: expected a .nemo file, or a YAML file")
     return resolved_options(config, place)

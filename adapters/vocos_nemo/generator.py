@@ -1,4 +1,4 @@
-"""Vocos as what NeMo calls a generator: mels of one convention in, ``(B, 1, N)`` out, with gradients."""
+"""Vocos as a generator in NeMo's sense: from mels of one convention to ``(B, 1, N)``, with gradients."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from vocos_plugins.mel import MelConvention, align
 
 
 class VocosGenerator(nn.Module):
-    """Computes what `vocos_plugins.inference.frames.decode_frames` gives, differentiably and unchecked.
+    """Computes what `vocos_plugins.inference.fast.frames.decode_frames` gives, differentiably and unchecked.
 
     Args:
         vocos: a mel model.
-        source: the convention of the mels that come in; they are aligned to the model's own.
+        source: convention of the input mels, which are aligned with the model's own.
 
     Raises:
-        MelMismatch: they can't be.
+        MelMismatch: the mels can't be aligned.
     """
 
     def __init__(self, vocos: Vocos, source: MelConvention) -> None:
@@ -28,11 +28,11 @@ class VocosGenerator(nn.Module):
 
     @property
     def source(self) -> MelConvention:
-        """The convention of the mels that come in."""
+        """The convention of the input mels."""
         return self.alignment.source
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """``(B, n_mels, T)`` -> ``(B, 1, T * hop_length)``; with ``lengths``, ``(B,)``, a row is 0 past its end."""
+        """Synthesizes ``(B, n_mels, T)`` to ``(B, 1, T * hop_length)``; rows are 0 past ``lengths`` ``(B,)``."""
         if lengths is None:
             return self._synthesize(x)[:, None]
         n_samples = self.alignment.n_samples(x.shape[-1] + self._n_held)
@@ -54,22 +54,23 @@ class VocosGenerator(nn.Module):
 
 
 def filled_lengths(mel: Tensor, pad_value: float | None) -> Tensor | None:
-    """Frames of each row before those at its end that hold nothing but ``pad_value``.
+    """Returns the frames of each row without those at its end that hold only ``pad_value``.
 
-    NeMo's preprocessor overwrites what lies past an item's end with it, since version 2.5 the last frame too; in a log
-    mel, its 0 is louder than speech.
+    NeMo's preprocessor writes it past an item's end, and since version 2.5 over the last frame too; in a log mel, its 0
+    is louder than speech.
 
     Args:
         mel: ``(B, n_mels, T)``.
-        pad_value: of the convention; None where it promises none.
+        pad_value: that of the convention; None if it has none.
 
-    Shape: int64 ``(B,)``; None where no row has such frames.
+    Shape: int64 ``(B,)``; None if no row has such frames.
     """
     if pad_value is None:
         return None
     value = torch.tensor(pad_value, dtype=mel.dtype, device=mel.device)
     if bool((mel[..., -1:] != value).any(dim=1).all()):
         return None
-    heard = (mel != value).any(dim=1)
-    count = torch.arange(1, mel.shape[-1] + 1, device=mel.device) * heard
+    # The largest number among the frames that hold anything else is the length.
+    filled = (mel != value).any(dim=1)
+    count = torch.arange(1, mel.shape[-1] + 1, device=mel.device) * filled
     return F.pad(count, (1, 0)).amax(dim=1)

@@ -1,7 +1,7 @@
 """Finds the preprocessor in a NeMo configuration, and resolves the interpolations in it.
 
 NeMo's configurations are OmegaConf's: ``${sample_rate}`` is a value from the root, ``${.x}`` a neighbour, ``${..x}``
-one of the level above. Those are resolved here, so that OmegaConf needn't be installed; its resolvers, such as
+one from the level above. Those are resolved here, so that OmegaConf needn't be installed; its resolvers, such as
 ``${oc.env:HOME}``, and text around an interpolation are not.
 """
 
@@ -17,12 +17,12 @@ INTERPOLATION = re.compile(r"\$\{\s*(\.*)([\w-]+(?:\.[\w-]+)*)\s*\}")
 MISSING = "???"
 
 Keys = tuple[str, ...]
-# Where a model's configuration, and a training run's, keep it.
+# Where the configurations of a model and of a training run have the preprocessor.
 PLACES: tuple[Keys, ...] = (("preprocessor",), ("model", "preprocessor"))
 
 
 def find_preprocessor(config: Mapping[str, Any]) -> Keys | None:
-    """The keys that lead to the preprocessor's options; None if there are none."""
+    """Returns the keys that lead to the preprocessor's options; None if there are none."""
     for place in PLACES:
         node: Any = config
         for key in place:
@@ -33,14 +33,14 @@ def find_preprocessor(config: Mapping[str, Any]) -> Keys | None:
 
 
 def resolved_options(config: Mapping[str, Any], place: Keys) -> dict[str, Any]:
-    """The options at a place in a configuration, without interpolations.
+    """Returns the options at a place in a configuration, with interpolations resolved.
 
     Args:
         config: plain mappings, or OmegaConf's, which resolve themselves.
-        place: the keys that lead to the options; empty if they are the configuration.
+        place: the keys that lead to the options; empty if the configuration itself holds them.
 
     Raises:
-        ConventionError: a value is missing (``???``), or an interpolation leads nowhere, in a circle, or is none of
+        ConventionError: a value is missing (``???``), or an interpolation leads nowhere, in a circle, or is not one of
             the simple ones; the message names it.
     """
     return {str(key): _value(config, (*place, str(key)), ()) for key in _look_up(config, place)}
@@ -56,17 +56,18 @@ def _value(config: Mapping[str, Any], keys: Keys, seen: tuple[Keys, ...]) -> Any
         reason = str(error).partition("\n")[0]
         raise ConventionError(f"{trail}: not in the configuration ({reason})") from error
     if value == MISSING:
-        raise ConventionError(f"{trail}: the configuration has {MISSING} there, to be filled in before use")
+        raise ConventionError(f"{trail}: the value is {MISSING}, which must be filled in before use")
     if not isinstance(value, str) or "${" not in value:
         return value
-    found = INTERPOLATION.fullmatch(value)
-    if found is None or len(found[1]) > len(keys):
+    match = INTERPOLATION.fullmatch(value)
+    if match is None or len(match[1]) > len(keys):
         raise ConventionError(
-            f"{trail}: {value!r} can't be resolved without OmegaConf; pass from_nemo what it makes of the "
-            "configuration: OmegaConf.to_container(config, resolve=True)"
+            f"{trail}: {value!r} can't be resolved without OmegaConf; resolve it and pass the result to "
+            "from_nemo: OmegaConf.to_container(config, resolve=True)"
         )
-    base = keys[: len(keys) - len(found[1])] if found[1] else ()
-    return _value(config, (*base, *found[2].split(".")), (*seen, keys))
+    # One dot is the level of the value itself, each further one a level up; without dots it starts at the root.
+    base = keys[: len(keys) - len(match[1])] if match[1] else ()
+    return _value(config, (*base, *match[2].split(".")), (*seen, keys))
 
 
 def _look_up(config: Mapping[str, Any], keys: Keys) -> Any:

@@ -4,7 +4,7 @@ There are two families: the natural logarithm of a Slaney mel near 1e-5, and ``l
 normalization; and two framings: ``exact_pad`` in HiFi-GAN's configurations, centred frames in FastPitch's.
 
 Since NeMo 2.5 the preprocessor reports one frame less than it computes, and overwrites the last one with ``pad_value``.
-A convention describes the frames that are computed; NeMo gives all of them if it is told ``length + hop``.
+A convention describes the computed frames; NeMo returns all of them if ``length + hop`` is passed as length.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ DEFAULT = FASTPITCH
 
 
 def read_convention(path: Path) -> MelConvention | None:
-    """The convention of a NeMo model or configuration on disk; nothing in its files is run.
+    """Reads the convention of a NeMo model or configuration on disk; nothing in its files is run.
 
     Args:
-        path: a ``.nemo`` file, a folder that one was unpacked to, or the YAML of a model or a training run.
+        path: a ``.nemo`` file, the folder of an unpacked one, or the YAML of a model or a training run.
 
     Returns:
         None if the path is not NeMo's.
@@ -102,12 +102,12 @@ def read_convention(path: Path) -> MelConvention | None:
 
 
 def from_nemo(config: Mapping[str, Any]) -> MelConvention:
-    """The convention of a preprocessor's options.
+    """Returns the convention of a preprocessor's options.
 
     Args:
         config: ``model.cfg.preprocessor``, or a configuration that has a ``preprocessor``, such as ``model.cfg``: plain
-            or OmegaConf's, for ``FilterbankFeatures`` or for ``AudioToMelSpectrogramPreprocessor``. Options that
-            aren't there have that class's defaults.
+            or OmegaConf's, for ``FilterbankFeatures`` or for ``AudioToMelSpectrogramPreprocessor``. Missing
+            options have that class's defaults.
 
     Raises:
         ConventionError: an option is unknown, unresolved or of the wrong type, or has no equivalent in a mel
@@ -115,7 +115,7 @@ def from_nemo(config: Mapping[str, Any]) -> MelConvention:
     """
     if not isinstance(config, Mapping):
         raise ConventionError(
-            f"expected NeMo's preprocessor configuration, a mapping, got a {type(config).__name__}; of a model it is "
+            f"expected NeMo's preprocessor configuration, a mapping, got a {type(config).__name__}; a model has it as "
             "model.cfg.preprocessor"
         )
     return _named(to_convention(resolved_options(config, find_preprocessor(config) or ())))
@@ -128,5 +128,5 @@ def _is_nemos(config: Mapping[str, Any], place: tuple[str, ...]) -> bool:
     return str(options.get("_target_")).startswith("nemo.")
 
 
-def _named(found: MelConvention) -> MelConvention:
-    return next((known for known in CONVENTIONS if known == found), found)
+def _named(convention: MelConvention) -> MelConvention:
+    return next((known for known in CONVENTIONS if known == convention), convention)

@@ -1,4 +1,4 @@
-"""What the plugin offers, as data. Importing it imports no toolkit."""
+"""The plugin's hooks, as data. Importing this module imports no toolkit."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ADAPTER = LazyAdapter(
 
 @hookimpl
 def vocos_mel_conventions() -> Iterable[MelConvention]:
-    """Those of NeMo's models and recipes."""
+    """Returns the mel conventions of NeMo's models and recipes."""
     return CONVENTIONS
 
 
 @hookimpl
 def vocos_toolkit_adapter() -> LazyAdapter:
-    """Vocos as a vocoder of NeMo."""
+    """Returns the adapter that makes Vocos a NeMo vocoder."""
     return ADAPTER

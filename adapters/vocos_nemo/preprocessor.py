@@ -1,6 +1,6 @@
-"""What the options of NeMo's two mel preprocessors mean, as a mel convention.
+"""Converts the options of NeMo's two mel preprocessors to a mel convention.
 
-Both are one implementation: ``AudioToMelSpectrogramPreprocessor`` (``collections/asr/modules/audio_preprocessing.py``,
+Both use one implementation: ``AudioToMelSpectrogramPreprocessor`` (``collections/asr/modules/audio_preprocessing.py``,
 in FastPitch's configurations) holds a ``FilterbankFeatures`` (``collections/asr/parts/preprocessing/features.py``, in
 HiFi-GAN's). The window is symmetric, the ends are padded with zeros (mirrored up to NeMo 2.4), the filterbank is
 librosa's.
@@ -64,25 +64,25 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 BANDS = {"FilterbankFeatures": "nfilt", "AudioToMelSpectrogramPreprocessor": "features"}
 IN_SECONDS = (("window_size", "n_window_size"), ("window_stride", "n_window_stride"))
 HYDRA_KEYS = ("_target_", "_convert_", "_recursive_", "_partial_")
-# With `use_grads`, NeMo keeps the root's gradient finite by this.
+# With `use_grads`, NeMo adds this under the root to keep its gradient finite.
 GRADIENT_EPS = 1e-5
 
-# What stands in the way: an option, whether it does, and what NeMo does then.
+# Options that no convention can express: the name, whether the value is such a one, and its effect in NeMo.
 REFUSALS: tuple[tuple[str, Callable[[Mapping[str, Any]], bool], str], ...] = (
     (
         "normalize",
         lambda o: o["normalize"] in ("per_feature", "all_features") or isinstance(o["normalize"], Mapping),
-        "subtracts statistics of the utterance or the corpus, and no convention of ours holds those",
+        "subtracts statistics of the utterance or the corpus, which no mel convention holds",
     ),
     (
         "window",
         lambda o: o["window"] not in ("hann", "hamming"),
-        "is a window that we don't compute, only hann or hamming",
+        "is not a supported window, use hann or hamming",
     ),
     (
         "frame_splicing",
         lambda o: _number(o, "frame_splicing") != 1,
-        "stacks neighbouring frames, which a vocoder doesn't take",
+        "stacks neighbouring frames, which a vocoder can't take",
     ),
     (
         "nb_augmentation_prob",
@@ -92,15 +92,15 @@ REFUSALS: tuple[tuple[str, Callable[[Mapping[str, Any]], bool], str], ...] = (
     (
         "preemph",
         lambda o: o["preemph"] is not None and bool(o["exact_pad"]),
-        "together with exact_pad cuts off the end of the speech in NeMo; set preemph: null",
+        "together with exact_pad cuts off the end of the audio in NeMo; set preemph: null",
     ),
 )
 
 
 def to_convention(config: Mapping[str, Any]) -> MelConvention:
-    """The convention of a preprocessor's options, interpolations resolved.
+    """Returns the convention of a preprocessor's options, whose interpolations are resolved.
 
-    Options that only act in training (``dither``) or lengthen the result (``pad_to``) don't matter here.
+    Options that only act in training (``dither``) or pad the result (``pad_to``) are ignored.
 
     Raises:
         ConventionError: an option is unknown, of the wrong type, or has no equivalent; the message names it.
@@ -112,7 +112,9 @@ def to_convention(config: Mapping[str, Any]) -> MelConvention:
             raise ConventionError(f"{name} is {options[name]!r}: that {effect}")
     win_length = _integer(options, "n_window_size")
     hop_length = _integer(options, "n_window_stride")
+    # As in NeMo: the next power of two.
     n_fft = _integer(options, "n_fft") if options["n_fft"] else 2 ** math.ceil(math.log2(win_length))
+    # NeMo pads by (n_fft - hop) // 2 on both sides: odd values would lose a sample, and it refuses odd hops.
     if options["exact_pad"] and (hop_length % 2 or n_fft % 2):
         raise ConventionError(f"exact_pad needs an even n_window_stride and n_fft, got {hop_length} and {n_fft}")
     logarithm: dict[str, Any] = {"log": None}
@@ -142,11 +144,11 @@ def to_convention(config: Mapping[str, Any]) -> MelConvention:
     except ConventionError:
         raise
     except ValueError as error:
-        raise ConventionError(f"no mel that we know: {error}") from error
+        raise ConventionError(f"unsupported mel: {error}") from error
 
 
 def _kind(config: Mapping[str, Any]) -> str:
-    """Which of the two classes the options are for."""
+    """Returns the name of the class that the options are for."""
     target = config.get("_target_")
     kinds = [kind for kind, name in BANDS.items() if name in config]
     if target is None and len(kinds) == 1:
@@ -172,7 +174,7 @@ def _with_defaults(config: Mapping[str, Any], kind: str) -> dict[str, Any]:
         if options.get(seconds):
             if options[samples]:
                 raise ConventionError(
-                    f"{seconds} is {options[seconds]!r} beside {samples}: NeMo takes one of them; set {seconds}: false"
+                    f"{seconds} is {options[seconds]!r} next to {samples}: NeMo takes only one; set {seconds}: false"
                 )
             options[samples] = int(_number(options, seconds) * _integer(options, "sample_rate"))
     return options
@@ -196,7 +198,7 @@ def _number(options: Mapping[str, Any], name: str) -> float:
     value = options[name]
     try:
         if not isinstance(value, bool):
-            return float(value)  # also of text: PyYAML by itself takes 1e-05 for that
+            return float(value)  # accepts text: PyYAML reads 1e-05 as text
     except (TypeError, ValueError, OverflowError):
         pass
     raise ConventionError(f"{name}: expected a number, got {value!r:.60}")

@@ -1,4 +1,4 @@
-"""A mel convention as the ``preprocessor`` block of a NeMo configuration: the way back from `preprocessor`."""
+"""Writes a mel convention as the ``preprocessor`` block of a NeMo configuration: the inverse of `preprocessor`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from vocos_plugins.mel.difference import differences
 
 from .preprocessor import to_convention
 
-# What HiFi-GAN's configurations have; takes audio and lengths by position, which NeMo's logging counts on.
+# The class of HiFi-GAN's configurations: it takes audio and lengths by position, which NeMo's logging relies on.
 TARGET = "nemo.collections.asr.parts.preprocessing.features.FilterbankFeatures"
 
 
 def preprocessor_block(mel: MelConvention) -> dict[str, Any]:
-    """Options of NeMo's ``FilterbankFeatures`` that compute a mel; what `differences` calls negligible may differ.
+    """Returns options of NeMo's ``FilterbankFeatures`` that compute a mel, up to differences that are negligible.
 
-    A convention without a ``pad_value`` gets that of digital silence.
+    A convention without a ``pad_value`` gets the value of digital silence.
 
     Raises:
-        MelMismatch: NeMo computes no such mel; the message names the fields.
+        MelMismatch: NeMo can't compute such a mel; the message names the fields.
     """
     block = {
         "_target_": TARGET,
@@ -48,13 +48,14 @@ def preprocessor_block(mel: MelConvention) -> dict[str, Any]:
         "frame_splicing": 1,
         "use_grads": False,
     }
-    found = differences(mel, to_convention(block))
-    if left := tuple(difference for difference in found if difference.severity != "negligible"):
-        fields = "\n".join(f"  {difference}" for difference in left)
+    # Read back what was written: this finds the fields that no option of NeMo expresses.
+    remaining = tuple(each for each in differences(mel, to_convention(block)) if each.severity != "negligible")
+    if remaining:
+        fields = "\n".join(f"  {difference}" for difference in remaining)
         raise MelMismatch(
-            f"NeMo's preprocessor can't compute the mel {mel.name or repr(mel)}, so no NeMo model makes it; against "
-            f"what comes nearest:\n{fields}\nPass the convention of the model that the mels will come from: "
+            f"NeMo's preprocessor can't compute the mel {mel.name or repr(mel)}, so no NeMo model uses it; differences "
+            f"from the nearest one:\n{fields}\nPass the convention of the model that makes the mels: "
             "vocos_nemo.mel.from_nemo(model.cfg.preprocessor)",
-            left,
+            remaining,
         )
     return block

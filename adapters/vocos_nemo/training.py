@@ -1,4 +1,4 @@
-"""The training side of `vocos_nemo.vocoder.VocosModel`, as NeMo's trainer calls it; imports no NeMo."""
+"""The training methods of `vocos_nemo.vocoder.VocosModel`, which NeMo's trainer calls; imports no NeMo."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from vocos_plugins.training.warm_start import warm_start
 
 from .callbacks import StopOnSigterm
 from .generator import VocosGenerator
-from .training_sections import read_loader, read_measures, read_objective, read_section, released
+from .training_config import inference_state, read_loader, read_measures, read_objective, read_section
 
-# Settings of a run and of its checkpoints, as `exp_manager` and hydra hold them.
+# Types of the settings in Lightning's checkpoints, as `exp_manager` and hydra store them.
 CONFIG_TYPES = (
     DictConfig,
     ListConfig,
@@ -52,41 +52,42 @@ else:
     Base = object
 
 
-class TrainingSide(Base):
-    """What `VocosModel` inherits beside NeMo's own classes.
+class TrainingMixin(Base):
+    """The methods of `VocosModel` that only training needs.
 
-    A model whose configuration has a ``train_ds`` gets, beside its `generator`: ``objective``, discriminators and
-    losses; ``average``, the averaged generator that is validated and released; ``front_end``, the mel of a recording.
-    All of them are in Lightning's ``.ckpt``, none but the averaged weights in a ``.nemo`` file.
+    A model whose configuration has a ``train_ds`` gets, in addition to its `generator`: ``objective``, discriminators
+    and losses; ``average``, the averaged generator for validation and inference; ``front_end``, the mel of a recording.
+    Lightning's ``.ckpt`` holds all of them, a ``.nemo`` file only the averaged weights.
     """
 
     cfg: Any
     generator: VocosGenerator
     objective: Objective | None
     sample_rate: int
-    _releasing = False
+    _saves_inference_state = False
 
     def setup_training_data(self, train_data_config: Any) -> None:
-        """Makes the loader of ``train_ds``: ``dataset``, arguments of `ClipDataset`, and ``dataloader_params``."""
+        """Makes the loader of ``train_ds``, with ``dataset`` (for `ClipDataset`) and ``dataloader_params``."""
         self._train_dl = read_loader(train_data_config, self.cfg.preprocessor, "train_ds", shuffle=True)
+        # NeMo's constructor calls this before there is a generator; VocosModel then prepares the training itself.
         if hasattr(self, "generator"):
             self.prepare_training()
 
     def setup_validation_data(self, val_data_config: Any) -> None:
-        """Makes the loader of ``validation_ds``, as of ``train_ds``."""
+        """Makes the loader of ``validation_ds``, which has the fields of ``train_ds``."""
         self._validation_dl = read_loader(val_data_config, self.cfg.preprocessor, "validation_ds", shuffle=False)
 
     def prepare_training(self) -> None:
-        """Builds what only a training needs, if it isn't there.
+        """Builds everything that only training needs, once.
 
         Raises:
-            ConfigError: a section of the configuration says what can't be, or mels would be converted with a loss.
+            ConfigError: a section of the configuration is invalid, or the mel conversion is lossy.
         """
         if self.objective is not None:
             return
         if self.generator.alignment.kind == "lossy":
-            raise ConfigError(f"a model is trained on mels that it takes without a loss.\n{self.generator.alignment}")
-        self.automatic_optimization = False
+            raise ConfigError(f"training needs an exact mel conversion.\n{self.generator.alignment}")
+        self.automatic_optimization = False  # two optimizers take turns in one step
         self.measures = read_measures(self.cfg)
         self.optimization = read_section(Optimization, self.cfg, "optimization")
         self.objective = read_objective(self.generator.vocos.config, self.cfg)
@@ -100,15 +101,15 @@ class TrainingSide(Base):
 
     @property
     def generator_step(self) -> int:
-        """Steps that have been made. Lightning's ``global_step`` is that too: see `training_step`."""
+        """Number of steps so far. Lightning's ``global_step`` is the same: see `training_step`."""
         return int(self.global_step)
 
     def configure_callbacks(self) -> Any:
-        """NeMo's, a clean end on SIGTERM, and sound and pictures for TensorBoard."""
+        """Returns NeMo's callbacks, a clean end on SIGTERM, and audio and pictures for TensorBoard."""
         return [*super().configure_callbacks(), StopOnSigterm(), Examples()]
 
     def configure_optimizers(self) -> Any:
-        """Generator's and discriminators' AdamW; `training_step` sets their rate."""
+        """Returns AdamW for the generator and for the discriminators; `training_step` sets their rate."""
         options, objective = self.optimization, self._objective()
         discriminators = chain(*(part.parameters() for part in objective.discriminators))
         parameters = (filter(lambda each: each.requires_grad, self.vocos.parameters()), discriminators)
@@ -119,10 +120,10 @@ class TrainingSide(Base):
         ]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """One step of the discriminators, if they have joined, and one of the generator."""
+        """Makes one step of the discriminators, if they take part already, and one of the generator."""
         objective, step = self._objective(), self.generator_step
         optimizers: Any = self.optimizers()
-        # Lightning would count both networks' steps, and max_steps, the checkpoints and the log with it.
+        # Lightning would count both optimizers' steps, and so reach max_steps, checkpoints and log steps too early.
         optimizers[1]._on_before_step = optimizers[1]._on_after_step = _count_nothing
         rate = self.optimization.rate_at(step, self._max_steps())
         for group in chain(*(optimizer.param_groups for optimizer in optimizers)):
@@ -141,7 +142,7 @@ class TrainingSide(Base):
         self.log("g_l1_loss", terms["generator/mel"], prog_bar=True, logger=False, batch_size=len(signals.fake))
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
-        """Logs ``val_loss``, the mel distance of the averaged generator; gives its audio ``(B, N)``."""
+        """Logs ``val_loss``, the mel distance of the averaged generator; returns its audio ``(B, N)``."""
         objective = self._objective()
         with torch.no_grad():
             fake = self._synthesize(self.average, batch)
@@ -152,18 +153,18 @@ class TrainingSide(Base):
         return fake
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """For a ``.nemo`` file, that of the averaged generator alone."""
+        """Returns the state dict; for a ``.nemo`` file, that of the averaged generator only."""
         state = super().state_dict(*args, **kwargs)
-        return released(state) if self._releasing else state
+        return inference_state(state) if self._saves_inference_state else state
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """A model that isn't trained takes the averaged generator out of a training's checkpoint."""
+        """Loads a state dict; a model for inference takes the averaged generator out of a training's checkpoint."""
         return super().load_state_dict(
-            state_dict if self.objective is not None else released(state_dict), *args, **kwargs
+            state_dict if self.objective is not None else inference_state(state_dict), *args, **kwargs
         )
 
     def save_to(self, save_path: str) -> None:
-        """As NeMo's; of a training, writes beside ``X.nemo`` a folder ``X`` for `Vocos.from_pretrained`.
+        """Saves ``X.nemo``; in training, also writes a folder ``X`` next to it for `Vocos.from_pretrained`.
 
         Both have the averaged generator. The folder also has the discriminators, for ``init_from_vocos``.
         """
@@ -171,9 +172,10 @@ class TrainingSide(Base):
             super().save_to(save_path)
             return
         provenance = {**self.vocos.provenance, "steps": self.generator_step}
-        with open_dict(self.cfg), self._released():
+        with open_dict(self.cfg), self._inference_states():
             self.cfg.provenance = provenance
             super().save_to(save_path)
+        # NeMo writes its file in one process, too.
         if self.global_rank == 0:
             directory = Path(save_path).expanduser().with_suffix("")
             self.average.vocos.provenance = provenance
@@ -181,8 +183,8 @@ class TrainingSide(Base):
             save_discriminators(self.objective, directory)
 
     def maybe_init_from_pretrained_checkpoint(self, cfg: Any, map_location: str = "cpu") -> None:
-        """As NeMo's, and ``init_from_vocos``: a directory, the name of a bundled model, or a repository of the hub."""
-        # NeMo reads init_from_ptl_ckpt by torch.load, which refuses the settings in Lightning's checkpoints.
+        """Reads NeMo's options and ``init_from_vocos``: a directory, a bundled model, or a Hugging Face repository."""
+        # NeMo reads init_from_ptl_ckpt with torch.load, which refuses the settings in Lightning's checkpoints.
         with torch.serialization.safe_globals(list(CONFIG_TYPES)):
             super().maybe_init_from_pretrained_checkpoint(cfg, map_location)
         if self.objective is None:
@@ -190,10 +192,12 @@ class TrainingSide(Base):
         if source := cfg.get("init_from_vocos"):
             for line in warm_start(self.vocos, self.objective, str(source)):
                 warnings.warn(line, stacklevel=2)
+        # These fill only the generator: the average starts from the same weights.
         if source or any(cfg.get(name) for name in SOURCES):
             self.average.load_state_dict(self.generator.state_dict())
 
     def _synthesize(self, generator: VocosGenerator, batch: Batch) -> Tensor:
+        # Mels predicted by a model come from the data set; others are computed from the audio, here on the GPU.
         if "mel" in batch:
             audio: Tensor = generator(x=batch["mel"])
             return audio[:, 0]
@@ -201,7 +205,7 @@ class TrainingSide(Base):
         return generator.alignment.trim(generator.vocos.synthesize(generator.alignment(mel)), mel.shape[-1])
 
     def _log_measures(self, real: Tensor, fake: Tensor) -> None:
-        """Means of the configuration's ``measures``, by their names in `vocos_plugins.evaluation`."""
+        """Logs the means of the configuration's ``measures``, under their names in `vocos_plugins.evaluation`."""
         for measure in self.measures:
             pairs = zip(real.float().cpu().numpy(), fake.float().cpu().numpy(), strict=True)
             values = [measure(*pair, self.sample_rate).value for pair in pairs]
@@ -225,13 +229,14 @@ class TrainingSide(Base):
         return self.objective
 
     @contextmanager
-    def _released(self) -> Iterator[None]:
-        self._releasing = True
+    def _inference_states(self) -> Iterator[None]:
+        """Makes `state_dict` return the inference state: NeMo's `save_to` calls it without arguments."""
+        self._saves_inference_state = True
         try:
             yield
         finally:
-            self._releasing = False
+            self._saves_inference_state = False
 
 
 def _count_nothing() -> None:
-    """In place of Lightning's counter of steps."""
+    """Replaces Lightning's counter of steps."""

@@ -1,4 +1,4 @@
-"""The vocoder that NeMo takes, and the only module here that imports NeMo (half a minute).
+"""The vocoder for NeMo, in the only module of this package that imports NeMo (half a minute).
 
 Importing it adds `VocosModel` to the classes that NeMo restores from a ``.nemo`` file.
 """
@@ -35,20 +35,20 @@ from vocos_plugins.streaming import stream_frames
 from .generator import VocosGenerator, filled_lengths
 from .mel import DEFAULT, from_nemo
 from .preprocessor_block import preprocessor_block
-from .training import TrainingSide
+from .training import TrainingMixin
 
 
-class VocosModel(TrainingSide, Vocoder, Exportable):
+class VocosModel(TrainingMixin, Vocoder, Exportable):
     """Vocos with the interface of NeMo's ``HifiGanModel``.
 
     Args:
-        cfg: ``preprocessor``, the block that NeMo's own configurations have, such as ``spec_gen.cfg.preprocessor``:
-            the mel that comes in; and ``generator``, the architecture and its own mel, as `VocosConfig.to_dict` gives
-            it; without ``features``, its own mel is the one that comes in. ``provenance`` is optional: how the weights
-            came to be. For training, ``train_ds``, ``validation_ds``, ``discriminators``, ``losses`` and
-            ``optimization``: see `TrainingSide`.
-        trainer: NeMo's, or none.
-        vocos: the model to use, which must be of ``cfg.generator``; without it a new one with random weights is made.
+        cfg: has ``preprocessor``, the block of NeMo's own configurations, such as ``spec_gen.cfg.preprocessor``, which
+            describes the input mel; and ``generator``, the architecture with the model's own mel, as returned by
+            `VocosConfig.to_dict`; without ``features``, that mel is the input mel. ``provenance``, the origin of the
+            weights, is optional. For training, it has ``train_ds``, ``validation_ds``, ``discriminators``, ``losses``
+            and ``optimization``: see `TrainingMixin`.
+        trainer: NeMo's, or None.
+        vocos: the model to use, which must match ``cfg.generator``; by default a new one with random weights.
 
     Attributes:
         audio_to_melspec_precessor: NeMo's ``FilterbankFeatures``, called with audio and lengths; NeMo's spelling.
@@ -56,8 +56,8 @@ class VocosModel(TrainingSide, Vocoder, Exportable):
         sample_rate: Hz of the audio.
 
     Raises:
-        ConfigError, ConventionError: a block is missing, or says what can't be.
-        MelMismatch: the mel that comes in can't be brought into the model's own.
+        ConfigError, ConventionError: a block is missing or invalid.
+        MelMismatch: the input mel can't be converted to the model's own.
     """
 
     def __init__(self, cfg: DictConfig, trainer: Any = None, *, vocos: Vocos | None = None) -> None:
@@ -70,7 +70,8 @@ class VocosModel(TrainingSide, Vocoder, Exportable):
             architecture = {"features": {"kind": "mel", **dataclasses.asdict(source)}, **plain["generator"]}
             model_config, provenance = VocosConfig.from_dict(architecture), plain.get("provenance")
             vocos = Vocos(model_config, provenance, backend=Backend(precision="auto"))
-            cfg.generator = vocos.config.to_dict()
+            cfg.generator = vocos.config.to_dict()  # a saved file then doesn't depend on this version's defaults
+        # Built before NeMo's constructor, so that mels which don't fit are refused before any data is read.
         generator = VocosGenerator(vocos, source)
         super().__init__(cfg=cfg, trainer=trainer)
         self.audio_to_melspec_precessor = _build_preprocessor(cfg.preprocessor)
@@ -82,33 +83,34 @@ class VocosModel(TrainingSide, Vocoder, Exportable):
 
     @typecheck()
     def forward(self, *, spec: Tensor) -> Tensor:
-        """As `convert_spectrogram_to_audio`, with gradients and a channel: ``(B, n_mels, T)`` -> ``(B, 1, N)``."""
+        """Synthesizes with gradients: ``(B, n_mels, T)`` to ``(B, 1, N)``, see `convert_spectrogram_to_audio`."""
         audio: Tensor = self.generator(x=spec, lengths=filled_lengths(spec, self.generator.source.pad_value))
         return audio
 
     @typecheck(
         input_types={
             "spec": NeuralType(("B", "C", "T"), MelSpectrogramType()),
-            # Any type: the preprocessor gives LengthsType, FastPitch TokenDurationType.
+            # Any type: the preprocessor returns LengthsType, FastPitch TokenDurationType.
             "lengths": NeuralType(tuple("B"), VoidType(), optional=True),
         },
         output_types={"audio": NeuralType(("B", "T"), AudioSignal())},
     )
     def convert_spectrogram_to_audio(self, spec: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Mels to audio; no gradients are recorded, and it makes no difference whether the model is in training mode.
+        """Decodes mels to audio, without gradients; training mode makes no difference.
 
         Args:
-            spec: ``(B, n_mels, T)``, in the convention of ``cfg.preprocessor``. By keyword, as all of NeMo's.
-            lengths: frames of each row, ``(B,)``. Without it, a row ends before the frames at its end that hold nothing
-                but the preprocessor's ``pad_value``: those are NeMo's padding, and no sound.
+            spec: ``(B, n_mels, T)``, in the convention of ``cfg.preprocessor``. Keyword only, as in all of NeMo.
+            lengths: frames of each row, ``(B,)``. Without it, a row ends before the frames at its end that hold only
+                the preprocessor's ``pad_value``: those are NeMo's padding, not sound.
 
-        Shape: ``(B, T * hop_length)``, 0 past a row's end; where the model has another sample rate or hop, as long in
-            seconds.
+        Shape: ``(B, T * hop_length)``, 0 past a row's end; if the model has another sample rate or hop, the same
+            duration in seconds.
 
         Raises:
-            TypeError, ValueError: as `Vocos.decode`.
+            TypeError, ValueError: as raised by `Vocos.decode`.
         """
         source = self.generator.source
+        # NeMo's own code never passes lengths to a vocoder.
         if lengths is None:
             lengths = filled_lengths(spec, source.pad_value)
         return decode_frames(self.generator.vocos, spec, lengths=lengths, source=source)
@@ -116,21 +118,21 @@ class VocosModel(TrainingSide, Vocoder, Exportable):
     def stream(
         self, specs: Iterable[Tensor], *, look_ahead: int | None = None, low_latency: bool = False
     ) -> Iterator[Tensor]:
-        """Vocodes mels while they are being made; in all, what `convert_spectrogram_to_audio` gives of the whole.
+        """Vocodes mels while they are being made; joined, it equals `convert_spectrogram_to_audio` of the whole.
 
-        Every frame counts: NeMo's padding, which that looks for at the end, must not be among them.
+        Padding is not detected here, so the chunks must not contain NeMo's padding.
 
         Args:
             specs: chunks ``(B, n_mels, t)`` of any lengths, one after the other, in the convention of
                 ``cfg.preprocessor``.
-            look_ahead, low_latency: as for `Vocos.streaming`; with less look-ahead samples come earlier.
+            look_ahead, low_latency: as for `Vocos.streaming`; with less look-ahead, samples come earlier.
 
         Yields:
-            ``(B, n)``, for each chunk what is ready, then the rest; ``T * hop_length`` samples in all.
+            ``(B, n)``: after each chunk what is ready, at the end the rest; ``T * hop_length`` samples in all.
 
         Raises:
-            MelMismatch: the mels are converted with a loss, for which all of a mel is needed.
-            TypeError, ValueError: as of `vocos_plugins.streaming.Stream`, when it gets there.
+            MelMismatch: the mel conversion is lossy, which needs the whole mel.
+            TypeError, ValueError: as raised by `vocos_plugins.streaming.Stream`, once the iteration gets there.
         """
         generator = self.generator
         return stream_frames(
@@ -139,7 +141,8 @@ class VocosModel(TrainingSide, Vocoder, Exportable):
 
     @classmethod
     def restore_from(cls, *args: Any, **kwargs: Any) -> Any:
-        """As NeMo's, but a failure leaves no trace: NeMo would take the next model for one that is being restored."""
+        """Restores as NeMo does; after a failure also resets NeMo's state, which would affect the next model."""
+        # NeMo sets this state for the whole process, and clears it only after a success.
         state = AppState()
         before = state.is_model_being_restored, state.nemo_file_folder
         try:
@@ -150,42 +153,43 @@ class VocosModel(TrainingSide, Vocoder, Exportable):
 
     @classmethod
     def list_available_models(cls) -> list[PretrainedModelInfo]:
-        """None: NVIDIA's catalogue has no Vocos. `from_pretrained` takes names of the Hugging Face hub."""
+        """Returns none: NVIDIA's catalogue has no Vocos. `from_pretrained` takes names on the Hugging Face hub."""
         return []
 
     @property
     def input_types(self) -> dict[str, NeuralType]:
-        """Of `forward`."""
+        """Neural types of the inputs of `forward`."""
         return {"spec": NeuralType(("B", "D", "T"), MelSpectrogramType())}
 
     @property
     def output_types(self) -> dict[str, NeuralType]:
-        """Of `forward`."""
+        """Neural types of the outputs of `forward`."""
         return {"audio": NeuralType(("B", "S", "T"), AudioSignal(self.sample_rate))}
 
     def input_example(self, max_batch: int = 1, max_dim: int = 256) -> tuple[dict[str, Tensor]]:
-        """What an export is traced with."""
+        """Returns the input that an export is traced with."""
         return ({"spec": torch.randn(max_batch, self.generator.source.n_mels, max_dim, device=self.device)},)
 
     def forward_for_export(self, spec: Tensor) -> Tensor:
-        """`forward`, but that padding isn't looked for."""
+        """Runs `forward` without detecting padding, which depends on values and so can't be traced."""
         audio: Tensor = self.generator(x=spec)
         return audio
 
     def export(self, output: str, *args: Any, **kwargs: Any) -> Any:
-        """As NeMo's, to ``.onnx``, ``.ts`` or ``.pt``; the model stays as it is, while NeMo's freeze theirs.
+        """Exports to ``.onnx``, ``.ts`` or ``.pt`` as NeMo does, but leaves the model unchanged, not frozen.
 
         Raises:
-            ValueError: the mel that comes in is converted with a loss, whose computation depends on its length; or
-                ``use_dynamo``, for which NeMo 3.0 calls what recent versions of torch no longer have.
+            ValueError: the mel conversion is lossy, whose computation depends on the length; or ``use_dynamo`` is set,
+                for which NeMo 3.0 calls functions that recent versions of torch no longer have.
         """
         alignment = self.generator.alignment
         if alignment.kind == "lossy":
-            raise ValueError(f"can't export a conversion of mels with a loss; export with one that fits.\n{alignment}")
+            raise ValueError(f"can't export a lossy mel conversion; export with an exact one.\n{alignment}")
         if kwargs.get("use_dynamo"):
             raise ValueError("use_dynamo=True: NeMo's code for it doesn't run with this torch; leave it out")
+        # NeMo's export freezes the model and switches its mode; ONNX has no complex numbers, which the head uses.
         with _unchanged(self), real_head(self.generator.vocos), warnings.catch_warnings():
-            # Of comparisons with shapes, which check the input and come out the same for every length.
+            # It warns of comparisons with shapes, which check the input and have one result for every length.
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
             return super().export(str(output), *args, **kwargs)
 
@@ -194,22 +198,23 @@ TARGET = f"{VocosModel.__module__}.{VocosModel.__qualname__}"
 
 
 def wrap(vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> VocosModel:
-    """The vocoder around a model, which is shared, not copied; ready for inference.
+    """Wraps a model in a vocoder for inference; the model is shared, not copied.
 
     Args:
         vocos: a mel model.
-        source: the mel that will come in; `DEFAULT`, English FastPitch's, if None.
-        strict: refuse a mel that can be brought into the model's own only at a loss.
+        source: convention of the input mel; if None, `DEFAULT`, that of English FastPitch.
+        strict: refuse a mel that can only be converted lossily.
 
     Raises:
-        MelMismatch: the mel can't be brought into the model's own, or NeMo can't compute it.
+        MelMismatch: the mel can't be converted to the model's own, or NeMo can't compute it.
     """
+    # `build` has no `strict`, so it is checked here.
     align(source or DEFAULT, vocos.mel, strict=strict)
     return build(vocos, preprocessor_block(source or DEFAULT))
 
 
 def build(vocos: Vocos, preprocessor: Mapping[str, Any]) -> VocosModel:
-    """As `wrap`, with a preprocessor block of NeMo's, which is kept as it is."""
+    """Wraps a model as `wrap` does, with a preprocessor block of NeMo's, which is kept unchanged."""
     mapping = {"preprocessor": dict(preprocessor), "generator": vocos.config.to_dict()}
     if vocos.provenance:
         mapping["provenance"] = vocos.provenance
@@ -218,7 +223,7 @@ def build(vocos: Vocos, preprocessor: Mapping[str, Any]) -> VocosModel:
 
 
 def register() -> None:
-    """Adds the path of `VocosModel`, and nothing wider, to those that NeMo restores; importing this module does so.
+    """Adds the exact path of `VocosModel` to those that NeMo restores; importing this module calls it.
 
     NeMo (since 2.4) checks paths against a list of prefixes, and then that they lead to a class of the right kind.
     """
@@ -230,7 +235,7 @@ def register() -> None:
 def _build_preprocessor(block: DictConfig) -> FilterbankFeatures:
     module = safe_instantiate(block)
     if isinstance(module, AudioToMelSpectrogramPreprocessor):
-        module = module.featurizer  # what computes, and is called as HiFi-GAN's is
+        module = module.featurizer  # does the computation, and is called as HiFi-GAN's preprocessor is
     if not isinstance(module, FilterbankFeatures):
         raise ConfigError(
             f"preprocessor: expected a _target_ that is FilterbankFeatures or AudioToMelSpectrogramPreprocessor, got "
@@ -241,7 +246,7 @@ def _build_preprocessor(block: DictConfig) -> FilterbankFeatures:
 
 @contextmanager
 def _unchanged(model: nn.Module) -> Iterator[None]:
-    """Puts back which parameters are trained, and the mode of each module."""
+    """Restores which parameters are trained, and the mode of each module."""
     trained = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     modes = [(module, module.training) for module in model.modules()]
     try:

@@ -24,19 +24,19 @@ from .mel import DEFAULT, from_speechbrain, read_convention
 
 WEIGHTS_FILE = "generator.ckpt"
 GENERATOR = "vocos_speechbrain.generator.VocosGenerator"
-# By its beginning a file is known as ours, which may be written over.
+# A file that begins with this was written by this module and may be overwritten.
 BEGINNING = "# A Vocos vocoder, written by vocos-plugins"
 TEMPLATE = """\
 {beginning} {version}: mels ({n_mels} bands, {sample_rate} Hz) to audio,
-# {hop_length} samples a frame. It needs `pip install 'vocos-plugins[speechbrain]'`. Load it in place of a HiFi-GAN:
+# {hop_length} samples per frame. It needs `pip install 'vocos-plugins[speechbrain]'`. Load it in place of a HiFi-GAN:
 #
 #     from speechbrain.inference.vocoders import HIFIGAN
 #     vocoder = HIFIGAN.from_hparams(source="the directory of this file")
 #     waveforms = vocoder.decode_batch(mels)  # (B, {n_mels}, T) to (B, 1, T * {hop_length})
 #
-# In a recipe, name the directory where it asks for the vocoder's source, and a savedir that no other vocoder used.
+# In a recipe, give this directory as the vocoder's source, and a savedir that no other vocoder has used.
 
-# The mels that it takes{unlike}
+# The input mels{unlike}
 {mel}
 generator: !new:{generator}
 {arguments}
@@ -46,7 +46,7 @@ modules:
 pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
   loadables:
     generator: !ref <generator>
-  custom_hooks: # strict, where SpeechBrain itself only logs what is missing
+  custom_hooks: # strict; by itself SpeechBrain only logs missing keys
     generator: !name:vocos_speechbrain.generator.load_checkpoint
 
 # Where the weights come from, and under which licence
@@ -54,7 +54,7 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts text in quotes that HyperPyYAML would take for a tuple or a number."""
+    """A dumper that quotes text which HyperPyYAML would read as a tuple or a number."""
 
 
 _Dumper.add_implicit_resolver("!tuple", re.compile(r"^\(.*\)$"), ["("])
@@ -68,20 +68,20 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
 
     Args:
         vocos: a mel model.
-        target: directory, made if it isn't there.
-        tts: what the mels will come from: a model's directory or hyperparameter file, or their convention; the
-            convention of SpeechBrain's LJSpeech models if it is left out. Mels of another convention than the model's
-            own are aligned as they are decoded.
-        strict: refuse mels that can be aligned only with a loss.
+        target: directory, created if it doesn't exist.
+        tts: source of the mels: a model's directory or hyperparameter file, or a convention; by default the convention
+            of SpeechBrain's LJSpeech models. Mels of a convention other than the model's own are aligned when they
+            are decoded.
+        strict: refuse mels that can only be aligned lossily.
 
     Warns:
-        MelMismatchWarning: they can be aligned only with a loss.
+        MelMismatchWarning: the mels can only be aligned lossily.
 
     Raises:
         MelMismatch: the mels can't be aligned with the model's, or ``strict`` forbids it.
-        ConventionError: the mels of ``tts`` can't be told from its file.
-        CheckpointError: the directory can't be written to or holds another model, which stays as it is; or the
-            model's provenance holds more than text, numbers, lists and mappings.
+        ConventionError: the mel convention can't be read from the file of ``tts``.
+        CheckpointError: the directory can't be written to, or holds another model, which is kept; or the model's
+            provenance holds more than text, numbers, lists and mappings.
     """
     generator = VocosGenerator(vocos, _convention(tts), strict)
     target = Path(target).expanduser()
@@ -96,24 +96,25 @@ def _convention(tts: Path | MelConvention | None) -> MelConvention:
         return tts or DEFAULT
     convention = read_convention(Path(tts))
     if convention is None:
-        raise ConventionError(f"{tts} is no hyperparameter file of SpeechBrain, nor a directory that holds {FILE_NAME}")
+        raise ConventionError(f"{tts} is not a SpeechBrain hyperparameter file, nor a directory with {FILE_NAME}")
     return convention
 
 
 def _check_target(target: Path) -> None:
-    """Another model's files are not overwritten: TTS models, HiFi-GANs and training runs have files of these names."""
+    """Refuses to overwrite another model: TTS models, HiFi-GANs and training runs have files with these names."""
     with contextlib.suppress(OSError), (target / FILE_NAME).open("rb") as hyperparams:
         if hyperparams.read(len(BEGINNING)) == BEGINNING.encode():
             return
     for file in (target / FILE_NAME, target / WEIGHTS_FILE):
         if file.exists():
-            raise CheckpointError(f"{file} is of another model, and stays; choose a new directory")
+            raise CheckpointError(f"{file} belongs to another model and is kept; choose a new directory")
 
 
 def _hyperparams(generator: VocosGenerator) -> str:
     mel = _recipe_fields(generator.source)
     known = _is_expressed(mel, generator.source)
     arguments: dict[str, Any] = {"vocos": generator.vocos.config.to_dict()}
+    # Left out where the model's own mel says it all, so that the file stays short enough to read.
     if not known or generator.source != generator.vocos.mel:
         arguments["source"] = write_part(generator.source, FEATURES)
     return TEMPLATE.format(
@@ -123,7 +124,7 @@ def _hyperparams(generator: VocosGenerator) -> str:
         n_mels=generator.n_mels,
         sample_rate=generator.sample_rate,
         hop_length=generator.hop_length,
-        unlike="" if known else "; the generator's `source` says what no name of the recipes' does",
+        unlike="" if known else "; the recipes have no names for some fields, see the generator's `source`",
         mel=_dump(mel if known else {key: mel[key] for key in ("sample_rate", "hop_length", "n_mel_channels")}),
         arguments=textwrap.indent(_dump(arguments), "  "),
         provenance=_dump({"provenance": generator.vocos.provenance}),
@@ -131,7 +132,7 @@ def _hyperparams(generator: VocosGenerator) -> str:
 
 
 def _recipe_fields(mel: MelConvention) -> dict[str, Any]:
-    """A convention by the names that SpeechBrain's recipes have for its fields, as far as they go."""
+    """Returns a convention's fields under the names of SpeechBrain's recipes, as far as they have any."""
     return {
         "sample_rate": mel.sample_rate,
         "hop_length": mel.hop_length,

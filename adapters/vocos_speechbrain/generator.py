@@ -27,23 +27,23 @@ class VocosGenerator(nn.Module):
     """Vocos with the interface of ``HifiganGenerator`` (``speechbrain/lobes/models/HifiGAN.py``).
 
     ``T`` frames become ``T * hop_length`` samples at the rate of the mels, frame ``t`` at sample ``t * hop_length``:
-    SpeechBrain's masks, crops and audio files count on both. HiFi-GAN's own ``inference`` begins five frames late.
+    SpeechBrain's masks, crops and audio files rely on both. HiFi-GAN's own ``inference`` starts five frames late.
 
     Args:
-        vocos: a mel model, or the configuration of one as `VocosConfig.to_dict` gives it.
-        source: convention of the mels that come in, or its fields and ``kind: mel``; None for the model's own.
-        strict: refuse a source that can be aligned only with a loss.
+        vocos: a mel model, or the configuration of one, as returned by `VocosConfig.to_dict`.
+        source: convention of the input mels, or its fields and ``kind: mel``; None for the model's own.
+        strict: refuse a source that can only be aligned lossily.
 
     Attributes:
-        sample_rate, hop_length, n_mels: of the source. Audio of a model at another rate is resampled.
+        sample_rate, hop_length, n_mels: those of the source. Audio is resampled if the model has another rate.
 
     Raises:
         MelMismatch: mels of the source can't be aligned with the model's.
-        ConfigError: the configuration, or the source's fields, are of no model or mel.
-        ValueError: the model is conditioned on a bandwidth, which no mel has.
+        ConfigError: the configuration or the source's fields are invalid.
+        ValueError: the model is conditioned on a bandwidth, which a mel doesn't carry.
     """
 
-    # SpeechBrain's option `jit` scripts each module whole. This one then stays the Python that it is.
+    # SpeechBrain's option `jit` scripts whole modules. TorchScript can't compile these two, so this one stays Python.
     __jit_ignored_attributes__ = ("vocos", "source")
 
     def __init__(
@@ -56,20 +56,20 @@ class VocosGenerator(nn.Module):
         if not isinstance(vocos, Vocos):
             vocos = Vocos(VocosConfig.from_dict(vocos), backend=Backend(precision="auto"))
         self.vocos = vocos
-        given = read_part(source, SOURCES, "source") if isinstance(source, Mapping) else source
-        self.source = align(given or self.vocos.mel, self.vocos.mel, strict=strict).source
+        convention = read_part(source, SOURCES, "source") if isinstance(source, Mapping) else source
+        self.source = align(convention or self.vocos.mel, self.vocos.mel, strict=strict).source
         if self.vocos.config.n_bandwidths is not None:
-            raise ValueError("this model is conditioned on a bandwidth, and SpeechBrain's vocoders are given none")
+            raise ValueError("this model is conditioned on a bandwidth, which SpeechBrain doesn't pass to vocoders")
         self.sample_rate = self.source.sample_rate
         self.hop_length = self.source.hop_length
         self.n_mels = self.source.n_mels
 
     @torch.jit.ignore
     def forward(self, mel: Tensor) -> Tensor:
-        """What recipes train: ``(B, n_mels, T)`` to ``(B, 1, T * hop_length)``, differentiable and unchecked.
+        """Synthesizes differentiably for training, without checks: ``(B, n_mels, T)`` to ``(B, 1, T * hop_length)``.
 
         Raises:
-            ValueError: the model's sample rate isn't the mels'.
+            ValueError: the model and the mels have different sample rates.
         """
         if self.vocos.sample_rate != self.sample_rate:
             raise ValueError(
@@ -82,44 +82,45 @@ class VocosGenerator(nn.Module):
 
     @torch.no_grad()
     def decode(self, mel: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Mel to waveform, checked: ``(B, n_mels, T)`` to ``(B, T * hop_length)``.
+        """Decodes mels to waveforms, with checks: ``(B, n_mels, T)`` to ``(B, T * hop_length)``.
 
         Args:
             mel: in the convention `source`.
-            lengths: frames of each row of a ragged batch, ``(B,)``; a row equals its own single decode, and is 0 past
-                its end.
+            lengths: frames of each row of a ragged batch, ``(B,)``; each row equals its own single decode, and is 0
+                past its end.
 
         Raises:
-            TypeError, ValueError: as of `Vocos.decode`.
+            TypeError, ValueError: as raised by `Vocos.decode`.
         """
         audio = decode_frames(self.vocos, mel, lengths=lengths, source=self.source)
         n_samples = mel.shape[-1] * self.hop_length
         audio = resample(audio, self.vocos.sample_rate, self.sample_rate, n_samples)
         if lengths is None or self.vocos.sample_rate == self.sample_rate:
             return audio
+        # Resampling smears each row a little past its end.
         mask = frame_mask(lengths, len(mel), mel.shape[-1], audio.device)
         return audio.masked_fill(~mask.repeat_interleave(self.hop_length, dim=1), 0.0)
 
     def inference(self, mel: Tensor, padding: bool = True) -> Tensor:
-        """What ``HIFIGAN`` calls: ``(B, n_mels, T)`` to ``(B, 1, N)``, or ``(n_mels, T)`` to ``(1, N)``.
+        """Decodes as ``HIFIGAN`` expects: ``(B, n_mels, T)`` to ``(B, 1, N)``, ``(n_mels, T)`` to ``(1, N)``.
 
-        ``padding`` is ``HifiganGenerator``'s, and has no meaning here.
+        ``padding`` is an argument of ``HifiganGenerator`` and is ignored.
         """
         return self.decode(mel[None]) if mel.dim() == 2 else self.decode(mel)[:, None]
 
     def remove_weight_norm(self) -> None:
-        """Nothing. ``HIFIGAN`` calls it before it decodes first; the weight norm of a ResNet backbone does no harm."""
+        """Does nothing. ``HIFIGAN`` calls it before it first decodes; a ResNet backbone's weight norm is harmless."""
 
 
 def load_checkpoint(generator: VocosGenerator, path: str | Path) -> None:
-    """Loads ``generator.ckpt`` strictly; a hook for SpeechBrain's ``Pretrainer``, which else only logs what is missing.
+    """Loads ``generator.ckpt`` strictly; a hook for SpeechBrain's ``Pretrainer``, which only logs missing keys.
 
     Args:
-        generator: takes the tensors.
-        path: of a state dict of it, as SpeechBrain's checkpointer saves it, or of a Vocos model.
+        generator: receives the weights.
+        path: a state dict of the generator, as SpeechBrain's checkpointer saves it, or of a Vocos model.
 
     Raises:
-        CheckpointError: the file is missing, damaged or unsafe, or doesn't fit.
+        CheckpointError: the file is missing, damaged or unsafe, or doesn't fit the model.
     """
     weights = {key.removeprefix(PREFIX): value for key, value in read_weights(Path(path)).items()}
     load_weights(generator.vocos, weights, str(path))

@@ -1,6 +1,6 @@
-"""Reads SpeechBrain's hyperparameter files (HyperPyYAML) without running what stands in them.
+"""Reads SpeechBrain's hyperparameter files (HyperPyYAML) without running anything in them.
 
-Loaded the usual way such a file may call anything: ``!new:``, ``!name:``, ``!apply:`` and ``!module:`` take any
+Loaded the usual way, such a file may call anything: ``!new:``, ``!name:``, ``!apply:`` and ``!module:`` take any
 import path. Here every tag becomes an inert value, and only ``!ref`` is followed.
 """
 
@@ -22,7 +22,7 @@ from vocos_plugins.storage.bounded_yaml import BoundedLoader
 FILE_NAME = "hyperparams.yaml"
 SUFFIXES = (".yaml", ".yml")
 MAX_BYTES = 1 << 20
-# A mapping may grow through merge keys (`<<`) of merge keys: a short file could fill the memory.
+# HyperPyYAML's tags: a file of any name that has one is taken for SpeechBrain's.
 TAGS = re.compile(rb"[\s\[{,]!(?:(?:new|name|apply|applyref|module|include):|(?:ref|copy|PLACEHOLDER)\b)")
 REFERENCE = re.compile(r"<([^<>]*)>")
 OPERATORS = {
@@ -33,7 +33,7 @@ OPERATORS = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
-# No sample rate or length is larger, and no formula for one longer; products of products would never end.
+# No sample rate or length is larger, and no formula for one is longer. Unbounded products could take forever.
 MAX_NUMBER = 1e12
 MAX_FORMULA = 200
 MALFORMED = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
@@ -41,14 +41,14 @@ MALFORMED = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError,
 
 @dataclass(frozen=True)
 class Undetermined:
-    """A value that only running the file would give, and what stands in its place there."""
+    """A value that is known only once the file is run; ``text`` is what the file has in its place."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Partial:
-    """What ``!name:package.function`` with arguments stands for; ``keywords`` as of a `functools.partial`."""
+    """A ``!name:package.function`` with arguments; ``keywords`` are as in a `functools.partial`."""
 
     tag: str
     keywords: Mapping[str, Any]
@@ -60,17 +60,17 @@ class _Reference:
 
 
 def read_hyperparams(path: Path) -> dict[str, Any] | None:
-    """The top level of a SpeechBrain file, references resolved, the rest as it stands.
+    """Returns the top level of a SpeechBrain file, with references resolved and all else unchanged.
 
     Args:
         path: a HyperPyYAML file, or a directory that holds ``hyperparams.yaml``.
 
     Returns:
-        Values by name, those that only running the file would give as `Undetermined`; None if the path is not
-        SpeechBrain's: no YAML file, or one of another name in which none of HyperPyYAML's tags stands.
+        Values by name; those that are known only once the file is run are `Undetermined`. None if the path is not
+        SpeechBrain's: not a YAML file, or one of another name without any of HyperPyYAML's tags.
 
     Raises:
-        ConventionError: it is SpeechBrain's, but damaged, too large or no mapping; or it can't be read.
+        ConventionError: it is SpeechBrain's, but damaged, too large or not a mapping; or it can't be read.
     """
     file = path / FILE_NAME if path.is_dir() else path
     if file.suffix not in SUFFIXES or not file.is_file():
@@ -83,7 +83,7 @@ def read_hyperparams(path: Path) -> dict[str, Any] | None:
     if file.name != FILE_NAME and not TAGS.search(content):
         return None
     if len(content) > MAX_BYTES:
-        raise ConventionError(f"{file} has more than {MAX_BYTES} bytes: no hyperparameters are that long")
+        raise ConventionError(f"{file} has more than {MAX_BYTES} bytes, too many for a hyperparameter file")
     try:
         return _parse(content)
     except MALFORMED as error:
@@ -111,7 +111,7 @@ class _Loader(BoundedLoader):
 
 
 _Loader.add_constructor(None, _Loader.inert)
-# YAML 1.1 takes 8e3 for text, HyperPyYAML's parser for a number.
+# YAML 1.1 reads 8e3 as text, HyperPyYAML's parser as a number.
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
@@ -134,7 +134,7 @@ class _Resolver:
             return value
         text = value.text.strip()
         if text not in self.known:
-            self.known[text] = Undetermined(f"!ref {text}")  # what it stays if it refers to itself
+            self.known[text] = Undetermined(f"!ref {text}")  # stays if it refers to itself
             self.known[text] = self._follow(text)
         return self.known[text]
 
@@ -152,7 +152,7 @@ class _Resolver:
             return Undetermined(f"!ref {text}")
 
     def _look_up(self, name: str) -> Any:
-        """``a`` or ``a[b]``; ``a.b`` is an attribute of an object, which is never built here."""
+        """Looks up ``a`` or ``a[b]``; ``a.b`` is an attribute of an object, which is never built here."""
         branch: Any = self.tree
         for key in (part.rstrip("]") for part in name.split("[")):
             if not isinstance(branch, Mapping) or key not in branch:
@@ -162,10 +162,10 @@ class _Resolver:
 
 
 def _calculate(node: ast.expr) -> int | float:
-    """Sums, products, quotients and remainders of numbers.
+    """Evaluates sums, products, quotients and remainders of numbers.
 
     Raises:
-        ValueError: it is something else, or its value is absurdly large.
+        ValueError: the expression is something else, or its value is absurdly large.
     """
     value: int | float
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
@@ -173,7 +173,7 @@ def _calculate(node: ast.expr) -> int | float:
     elif isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
         value = OPERATORS[type(node.op)](_calculate(node.left), _calculate(node.right))
     else:
-        raise ValueError(f"no arithmetic: {ast.dump(node):.60}")
+        raise ValueError(f"not arithmetic: {ast.dump(node):.60}")
     if not abs(value) <= MAX_NUMBER:
         raise ValueError(f"absurdly large: {value}")
     return value

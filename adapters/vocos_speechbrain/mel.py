@@ -2,7 +2,7 @@
 
 All of its mel vocoders and acoustic models share one function, ``mel_spectrogram`` (``mel_spectogram`` up to 1.1.0),
 in ``speechbrain/lobes/models/HifiGAN.py``, ``Tacotron2.py`` and ``FastSpeech2.py``: torchaudio's mel with a periodic
-Hann window, centred frames and reflected ends, then ``log(clamp(mel, min=1e-5))``. It has no default but those.
+Hann window, centred frames and reflected ends, then ``log(clamp(mel, min=1e-5))``. The rest has no default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .hyperparams import MAX_NUMBER, Undetermined, read_hyperparams
 LJSPEECH = MelConvention(
     # recipes/LJSpeech/TTS: vocoder/hifigan, vocoder/diffwave and tacotron2, hparams/train.yaml. Both recipes of
     # fastspeech2 have `win_length: null`, which is n_fft, and `min_max_energy_norm`, which scales the energy that the
-    # function returns beside the mel: their mel is this one.
+    # function returns in addition to the mel: their mel is this one.
     name="speechbrain-ljspeech",
     sample_rate=22050,
     n_fft=1024,
@@ -48,7 +48,7 @@ CONVENTIONS: tuple[MelConvention, ...] = (
 )
 DEFAULT = LJSPEECH
 
-# What the recipes call the arguments of mel_spectrogram.
+# The recipes' names for the arguments of mel_spectrogram.
 ARGUMENTS = {
     "sample_rate": "sample_rate",
     "hop_length": "hop_length",
@@ -63,7 +63,7 @@ ARGUMENTS = {
     "mel_scale": "mel_scale",
     "dynamic_range_compression": "compression",
 }
-# Under these names the recipes keep the function with its arguments, which are what counts.
+# The recipes keep the function under one of these names. Its arguments are what is computed, so they win.
 MEL_FUNCTIONS = ("mel_spectogram", "mel_spectrogram")
 
 
@@ -93,8 +93,8 @@ def from_speechbrain(hparams: Mapping[str, Any] | SimpleNamespace, **overrides: 
 
     Args:
         hparams: what ``load_hyperpyyaml`` returns, or ``model.hparams`` of an inference object.
-        overrides: fields by the recipes' names, such as ``mel_fmax=8000``, before those of `hparams`. Hyperparameters
-            for inference alone often lack some.
+        overrides: fields by the recipes' names, such as ``mel_fmax=8000``; they win over those of `hparams`.
+            Hyperparameters for inference only often lack some.
 
     Raises:
         ConventionError: a field is missing, of the wrong type, unknown, or has no equivalent in a mel convention.
@@ -108,7 +108,7 @@ def from_speechbrain(hparams: Mapping[str, Any] | SimpleNamespace, **overrides: 
         )
     n_fft = _integer(values, "n_fft")
     try:
-        found = MelConvention(
+        convention = MelConvention(
             sample_rate=_integer(values, "sample_rate"),
             n_fft=n_fft,
             win_length=n_fft if values["win_length"] is None else _integer(values, "win_length"),
@@ -124,8 +124,8 @@ def from_speechbrain(hparams: Mapping[str, Any] | SimpleNamespace, **overrides: 
     except ConventionError:
         raise
     except ValueError as error:
-        raise ConventionError(f"no mel that we know: {error}") from error
-    return next((known for known in CONVENTIONS if known == found), found)
+        raise ConventionError(f"unsupported mel: {error}") from error
+    return next((known for known in CONVENTIONS if known == convention), convention)
 
 
 def _values(hparams: object) -> dict[str, Any]:
@@ -133,13 +133,13 @@ def _values(hparams: object) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise ConventionError(
             f"expected SpeechBrain's hyperparameters, a mapping or a namespace, got a {type(hparams).__name__}; "
-            "of an inference object they are its .hparams"
+            "an inference object has them as .hparams"
         )
-    found = {key: values[key] for key in ARGUMENTS if key in values}
+    fields = {key: values[key] for key in ARGUMENTS if key in values}
     for name in MEL_FUNCTIONS:
         keywords = getattr(values.get(name), "keywords", {})
-        found |= {key: keywords[argument] for key, argument in ARGUMENTS.items() if argument in keywords}
-    return found
+        fields |= {key: keywords[argument] for key, argument in ARGUMENTS.items() if argument in keywords}
+    return fields
 
 
 def _check_names(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
@@ -149,14 +149,14 @@ def _check_names(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Non
             raise ConventionError(f"{name} is no field of a mel; {hint}")
     if missing := [key for key in ARGUMENTS if key not in values]:
         raise ConventionError(
-            f"missing {', '.join(missing)}; pass what is missing, from_speechbrain(hparams, {missing[0]}=...), or take "
-            f"the convention {DEFAULT.name} if the model was trained with that recipe"
+            f"missing {', '.join(missing)}; pass what is missing, as from_speechbrain(hparams, {missing[0]}=...), or "
+            f"use the convention {DEFAULT.name} if the model was trained with that recipe"
         )
     for key in ARGUMENTS:
         if isinstance(values[key], Undetermined):
             raise ConventionError(
-                f"{key} is {values[key].text!r}, which only running the file would tell; load it yourself and pass "
-                f"the result to from_speechbrain, or {key} alone: from_speechbrain(hparams, {key}=...)"
+                f"{key} is {values[key].text!r}, which is known only once the file is run; load it yourself and "
+                f"pass the result to from_speechbrain, or pass {key} alone: from_speechbrain(hparams, {key}=...)"
             )
 
 

@@ -1,4 +1,4 @@
-"""SpeechBrain's mel function under a name that stays: its own was renamed in 1.1.2. It imports no SpeechBrain."""
+"""SpeechBrain's mel function under a stable name: its own was renamed in 1.1.2. Importing it imports no SpeechBrain."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .mel import from_speechbrain
 
 
 class MelFunction(MelSpectrogram):
-    """What ``!name:speechbrain.lobes.models.HifiGAN.mel_spectrogram`` is in a recipe's YAML, with the same values.
+    """Replacement for ``!name:speechbrain.lobes.models.HifiGAN.mel_spectrogram`` in a recipe's YAML; same values.
 
-    Shape: ``(N,)``, ``(B, N)`` or ``(B, 1, N)`` -> the same with ``n_mels, T`` for ``N``.
+    Shape: ``(N,)``, ``(B, N)`` or ``(B, 1, N)`` -> the same with ``n_mels, T`` in place of ``N``.
 
     Args:
-        fields: by the recipes' names, as `from_speechbrain` takes them.
+        fields: fields of the mel by the recipes' names, as for `from_speechbrain`.
 
     Raises:
-        ConventionError: as of `from_speechbrain`.
+        ConventionError: as raised by `from_speechbrain`.
     """
 
     def __init__(self, **fields: Any) -> None:

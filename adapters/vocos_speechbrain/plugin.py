@@ -1,4 +1,4 @@
-"""What the plugin offers, as data. Importing it imports no toolkit."""
+"""The plugin's hooks, as data. Importing this module imports no toolkit."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ADAPTER = LazyAdapter(
 
 @hookimpl
 def vocos_mel_conventions() -> Iterable[MelConvention]:
-    """Those of SpeechBrain's models and recipes."""
+    """Returns the mel conventions of SpeechBrain's models and recipes."""
     return CONVENTIONS
 
 
 @hookimpl
 def vocos_toolkit_adapter() -> LazyAdapter:
-    """Vocos as a vocoder of SpeechBrain."""
+    """Returns the adapter that makes Vocos a SpeechBrain vocoder."""
     return ADAPTER

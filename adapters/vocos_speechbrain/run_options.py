@@ -1,4 +1,4 @@
-"""SpeechBrain's run options, made effective for the part of the model that they can speed up: the backbone."""
+"""SpeechBrain's run options, applied to the part of the model that they can speed up: the backbone."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import torch
 from torch import Tensor, nn
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-# That of inference goes before that of training, which is the one that SpeechBrain's inference classes read.
+# The option for inference wins over the one for training, though SpeechBrain's inference classes read the latter.
 PRECISION_OPTIONS = ("eval_precision", "precision")
-N_TRACED = 16  # frames; nothing in a trace depends on how many
+N_TRACED = 16  # frames; a trace doesn't depend on their number
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Those of ``speechbrain/utils/run_opts.py`` that concern a decoder.
+    """The options of ``speechbrain/utils/run_opts.py`` that concern a decoder.
 
     Attributes:
-        dtype: in which the backbone's convolutions and matrix products run, by autocast; the head stays in float32.
+        dtype: precision of the backbone's convolutions and matrix products, by autocast; the head stays in float32.
         jit: whether the backbone is traced.
-        compile: whether it is compiled, which goes before tracing; with dynamic shapes, as mels are of any length.
-        compile_mode, compile_using_fullgraph: what ``torch.compile`` is given.
+        compile: whether it is compiled, which wins over tracing; with dynamic shapes, since mels have any length.
+        compile_mode, compile_using_fullgraph: passed to ``torch.compile``.
     """
 
     dtype: torch.dtype = torch.float32
@@ -34,7 +34,7 @@ class RunOptions:
 
 
 def read_run_options(holder: object, module: str, modules: Iterable[str]) -> RunOptions:
-    """The options that SpeechBrain has set on an inference object.
+    """Returns the options that SpeechBrain has set on an inference object.
 
     Args:
         holder: the object.
@@ -42,11 +42,11 @@ def read_run_options(holder: object, module: str, modules: Iterable[str]) -> Run
         modules: names of all of them.
 
     Raises:
-        ValueError: an option can't be followed.
+        ValueError: an option is invalid, or doesn't apply to a vocoder.
     """
     if getattr(holder, "data_parallel_backend", False):
         raise ValueError(
-            "data_parallel_backend splits batches of a training step; to decode on several GPUs, run a process on each"
+            "data_parallel_backend splits the batches of training; to decode on several GPUs, run one process per GPU"
         )
     known = tuple(modules)
     if _is_wanted(holder, "compile", module, known):
@@ -60,7 +60,7 @@ def read_run_options(holder: object, module: str, modules: Iterable[str]) -> Run
 
 
 def _is_wanted(holder: object, option: str, module: str, known: tuple[str, ...]) -> bool:
-    """As SpeechBrain reads it: the option switches on, and its list of modules, if there is one, narrows."""
+    """Reads an option as SpeechBrain does: a switch, which a list of modules may narrow."""
     named = getattr(holder, f"{option}_module_keys", None)
     for name in named or ():
         if name not in known:
@@ -78,8 +78,8 @@ def _dtype(holder: object) -> torch.dtype:
     return torch.float32
 
 
-class FastBackbone(nn.Module):
-    """A backbone that runs as the options say, and gives the precision of what comes in."""
+class ConfiguredBackbone(nn.Module):
+    """A backbone that runs as the options say and returns its input's precision."""
 
     def __init__(self, backbone: nn.Module, options: RunOptions) -> None:
         super().__init__()
@@ -94,11 +94,12 @@ class FastBackbone(nn.Module):
 
     @property
     def receptive_field(self) -> int:
-        """Frames on each side of a frame that reach its output."""
+        """Frames on each side that influence an output frame."""
         frames: int = self.plain.receptive_field  # type: ignore[assignment]
         return frames
 
     def forward(self, x: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        # The trace was recorded without a mask, so ragged batches run the untraced layers.
         if self.traced is not None and mask is None:
             traced: Tensor = self.traced(x)
             return traced.to(x.dtype)
@@ -106,7 +107,7 @@ class FastBackbone(nn.Module):
             return self.compiled(x, bandwidth_id, mask).to(x.dtype)
 
     def _trace(self) -> nn.Module:
-        """The casts of autocast become part of the trace, which runs without it."""
+        """Traces the backbone under autocast: its casts become part of the trace, which then runs without it."""
         weight = next(self.plain.parameters())
         n_features: int = self.plain.input_channels  # type: ignore[assignment]
         example = weight.new_zeros(1, n_features, N_TRACED)

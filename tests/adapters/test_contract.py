@@ -1,4 +1,4 @@
-"""What every registered adapter promises, whatever the toolkit."""
+"""The promises of every registered adapter, whatever the toolkit."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from vocos_plugins.mel import align
 from vocos_plugins.mel.speech import CLIPS
 from vocos_plugins.plugins import toolkit_adapters
 
-# Of full scale; the adapter and the core compute the same, perhaps in batches of another shape.
+# Relative to full scale; the adapter and the core compute the same, perhaps in batches of another shape.
 EQUAL = 1e-5
-PESQ_LOSS = 0.1  # what an adapter may lose against the core
-# How each toolkit calls its vocoder: mels (B, n_mels, T) to audio (B, N).
+PESQ_LOSS = 0.1  # largest loss of an adapter against the core
+# Calls of each toolkit's vocoder: mels (B, n_mels, T) to audio (B, N).
 CALLS: dict[str, Callable[[Any, Tensor], Tensor]] = {
     "speechbrain": lambda vocoder, mel: vocoder.decode_batch(mel)[:, 0],
     "nemo": lambda vocoder, mel: vocoder.convert_spectrogram_to_audio(spec=mel),
@@ -41,13 +41,13 @@ each = pytest.mark.parametrize("toolkit", MEL_ADAPTERS)
 
 @pytest.fixture(scope="module")
 def vocos() -> Vocos:
-    """The bundled model."""
+    """Returns the bundled model."""
     return Vocos.from_pretrained("vocos-mel-22khz-small")
 
 
 @pytest.fixture(scope="module")
 def make(vocos) -> Callable[..., Any]:
-    """The toolkit's object around the bundled model; made once for each set of options."""
+    """Returns the toolkit's object around the bundled model, made once for each set of options."""
     made: dict[Any, Any] = {}
 
     def make(toolkit: str, **options: Any) -> Any:
@@ -61,21 +61,21 @@ def make(vocos) -> Callable[..., Any]:
 
 @pytest.fixture(scope="module")
 def speech() -> Tensor:
-    """Three seconds of shipped speech at 22.05 kHz, a whole number of frames, ``(1, N)``."""
+    """Returns three seconds of shipped speech at 22.05 kHz, a whole number of frames, ``(1, N)``."""
     audio, rate = soundfile.read(CLIPS[0].path, dtype="float64")
     resampled = soxr.resample(audio, rate, 22050).astype(np.float32)
     return torch.from_numpy(resampled)[None, : len(resampled) // 256 * 256]
 
 
 def test_every_adapter_is_here() -> None:
-    """One that is added to the package is added to these tests."""
+    """These tests cover every adapter of the package."""
     assert set(CALLS) == {param.values[0] for param in MEL_ADAPTERS}
 
 
 @each
 @pytest.mark.parametrize("shape", [(1, 80, 1), (1, 80, 2), (3, 80, 40)], ids=str)
 def test_frames_become_hops(make, noise, toolkit, shape) -> None:
-    """``T * hop_length`` samples, float32, without gradients."""
+    """``T`` frames become ``T * hop_length`` samples in float32, without gradients."""
     audio = CALLS[toolkit](make(toolkit), noise(*shape) - 5)
     assert audio.shape == (shape[0], shape[2] * 256)
     assert audio.dtype == torch.float32
@@ -85,7 +85,7 @@ def test_frames_become_hops(make, noise, toolkit, shape) -> None:
 
 @each
 def test_equals_the_core(make, vocos, speech, toolkit) -> None:
-    """The toolkit's own mel of speech, through the adapter and through the core."""
+    """Adapter and core decode the toolkit's own mel of speech alike."""
     source = ADAPTERS[toolkit].features
     mel = MelSpectrogram(source)(speech)
     expected = decode_frames(vocos, mel, source=source)
@@ -94,7 +94,7 @@ def test_equals_the_core(make, vocos, speech, toolkit) -> None:
 
 @each
 def test_frames_keep_their_place(make, speech, toolkit) -> None:
-    """A pause of ten frames in the mel is a pause in the audio, to within the reach of the windows around it."""
+    """A pause of ten frames in the mel is a pause in the audio, to within the length of a window."""
     source = dataclasses.replace(ADAPTERS[toolkit].features, framing="center")
     mel = MelSpectrogram(source)(speech)
     mel[..., 60:80] = MelSpectrogram(source)(torch.zeros(1, 4096))[..., :1]
@@ -106,7 +106,7 @@ def test_frames_keep_their_place(make, speech, toolkit) -> None:
 
 @each
 def test_batches_equal_single_decodes(make, noise, toolkit) -> None:
-    """A row doesn't hear its neighbours."""
+    """A row isn't affected by its neighbours."""
     vocoder, mel = make(toolkit), noise(3, 80, 30) - 5
     batch = CALLS[toolkit](vocoder, mel)
     for row in range(3):
@@ -115,7 +115,7 @@ def test_batches_equal_single_decodes(make, noise, toolkit) -> None:
 
 @each
 def test_other_layouts_of_memory(make, noise, toolkit) -> None:
-    """Transposed views and float64, as text-to-speech models and NumPy give them."""
+    """Transposed views and float64 decode, as text-to-speech models and NumPy return them."""
     vocoder, mel = make(toolkit), noise(2, 80, 20) - 5
     expected = CALLS[toolkit](vocoder, mel)
     transposed = mel.transpose(1, 2).contiguous().transpose(1, 2)
@@ -126,7 +126,7 @@ def test_other_layouts_of_memory(make, noise, toolkit) -> None:
 
 @each
 def test_moves_with_the_model(toolkit, vocos, noise) -> None:
-    """To another precision and back, as ``.to(device)`` moves: the float64 model gives what the float32 one does."""
+    """The vocoder follows its model to float64 and back, as it would to a device, with the same result."""
     own = Vocos(vocos.config)
     own.load_state_dict(vocos.state_dict())
     vocoder, mel = adapt(own.eval(), toolkit), noise(1, 80, 20) - 5
@@ -139,7 +139,7 @@ def test_moves_with_the_model(toolkit, vocos, noise) -> None:
 
 @each
 def test_threads_do_not_disturb_each_other(make, noise, toolkit) -> None:
-    """Eight decodes on four threads give what one after the other gives."""
+    """Eight decodes on four threads equal eight in sequence."""
     vocoder = make(toolkit)
     mels = [noise(1, 80, 10 + 5 * number, seed=number) - 5 for number in range(8)]
     expected = [CALLS[toolkit](vocoder, mel) for mel in mels]
@@ -151,7 +151,7 @@ def test_threads_do_not_disturb_each_other(make, noise, toolkit) -> None:
 
 @each
 def test_quality_is_the_core_s(make, vocos, speech, toolkit) -> None:
-    """PESQ of the toolkit's own mel through the adapter, against the core's copy-synthesis."""
+    """The adapter's PESQ, on the toolkit's own mel, is that of the core's copy-synthesis."""
     from pesq import pesq
 
     def quality(audio: Tensor) -> float:
@@ -165,7 +165,7 @@ def test_quality_is_the_core_s(make, vocos, speech, toolkit) -> None:
 
 @each
 def test_another_mel_is_aligned_or_refused(make, vocos, toolkit) -> None:
-    """Half a hop is exact; other bands are a loss, which strict refuses."""
+    """Half a hop is exact; other bands are lossy, which strict refuses."""
     source = dataclasses.replace(ADAPTERS[toolkit].features, f_max=7600.0)
     assert align(source, vocos.mel).kind == "lossy"
     with pytest.raises(MelMismatch, match="f_max"):
@@ -174,6 +174,6 @@ def test_another_mel_is_aligned_or_refused(make, vocos, toolkit) -> None:
 
 @each
 def test_an_encodec_model_is_refused(make_model, toolkit) -> None:
-    """It takes no mel."""
+    """An EnCodec model is refused: it takes no mel."""
     with pytest.raises(MelMismatch, match="no mel"):
         adapt(make_model("encodec", "adanorm"), toolkit)

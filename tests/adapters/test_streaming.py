@@ -1,4 +1,4 @@
-"""Every mel adapter streams: chunks in, in all what its whole decode gives."""
+"""Every mel adapter streams: from chunks comes the same audio as from its whole decode."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from vocos_plugins.mel import alignment
 from vocos_plugins.plugins import toolkit_adapters
 
 PAGE = (Path(__file__).parents[2] / "docs" / "streaming.md").read_text()
-# Of full scale: matrix products of other shapes round differently in float32. In a few samples the bundled model's
-# refinement magnifies that; the root of the mean square stays at `EQUAL`.
+# Relative to full scale: matrix products of other shapes round differently in float32. In a few samples the bundled
+# model's refinement magnifies that; the root of the mean square stays at `EQUAL`.
 EQUAL = 1e-5
 WORST = 2e-4
-# How each toolkit calls its vocoder for a whole mel.
+# Calls of each toolkit's vocoder for a whole mel.
 CALLS: dict[str, Callable[[Any, Tensor], Tensor]] = {
     "speechbrain": lambda vocoder, mel: vocoder.decode_batch(mel),
     "nemo": lambda vocoder, mel: vocoder.convert_spectrogram_to_audio(spec=mel),
@@ -40,7 +40,7 @@ each = pytest.mark.parametrize(
 
 
 def bundled(framing: str) -> Vocos:
-    """The bundled model, with its grid moved if need be; it decodes in float32, as it streams."""
+    """Returns the bundled model, with its framing changed if need be; it decodes in float32, as it streams."""
     original = Vocos.from_pretrained("vocos-mel-22khz-small")
     features, head = (dataclasses.replace(part, framing=framing) for part in (original.mel, original.config.head))
     moved = Vocos(dataclasses.replace(original.config, features=features, head=head))
@@ -50,14 +50,14 @@ def bundled(framing: str) -> Vocos:
 
 @pytest.fixture(scope="module")
 def vocos() -> Vocos:
-    """The bundled model."""
+    """Returns the bundled model."""
     return bundled("center")
 
 
 @each
 @pytest.mark.parametrize("framing", ["center", "same"])
 def test_pieces_make_up_the_whole(noise, toolkit, framing) -> None:
-    """In the toolkit's own shape and values, to a model on either grid; ``T * 256`` samples, without gradients."""
+    """Pieces have the toolkit's shape and values, for either framing; ``T * 256`` samples, without gradients."""
     vocoder = adapt(bundled(framing), toolkit)
     mel = noise(2, 80, 60) - 5
     pieces = list(vocoder.stream(mel.split([1, 0, 30, 29], dim=2)))
@@ -72,7 +72,7 @@ def test_pieces_make_up_the_whole(noise, toolkit, framing) -> None:
 
 @each
 def test_low_latency(vocos, noise, toolkit) -> None:
-    """The first sound comes with fewer frames; in all there is as much."""
+    """The first sound needs fewer frames; the total length is the same."""
     vocoder, chunks = adapt(vocos, toolkit), (noise(1, 80, 60) - 5).split(10, dim=2)
     exact = [piece.shape[-1] for piece in vocoder.stream(chunks)]
     for options in ({"low_latency": True}, {"look_ahead": 2}):
@@ -84,7 +84,7 @@ def test_low_latency(vocos, noise, toolkit) -> None:
 
 @each
 def test_what_needs_the_whole_is_refused(vocos, toolkit) -> None:
-    """A conversion with a loss, when it is asked for."""
+    """A lossy conversion is refused when streaming starts."""
     adapt(vocos, toolkit)  # importing a toolkit can change what is done with warnings
     alignment._approximate.cache_clear()  # it warns once in a process, and another toolkit may have been the first
     with pytest.warns(UserWarning, match="lossy mel conversion"):
@@ -95,7 +95,7 @@ def test_what_needs_the_whole_is_refused(vocos, toolkit) -> None:
 
 @pytest.mark.xdist_group("speechbrain")
 def test_speechbrain_s_run_options_do_not_stream(vocos, tmp_path) -> None:
-    """Rather than to run otherwise than was asked for."""
+    """Streaming refuses run options rather than ignore them."""
     from vocos_speechbrain.export import export
     from vocos_speechbrain.vocoder import VOCOS
 
@@ -107,7 +107,7 @@ def test_speechbrain_s_run_options_do_not_stream(vocos, tmp_path) -> None:
 
 @each
 def test_the_documentation_s_example(vocos, noise, toolkit) -> None:
-    """Runs with each of the toolkits that it names."""
+    """The documentation's example runs with each toolkit that it names."""
     section = PAGE[PAGE.index("## In the toolkits") :]
     example = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)[0]
     assert f'"{toolkit}"' in example

@@ -1,4 +1,4 @@
-"""The three Barks at the size of a toy, with random weights; the real ones can't be fetched here."""
+"""Tiny versions of the three Barks, with random weights; the real ones can't be fetched here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIZE = {"n_layer": 1, "n_head": 2, "n_embd": 8, "block_size": 1024}
 
 @pytest.fixture(scope="session")
 def tiny() -> ModuleType:
-    """The module that the documentation uses: models, a processor, codebooks."""
+    """Returns the module that the documentation uses: models, a processor, codebooks."""
     spec = importlib.util.spec_from_file_location("tiny_bark", EXAMPLES / "tiny_bark.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -29,25 +29,25 @@ def tiny() -> ModuleType:
 
 @pytest.fixture
 def bark_model(tiny) -> Any:
-    """The Bark of transformers."""
+    """Returns the Bark of transformers."""
     return tiny.bark_model()
 
 
 @pytest.fixture(scope="session")
 def processor(tiny) -> Any:
-    """Its processor."""
+    """Returns the processor of that Bark."""
     return tiny.processor()
 
 
 @pytest.fixture
 def vocos(tiny, bark_model) -> Vocos:
-    """A Vocos for its codes."""
+    """Returns a Vocos for that Bark's codes."""
     return tiny.vocos_model(bark_model.codec_model)
 
 
 @pytest.fixture(scope="session")
 def expected() -> Callable[[Vocos, Any], Tensor]:
-    """What the core makes of codes ``(8, T)``: audio ``(T * 320,)``."""
+    """Returns a function that decodes codes ``(8, T)`` by the core, to audio ``(T * 320,)``."""
 
     def decode(vocos: Vocos, codes: Any) -> Tensor:
         codes = torch.as_tensor(codes)
@@ -58,7 +58,7 @@ def expected() -> Callable[[Vocos, Any], Tensor]:
 
 @pytest.fixture
 def spy(monkeypatch) -> Callable[[Any, str], list[Any]]:
-    """Collects what a function of an object gives."""
+    """Collects the results of an object's function."""
 
     def watch(owner: Any, name: str) -> list[Any]:
         results: list[Any] = []
@@ -76,7 +76,7 @@ def spy(monkeypatch) -> Callable[[Any, str], list[Any]]:
 
 @pytest.fixture(scope="session")
 def end_soon() -> Callable[[nn.Module], None]:
-    """Lets a text model of suno's say that it has finished, one time in twenty, as 10,000 random tokens never would."""
+    """Makes suno's text model finish one time in twenty, which 10,000 random tokens never would."""
 
     def prepare(model: nn.Module) -> None:
         with torch.no_grad():
@@ -89,7 +89,7 @@ def end_soon() -> Callable[[nn.Module], None]:
 
 @pytest.fixture(scope="session")
 def suno_parts(tiny, processor, end_soon) -> dict[str, Any]:
-    """What suno's Bark keeps in ``bark.generation.models``, with the package encodec's 24 kHz model."""
+    """Returns the entries of ``bark.generation.models``, with the package encodec's 24 kHz model."""
     from bark.model import GPT, GPTConfig
     from bark.model_fine import FineGPT, FineGPTConfig
     from encodec import EncodecModel
@@ -113,7 +113,7 @@ def suno_parts(tiny, processor, end_soon) -> dict[str, Any]:
 
 @pytest.fixture
 def suno(suno_parts) -> Iterator[ModuleType]:
-    """The package ``bark`` of suno with these models; afterwards it has none, as before."""
+    """Yields suno's package ``bark`` with these models; afterwards it has none, as before."""
     import bark
 
     bark.generation.models.update(suno_parts)
@@ -124,7 +124,7 @@ def suno(suno_parts) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def coqui_home(tiny, processor, end_soon, tmp_path, monkeypatch) -> str:
-    """The name by which Coqui TTS finds its Bark; in the place of the download is a folder, as for all its parts."""
+    """Returns the name by which Coqui TTS finds its Bark; folders stand in for the downloads of its parts."""
     from transformers import EncodecConfig, EncodecFeatureExtractor, EncodecModel
     from TTS.tts.configs.bark_config import BarkConfig
     from TTS.tts.layers.bark.model import GPT, GPTConfig
@@ -161,7 +161,7 @@ def coqui_home(tiny, processor, end_soon, tmp_path, monkeypatch) -> str:
 
 @pytest.fixture
 def coqui_tts(coqui_home) -> Any:
-    """Coqui TTS's interface with its Bark."""
+    """Returns Coqui TTS's interface with its Bark."""
     from TTS.api import TTS
 
     return TTS(coqui_home, progress_bar=False)
@@ -169,5 +169,5 @@ def coqui_tts(coqui_home) -> Any:
 
 @pytest.fixture
 def coqui(coqui_tts) -> Any:
-    """Coqui TTS's Bark."""
+    """Returns Coqui TTS's Bark."""
     return coqui_tts.synthesizer.tts_model

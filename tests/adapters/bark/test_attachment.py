@@ -1,4 +1,4 @@
-"""Putting a Vocos into a Bark and taking it out again; what can't be put in."""
+"""Puts a Vocos into a Bark and takes it out again; refuses what doesn't fit."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TOOLKITS = ("torch", "transformers", "bark", "encodec", "TTS", "torchaudio", "vo
 
 
 def small(features: EncodecCodes | MelConvention) -> Vocos:
-    """A model of a few thousand parameters for features."""
+    """Returns a model of a few thousand parameters for features."""
     framing = features.framing if isinstance(features, MelConvention) else "same"
     head = ISTFT(n_fft=4 * features.hop_length, hop_length=features.hop_length, framing=framing)
     return Vocos(VocosConfig(features=features, backbone=ConvNeXt(dim=8, intermediate_dim=8, num_layers=1), head=head))
 
 
 def test_the_block_s_end_puts_everything_back(bark_model, vocos) -> None:
-    """The very EnCodec, the same keys; also where the block ends by an error."""
+    """The same EnCodec and the same keys are back after the block, also if an error ends it."""
     codec, keys = bark_model.codec_model, list(bark_model.state_dict())
     with vocos_bark.using(bark_model, vocos) as attached:
         assert bark_model.codec_model is attached
@@ -41,7 +41,7 @@ def test_the_block_s_end_puts_everything_back(bark_model, vocos) -> None:
 
 
 def test_blocks_within_blocks(bark_model, vocos) -> None:
-    """The inner one takes over and gives back; EnCodec is found below both."""
+    """The inner block takes over and hands back to the outer; EnCodec is found below both."""
     codec = bark_model.codec_model
     other = copy.deepcopy(vocos)
     with vocos_bark.using(bark_model, vocos) as outer:
@@ -66,7 +66,7 @@ def test_attach_and_detach(bark_model, vocos) -> None:
 
 
 def test_others_in_the_process_are_untouched(tiny, bark_model, vocos, processor) -> None:
-    """Another Bark, its class, and EnCodec itself go on as before."""
+    """Another Bark, its class, and EnCodec itself work as before."""
     other = tiny.bark_model()
     classes = {
         cls: dict(vars(cls)) for cls in (type(bark_model), type(other.codec_model), type(other.codec_model.decoder))
@@ -80,7 +80,7 @@ def test_others_in_the_process_are_untouched(tiny, bark_model, vocos, processor)
 
 
 def test_the_bandwidth_is_bark_s(bark_model, vocos, spy) -> None:
-    """8 codebooks are bandwidth 2 of the published model; another can be told, one that isn't there can't."""
+    """8 codebooks are bandwidth 2 of the published model; another one can be chosen, a missing one is refused."""
     told = []
     original = vocos.decode
     vocos.decode = lambda *args, bandwidth_id, **options: (
@@ -98,7 +98,7 @@ def test_the_bandwidth_is_bark_s(bark_model, vocos, spy) -> None:
 
 
 def test_a_model_without_bandwidths(bark_model, tiny) -> None:
-    """It is told none."""
+    """A model without bandwidths gets no bandwidth_id."""
     vocos = small(EncodecCodes())
     vocos.feature_extractor.codebook_weights.data.copy_(
         tiny.vocos_model(bark_model.codec_model).feature_extractor.codebook_weights
@@ -118,16 +118,16 @@ def test_a_model_without_bandwidths(bark_model, tiny) -> None:
         ),
         (
             EncodecCodes(sample_rate=48000, bandwidths=(3.0, 6.0, 12.0)),
-            "this model's are others: sample_rate is 48000 instead of 24000",
+            "this model's differ: sample_rate is 48000 instead of 24000",
         ),
         (EncodecCodes(codebook_size=2048, bandwidths=(6.6,)), "codebook_size is 2048 instead of 1024"),
         (EncodecCodes(codebook_dim=64), "codebook_dim is 64 instead of 128"),
-        (EncodecCodes(bandwidths=(1.5, 12.0)), "Bark gives 8 codebooks, 6 kb/s; this model takes 2, 16"),
+        (EncodecCodes(bandwidths=(1.5, 12.0)), r"Bark outputs 8 codebooks \(6 kb/s\); this model takes 2, 16"),
     ],
     ids=["mel", "rate", "codebook-size", "codebook-dim", "bandwidths"],
 )
 def test_models_that_cannot(features, message, bark_model) -> None:
-    """Refused with the reason, by every way in, and nothing is changed."""
+    """Every function refuses models for other codes, with the reason, and changes nothing."""
     codec, vocos = bark_model.codec_model, small(features)
     with pytest.raises(CodesMismatch, match=message):
         vocos_bark.attach(bark_model, vocos)
@@ -139,7 +139,7 @@ def test_models_that_cannot(features, message, bark_model) -> None:
 
 
 def test_other_codebooks_are_warned_of(bark_model, vocos) -> None:
-    """A Vocos of another EnCodec would babble; rounding to half precision is no other."""
+    """A Vocos for another EnCodec would babble, so it is warned of; rounding to half precision is not."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", CodebookWarning)
         vocos_bark.attach(bark_model.half(), vocos)
@@ -160,14 +160,14 @@ def test_other_codebooks_are_warned_of(bark_model, vocos) -> None:
     ids=["text", "none", "module", "python-module", "pipeline"],
 )
 def test_what_is_no_bark(other, name, vocos) -> None:
-    """It is named, with what would do."""
+    """The error names the object, and what is accepted."""
     for function in (vocos_bark.attach, lambda bark, _: vocos_bark.detach(bark)):
         with pytest.raises(TypeError, match=f"expected transformers' BarkModel.*got {name}"):
             function(other, vocos)
 
 
 def test_another_model_with_a_codec_model(vocos) -> None:
-    """Other models of transformers have such an attribute, too; their codes are not EnCodec's."""
+    """Other transformers models with a `codec_model` are refused: their codes are not EnCodec's."""
     other = torch.nn.Module()
     other.config = types.SimpleNamespace(model_type="csm")
     other.codec_model = torch.nn.Module()
@@ -176,17 +176,17 @@ def test_another_model_with_a_codec_model(vocos) -> None:
 
 
 def test_adapt_gives_the_object_itself(vocos, bark_model, expected) -> None:
-    """The two calls that every Bark ends with, and where an EnCodec would be needed, what to do."""
+    """The codec has the two calls that every Bark ends with; where it needs EnCodec, the error says what to do."""
     codec = adapt(vocos, "bark")
     assert isinstance(codec, VocosCodec)
     codes = torch.randint(1024, (8, 2, 9), dtype=torch.int32)
     audio = codec.decoder(codec.quantizer.decode(codes))
     assert audio.shape == (2, 1, 2880)
     for row in range(2):
-        assert (audio[row, 0] - expected(vocos, codes[:, row])).abs().max() < 1e-6  # rows of a batch round otherwise
+        assert (audio[row, 0] - expected(vocos, codes[:, row])).abs().max() < 1e-6  # rows of a batch round differently
     assert not hasattr(codec, "encode")
     with pytest.raises(
-        AttributeError, match="no EnCodec is loaded here to ask for 'encode': load Bark's models before"
+        AttributeError, match="'encode' is EnCodec's, and no EnCodec is loaded here: load Bark's models before"
     ):
         codec.encode(torch.zeros(1, 1, 320))
     bark_model.codec_model = codec
@@ -194,16 +194,16 @@ def test_adapt_gives_the_object_itself(vocos, bark_model, expected) -> None:
 
 
 def test_bark_has_no_mel(vocos) -> None:
-    """A convention for what comes in can only be a misunderstanding."""
+    """A source convention is refused, since Bark has no mel."""
     mel = MelConvention(
         name="mine", sample_rate=24000, n_fft=1024, win_length=1024, hop_length=256, n_mels=100, framing="center"
     )
-    with pytest.raises(CodesMismatch, match="Bark gives EnCodec codes and no mel: leave source='mine' out"):
+    with pytest.raises(CodesMismatch, match="Bark outputs EnCodec codes, not mels: leave out source='mine'"):
         adapt(vocos, "bark", source=mel)
 
 
 def test_importing_is_cheap() -> None:
-    """The package imports no toolkit and not even torch; its functions are there, others not."""
+    """The package imports no toolkit, nor torch; it has its functions and no others."""
     code = f"""
 import json, sys, vocos_bark
 print(json.dumps([name for name in {TOOLKITS!r} if name in sys.modules]))

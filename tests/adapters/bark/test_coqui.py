@@ -1,4 +1,4 @@
-"""Coqui TTS's Bark."""
+"""Vocos in Coqui TTS's Bark."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("coqui")
 
 @pytest.fixture
 def vocos(tiny, coqui):
-    """A Vocos for its codes."""
+    """Returns a Vocos for that Bark's codes."""
     return tiny.vocos_model(coqui.encodec)
 
 
@@ -23,7 +23,7 @@ def say(bark, seed: int = 0):
 
 
 def test_text_to_waveform(coqui, vocos, expected) -> None:
-    """The core's audio of the codes that Bark gave; afterwards EnCodec's again."""
+    """Bark's codes become the core's audio; afterwards EnCodec's again."""
     stock = say(coqui)
     given = []
     decode = coqui.codec_decode
@@ -37,7 +37,7 @@ def test_text_to_waveform(coqui, vocos, expected) -> None:
 
 
 def test_by_the_synthesizer_and_the_api(coqui_tts, vocos, expected) -> None:
-    """Both hold the model; what the interface writes is the Vocos's, sentence by sentence, with its pauses."""
+    """Synthesizer and TTS are accepted; the file holds the Vocos's audio, sentence by sentence, with pauses."""
     bark = coqui_tts.synthesizer.tts_model
     codec, codes = bark.encodec, []
     decode = bark.codec_decode
@@ -55,7 +55,7 @@ def test_by_the_synthesizer_and_the_api(coqui_tts, vocos, expected) -> None:
 
 @pytest.fixture
 def recording(noise, monkeypatch) -> str:
-    """The name of a recording; HuBERT, which listens for its meaning, would be a download, and has a stand-in."""
+    """Returns the name of a recording; a stand-in replaces HuBERT, which extracts its meaning and is a download."""
     from TTS.tts.models import bark
 
     stub = types.SimpleNamespace
@@ -69,7 +69,7 @@ def recording(noise, monkeypatch) -> str:
 
 
 def test_voice_cloning(coqui, vocos, recording, spy, expected) -> None:
-    """EnCodec still encodes the recording: the voice is the same as without a Vocos, and speaks through it."""
+    """EnCodec still encodes the recording: the cloned voice is unchanged, and speaks through the Vocos."""
     voices, codes = spy(coqui, "_generate_voice"), []
     coqui._generate_voice(recording)
     with vocos_bark.using(coqui, vocos):
@@ -83,7 +83,7 @@ def test_voice_cloning(coqui, vocos, recording, spy, expected) -> None:
 
 
 def test_it_moves_with_the_model(coqui, vocos) -> None:
-    """As any other part of it."""
+    """The Vocos moves with the model, as its other parts do."""
     with vocos_bark.using(coqui, vocos):
         coqui.to("meta")
         assert next(vocos.parameters()).device.type == "meta"

@@ -1,4 +1,4 @@
-"""What the documentation shows runs as it stands there; folders with random weights bear the published names."""
+"""The documentation's code runs as printed; folders with random weights have the published names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SENTENCE = "Hello, my dog is cute."
 
 
 def snippets(text: str) -> str:
-    """All Python of a text, as one program."""
+    """Returns all Python of a text, as one program."""
     return "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))
 
 
@@ -37,7 +37,7 @@ def run(code: str, **names: object) -> dict[str, object]:
 
 @pytest.fixture
 def workplace(tiny, bark_model, processor, tmp_path, monkeypatch) -> Path:
-    """A folder in which the published names are folders: Bark with its processor, EnCodec, and a Vocos for it."""
+    """Returns a folder in which the published names are folders: Bark with its processor, EnCodec, and a Vocos."""
     bark_model.save_pretrained(tmp_path / "suno" / "bark-small")
     processor.save_pretrained(tmp_path / "suno" / "bark-small")
     bark_model.codec_model.save_pretrained(tmp_path / "facebook" / "encodec_24khz")
@@ -48,7 +48,7 @@ def workplace(tiny, bark_model, processor, tmp_path, monkeypatch) -> Path:
 
 
 def test_every_snippet_is_run_below() -> None:
-    """The sections with Python are those that have a test here."""
+    """Every section with Python has a test here."""
     titles = {each.splitlines()[0] for each in SECTIONS if snippets(each)}
     assert titles == {
         "transformers",
@@ -61,7 +61,7 @@ def test_every_snippet_is_run_below() -> None:
 
 
 def test_transformers(workplace) -> None:
-    """One text, attached, and a batch both ways: 320 samples a token."""
+    """A single text and a batch decode, the batch both ways: 320 samples per token."""
     names = run(section("transformers"))
     assert names["audio"].shape[0] == 2
     assert names["audio"].shape[1] % 320 == 0
@@ -70,7 +70,7 @@ def test_transformers(workplace) -> None:
 
 
 def test_suno(workplace, suno, suno_parts, tiny, expected) -> None:
-    """The module's models are there already; generated is what the Vocos makes of the codes."""
+    """The package of suno generates audio with its models already loaded, and EnCodec is back afterwards."""
     tiny.vocos_model(suno_parts["codec"]).save_pretrained(workplace / "charactr" / "vocos-encodec-24khz")
     names = run(section("suno's package"))
     assert names["audio"].ndim == 1
@@ -80,7 +80,7 @@ def test_suno(workplace, suno, suno_parts, tiny, expected) -> None:
 
 @pytest.mark.xdist_group("coqui")
 def test_coqui(coqui_home, workplace, tiny) -> None:
-    """A file at 24 kHz is written."""
+    """Coqui TTS writes a file at 24 kHz."""
     from transformers import EncodecModel
 
     codec = EncodecModel.from_pretrained("facebook/encodec_24khz")
@@ -90,7 +90,7 @@ def test_coqui(coqui_home, workplace, tiny) -> None:
 
 
 def test_codes_and_audio(workplace, bark_model) -> None:
-    """Decoding codes, copy-synthesis with EnCodec by its name, and with a loaded one; the object by itself."""
+    """Codes decode; audio passes EnCodec, by name or loaded, and Vocos; the codec works by itself."""
     names = run(section("The same codes through both"))
     assert names["audio"].shape == (1, 64000)
     names = run(section("Audio through EnCodec and Vocos"), **{**names, "bark": bark_model})
@@ -101,13 +101,13 @@ def test_codes_and_audio(workplace, bark_model) -> None:
 
 
 def test_the_adapter_s_readme(workplace) -> None:
-    """Its one example."""
+    """The example of the adapter's README runs."""
     assert run(snippets(README))["audio"].shape[0] == 1
 
 
 @pytest.fixture
 def notebook(tmp_path, monkeypatch) -> list[str]:
-    """The notebook's code, cell by cell; IPython, which would only show a player, has a stand-in."""
+    """Returns the notebook's code by cells; a stand-in replaces IPython, which would only show a player."""
     display = types.ModuleType("IPython.display")
     display.Audio = lambda audio, rate: (audio, rate)
     monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
@@ -118,7 +118,7 @@ def notebook(tmp_path, monkeypatch) -> list[str]:
 
 
 def test_the_notebook(notebook, tmp_path) -> None:
-    """It runs from its first to its last cell as it is stored: tiny, and without anything to download."""
+    """The stored notebook runs from its first to its last cell, with tiny models and without downloads."""
     names = run("\n".join(notebook))
     assert names["REAL"] is False
     assert not (names["by_vocos"] == names["by_encodec"]).all()
@@ -127,13 +127,13 @@ def test_the_notebook(notebook, tmp_path) -> None:
 
 
 def test_the_notebook_with_the_real_names(notebook, workplace) -> None:
-    """With ``REAL = True`` it loads by the published names, which are folders here."""
+    """With ``REAL = True`` the notebook loads by the published names, which are folders here."""
     names = run("\n".join(notebook).replace("REAL = False", "REAL = True"))
     assert "tiny_bark" not in names
     assert len(names["lengths"]) == 3
 
 
 def test_the_notebook_is_stored_clean() -> None:
-    """No outputs: what it gives depends on who runs it."""
+    """The notebook is stored without outputs, which depend on who runs it."""
     assert all(not cell["outputs"] for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code")
     assert NOTEBOOK["nbformat"] == 4

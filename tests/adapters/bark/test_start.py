@@ -1,4 +1,4 @@
-"""docs/start/bark.md, walked by a stranger; folders with random weights bear the published names."""
+"""Runs docs/start/bark.md as a new user would; folders with random weights have the published names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "start" / "bark.md"
 
 
 def test_page(markdown, tiny, bark_model, processor, tmp_path, monkeypatch) -> None:
-    """It ends with speech in a file, and with the same codes through both decoders."""
+    """The page ends with speech in a file, and with the same codes through both decoders."""
     bark_model.save_pretrained(tmp_path / "suno" / "bark-small")
     processor.save_pretrained(tmp_path / "suno" / "bark-small")
     tiny.vocos_model(bark_model.codec_model).save_pretrained(tmp_path / "charactr" / "vocos-encodec-24khz")

@@ -13,12 +13,12 @@ import vocos_bark
 
 @pytest.fixture
 def vocos(tiny, suno_parts):
-    """A Vocos for the codes of the package encodec's model."""
+    """Returns a Vocos for the codes of the package encodec's model."""
     return tiny.vocos_model(suno_parts["codec"])
 
 
 def test_generate_audio(suno, vocos, expected) -> None:
-    """The name that a user imported before: the core's audio of the codes that come along, and EnCodec's afterwards."""
+    """A name imported before attaching works: the core's audio of Bark's codes, and afterwards EnCodec's."""
     from bark import SAMPLE_RATE, generate_audio
 
     torch.manual_seed(0)
@@ -39,7 +39,7 @@ def test_generate_audio(suno, vocos, expected) -> None:
 
 
 def test_a_prompt_of_the_package(suno, vocos, expected) -> None:
-    """All that the package ships can be decoded, also the one that is stored as uint16, which EnCodec can't take."""
+    """All shipped prompts decode, also the one stored as uint16, which EnCodec can't take."""
     folder = Path(suno.__file__).parent / "assets" / "prompts"
     announcer = np.load(folder / "announcer.npz")["fine_prompt"]
     assert announcer.dtype == np.uint16
@@ -54,7 +54,7 @@ def test_a_prompt_of_the_package(suno, vocos, expected) -> None:
 
 @pytest.mark.parametrize("module", ["bark", "bark.generation", "bark.api"])
 def test_any_of_its_modules_will_do(module, suno, vocos) -> None:
-    """The package, or the one of its modules that the script imports; the API has nothing of its own."""
+    """The package and its module `generation` are accepted; `bark.api` keeps no models and is refused."""
     codec = suno.generation.models["codec"]
     if module == "bark.api":
         with pytest.raises(TypeError, match=r"got the module bark\.api"):
@@ -66,7 +66,7 @@ def test_any_of_its_modules_will_do(module, suno, vocos) -> None:
 
 
 def test_before_the_models_are_loaded(suno, suno_parts, vocos, expected, monkeypatch) -> None:
-    """EnCodec is then neither downloaded nor loaded, and the place is empty again afterwards."""
+    """Before models are loaded, EnCodec is neither downloaded nor loaded, and its place is empty again afterwards."""
     suno.generation.models.clear()
     loaded = []
 
@@ -74,7 +74,7 @@ def test_before_the_models_are_loaded(suno, suno_parts, vocos, expected, monkeyp
         loaded.append(model_type)
         return suno_parts[model_type]
 
-    # In the place of downloads.
+    # Stands in for downloads.
     monkeypatch.setattr(suno.generation, "_load_model", load)
     monkeypatch.setattr(suno.generation, "_load_codec_model", lambda _: pytest.fail("EnCodec was loaded"))
     with vocos_bark.using(suno, vocos) as attached:
@@ -90,7 +90,7 @@ def test_before_the_models_are_loaded(suno, suno_parts, vocos, expected, monkeyp
 
 
 def test_offloading(suno, vocos, monkeypatch) -> None:
-    """``SUNO_OFFLOAD_CPU`` moves models to and fro by ``.to``."""
+    """The Vocos follows ``SUNO_OFFLOAD_CPU``, which moves models back and forth with ``.to``."""
     monkeypatch.setattr(suno.generation, "OFFLOAD_CPU", True)
     with vocos_bark.using(suno, vocos):
         suno.generation.load_codec_model(use_gpu=False)
@@ -159,7 +159,7 @@ vocos_output = vocos.decode(features, bandwidth_id=torch.tensor([2], device=devi
 
 
 def test_the_reference_s_notebook(suno, vocos, tmp_path, monkeypatch, make_reference, relative_error) -> None:
-    """Only the name of the package is another; what comes out is what the package ``vocos`` 0.1.0 gives."""
+    """With only the package's name changed, the notebook's result equals that of the package ``vocos`` 0.1.0."""
     vocos.save_pretrained(tmp_path / "charactr" / "vocos-encodec-24khz")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""transformers' ``BarkModel``: one text, batches of unequal length, and what else its codec is for."""
+"""Vocos in transformers' ``BarkModel``: single texts, batches of unequal length, and other uses of the codec."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import torch
 import vocos_bark
 
 TEXTS = ["hello there", "good day to you", "well"]
-MASKED = 1e-6  # of full scale: a batch computed at once, with masks, rounds otherwise than row by row
+MASKED = 1e-6  # relative to full scale: a batch computed at once, with masks, rounds differently
 
 
 @pytest.fixture
 def batched(tiny, vocos):
-    """The class for batches with the same weights, speaking through the same Vocos."""
+    """Returns the class for batches with the same weights and the same Vocos."""
     bark = tiny.bark_model(model_class=vocos_bark.VocosBarkModel)
     vocos_bark.attach(bark, vocos)
     return bark
@@ -20,7 +20,7 @@ def batched(tiny, vocos):
 
 @pytest.fixture
 def say(processor):
-    """Texts to audio, from a seed; by default of unequal lengths."""
+    """Returns a function that speaks texts from a seed; by default texts of unequal lengths."""
 
     def say(bark, texts=TEXTS, seed=0, **options):
         torch.manual_seed(seed)
@@ -30,7 +30,7 @@ def say(processor):
 
 
 def test_text_to_waveform(bark_model, vocos, say, spy, expected) -> None:
-    """One text: the core's audio of the codes that Bark gave, to the bit; 320 samples a token, and another sound."""
+    """One text becomes exactly the core's audio of Bark's codes, 320 samples per token, unlike EnCodec's."""
     codes = spy(bark_model.fine_acoustics, "generate")
     stock = say(bark_model, ["hello"])
     with vocos_bark.using(bark_model, vocos):
@@ -43,7 +43,7 @@ def test_text_to_waveform(bark_model, vocos, say, spy, expected) -> None:
 
 
 def test_a_batch_text_by_text(bark_model, vocos, say, spy, expected) -> None:
-    """``BarkModel`` itself, asked for lengths: each row is what the core makes of its own codes, then zeros."""
+    """In ``BarkModel``, with lengths, each row is the core's audio of its own codes, then zeros."""
     codes = spy(bark_model.fine_acoustics, "generate")
     with vocos_bark.using(bark_model, vocos):
         audio, lengths = say(bark_model, return_output_lengths=True)
@@ -55,7 +55,7 @@ def test_a_batch_text_by_text(bark_model, vocos, say, spy, expected) -> None:
 
 
 def test_a_batch_in_one_call(batched, vocos, say, spy, expected) -> None:
-    """The class for batches: the same, from one call of the Vocos."""
+    """The class for batches returns the same from one call of the Vocos."""
     codes, calls = spy(batched.fine_acoustics, "generate"), spy(vocos, "decode")
     audio, lengths = say(batched, return_output_lengths=True)
     assert len(calls) == 1
@@ -66,14 +66,14 @@ def test_a_batch_in_one_call(batched, vocos, say, spy, expected) -> None:
 
 
 def test_a_batch_with_masks(batched, say, monkeypatch) -> None:
-    """As on a GPU, where all rows are computed at once."""
+    """Rows also match when all are computed at once, as on a GPU."""
     by_row = say(batched)
     monkeypatch.setattr("vocos_plugins.inference.decode.ROW_BY_ROW", ())
     assert (say(batched) - by_row).abs().max() < MASKED
 
 
 def test_lengths_that_are_not_asked_for(batched, bark_model, vocos, say) -> None:
-    """The class for batches keeps the padding's codes out of the speech; ``BarkModel`` decodes them along."""
+    """The class for batches keeps the padding's codes out of the speech; ``BarkModel`` decodes them too."""
     audio, lengths = say(batched, return_output_lengths=True)
     assert torch.equal(say(batched), audio)
     with vocos_bark.using(bark_model, vocos):
@@ -84,7 +84,7 @@ def test_lengths_that_are_not_asked_for(batched, bark_model, vocos, say) -> None
 
 
 def test_the_class_without_a_vocos(tiny, bark_model, say) -> None:
-    """It is the ``BarkModel``, with and without lengths, before and after a Vocos was there."""
+    """Without a Vocos the class behaves as ``BarkModel``, with and without lengths, before and after one."""
     bark = tiny.bark_model(model_class=vocos_bark.VocosBarkModel)
     for _ in range(2):
         assert torch.equal(say(bark), say(bark_model))
@@ -96,7 +96,7 @@ def test_the_class_without_a_vocos(tiny, bark_model, say) -> None:
 
 
 def test_nothing_to_say(batched, bark_model, vocos) -> None:
-    """No frames, where EnCodec's decoder raises: empty audio, alone and beside a row that has some."""
+    """No frames become empty audio, alone and next to a longer row; EnCodec's decoder raises."""
     codes = torch.randint(1024, (2, 8, 5))
     with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
         bark_model.codec_decode(codes, torch.tensor([0, 5]))
@@ -108,7 +108,7 @@ def test_nothing_to_say(batched, bark_model, vocos) -> None:
 
 
 def test_a_voice(bark_model, vocos, say, spy, expected, processor) -> None:
-    """A voice preset goes the same way."""
+    """Speech with a voice preset goes through the Vocos too."""
     voice = {
         "semantic_prompt": torch.randint(20, (12,)),
         "coarse_prompt": torch.randint(1024, (2, 18)),
@@ -121,7 +121,7 @@ def test_a_voice(bark_model, vocos, say, spy, expected, processor) -> None:
 
 
 def test_a_pipeline(bark_model, vocos, processor, spy, expected, tmp_path) -> None:
-    """``pipeline("text-to-audio")`` holds a ``BarkModel``."""
+    """A ``pipeline("text-to-audio")`` is accepted for its ``BarkModel``."""
     from transformers import pipeline
 
     bark_model.save_pretrained(tmp_path)
@@ -136,7 +136,7 @@ def test_a_pipeline(bark_model, vocos, processor, spy, expected, tmp_path) -> No
 
 
 def test_encoding_stays_encodec_s(bark_model, vocos, noise) -> None:
-    """Voices are cloned by encoding: the same codes, settings and decoder-side quantizer as without."""
+    """Encoding, which clones voices, returns the same codes, settings and quantizer as without a Vocos."""
     audio = 0.3 * noise(1, 1, 9600)
     codec = bark_model.codec_model
     before = codec.encode(audio, bandwidth=6.0).audio_codes
@@ -151,7 +151,7 @@ def test_encoding_stays_encodec_s(bark_model, vocos, noise) -> None:
 
 
 def test_saved_while_attached(bark_model, vocos, tmp_path) -> None:
-    """The checkpoint is Bark's own, EnCodec included; the class for batches loads it, too."""
+    """A checkpoint saved while attached is Bark's own, EnCodec included; the class for batches loads it too."""
     vocos_bark.attach(bark_model, vocos)
     bark_model.save_pretrained(tmp_path)
     vocos_bark.detach(bark_model)
@@ -163,7 +163,7 @@ def test_saved_while_attached(bark_model, vocos, tmp_path) -> None:
 
 
 def test_it_moves_and_is_read_as_a_part_of_bark(bark_model, vocos) -> None:
-    """Precision and device follow; so does the EnCodec beneath."""
+    """The Vocos and the EnCodec below it follow precision and device."""
     codec = bark_model.codec_model
     vocos_bark.attach(bark_model, vocos)
     bark_model.to(torch.float64)
@@ -173,7 +173,7 @@ def test_it_moves_and_is_read_as_a_part_of_bark(bark_model, vocos) -> None:
 
 
 def test_the_output_can_be_edited_in_place(bark_model, vocos, say) -> None:
-    """It is an ordinary tensor without gradients, unlike the reference's."""
+    """The output is an ordinary tensor without gradients, unlike the reference's."""
     with vocos_bark.using(bark_model, vocos):
         audio = say(bark_model, ["hello"])
     assert not audio.requires_grad
@@ -182,7 +182,7 @@ def test_the_output_can_be_edited_in_place(bark_model, vocos, say) -> None:
 
 
 def test_the_reference_gives_the_same(bark_model, vocos, say, spy, make_reference, randomize, relative_error) -> None:
-    """Oracle: the package ``vocos`` 0.1.0 on Bark's codes, with the same weights."""
+    """The package ``vocos`` 0.1.0 returns the same for Bark's codes, with the same weights."""
     reference = make_reference(vocos.config)
     weights = vocos.state_dict()
     reference.load_state_dict({**reference.state_dict(), **weights})

@@ -1,4 +1,4 @@
-"""Signals, Coqui TTS's own way from them to a mel, and the files that it writes."""
+"""Signals, Coqui TTS's own mels of them, and the files that it writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vocos_plugins.mel import MelConvention, MelSpectrogram
 
 @pytest.fixture(scope="session")
 def make_audio_config() -> Callable[..., Any]:
-    """Coqui TTS's ``BaseAudioConfig`` of some fields."""
+    """Makes Coqui TTS's ``BaseAudioConfig`` from some fields."""
     from TTS.config import BaseAudioConfig
 
     return BaseAudioConfig
@@ -29,7 +29,7 @@ def make_audio_config() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def coqui_mel() -> Callable[[Any, NDArray[np.float64]], NDArray[np.float32]]:
-    """The mel of Coqui TTS, ``(n_mels, T)``, rounded to float32 at its end."""
+    """Computes Coqui TTS's mel, ``(n_mels, T)``, which it rounds to float32 at the end."""
     from TTS.utils.audio import AudioProcessor
 
     return lambda config, audio: AudioProcessor(config).melspectrogram(audio)
@@ -37,7 +37,7 @@ def coqui_mel() -> Callable[[Any, NDArray[np.float64]], NDArray[np.float32]]:
 
 @pytest.fixture(scope="session")
 def exact_mel() -> Callable[[MelConvention, NDArray[np.float64]], NDArray[np.float64]]:
-    """Our mel in float64, with the window that Coqui TTS has in float64 and its filterbank of librosa's."""
+    """Computes this package's mel in float64, with Coqui TTS's float64 window and librosa's filterbank."""
 
     def compute(convention: MelConvention, audio: NDArray[np.float64]) -> NDArray[np.float64]:
         front_end = MelSpectrogram(convention).double()
@@ -58,7 +58,7 @@ def exact_mel() -> Callable[[MelConvention, NDArray[np.float64]], NDArray[np.flo
 
 @pytest.fixture
 def statistics_file(tmp_path, make_signal, monkeypatch) -> Callable[..., Path]:
-    """A ``scale_stats.npy`` of two clips, made by Coqui TTS's own script for an audio block of these fields."""
+    """Makes a ``scale_stats.npy`` of two clips with Coqui TTS's own script, for an audio block's fields."""
     from TTS.bin import compute_statistics
     from TTS.tts.configs.glow_tts_config import GlowTTSConfig
 
@@ -70,7 +70,7 @@ def statistics_file(tmp_path, make_signal, monkeypatch) -> Callable[..., Path]:
         for name in ("arctic-1", "austen-2"):
             clips.append(str(tmp_path / f"{name}.wav"))
             soundfile.write(clips[-1], make_signal(name, config.audio.sample_rate), config.audio.sample_rate)
-        # The script looks for clips as an older release did, and fails; what it does with them still works.
+        # The script's search for clips is outdated, and fails; its computation still works.
         monkeypatch.setattr(compute_statistics, "load_tts_samples", lambda _: (clips, []))
         monkeypatch.setattr(compute_statistics, "setup_logger", lambda *_, **__: None)
         with pytest.raises(SystemExit, match="0"):
@@ -82,11 +82,11 @@ def statistics_file(tmp_path, make_signal, monkeypatch) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def make_config() -> Callable[..., Any]:
-    """A configuration of the real class, from its import path and some fields of its audio block."""
+    """Makes a configuration of the real class, from its import path and some fields of its audio block."""
 
     def make(path: str, **fields: Any) -> Any:
         module, name = path.rsplit(".", 1)
-        # What the encoders' classes demand of a user.
+        # Arguments that the encoders' classes require.
         needed = dict.fromkeys(("num_classes_in_batch", "num_utter_per_class", "num_loader_workers"), 1)
         config = getattr(importlib.import_module(module), name)(**(needed if "encoder" in module else {}))
         for field, value in fields.items():
@@ -98,7 +98,7 @@ def make_config() -> Callable[..., Any]:
 
 @pytest.fixture
 def write(tmp_path) -> Callable[..., Path]:
-    """Writes a file in its own folder, an object as JSON."""
+    """Returns a function that writes a file into its own folder, an object as JSON."""
 
     def write(content: Any, name: str = "config.json") -> Path:
         path = tmp_path / name

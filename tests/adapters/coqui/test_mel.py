@@ -14,16 +14,16 @@ from vocos_plugins.mel.compression import expand
 
 pytestmark = pytest.mark.xdist_group("coqui")
 
-# Both compute in float64, so what is left is the last step of a filterbank product, and Coqui's rounding to float32.
+# Both compute in float64, so the difference is the last bit of a filterbank product, and Coqui's rounding to float32.
 EXACT = 1e-6
 ROUNDING = 2**-24
-# Our float32 window, filterbank and mel (whose last digit is 7e-6 nepers where a gain of 1 is normalized), in nepers
-# where the mel amplitude is above -60 dB.
+# Float32 window, filterbank and mel (whose last digit is 7e-6 nepers where a gain of 1 is normalized), in nepers where
+# the mel amplitude is above -60 dB.
 SINGLE = 5e-5
 AUDIBLE = 1e-3
-# The same float32 window in float64: only the filterbank differs, and is exchanged.
+# The same float32 window in float64: only the filterbank differs, and is replaced.
 DOUBLE = 1e-9
-# Normalization undone and done by two sequences of float64 steps.
+# Normalization undone and redone by two sequences of float64 steps.
 STEPS = 1e-12
 
 LJSPEECH = {"signal_norm": False, "mel_fmax": 8000, "spec_gain": 1.0, "log_func": "np.log"}
@@ -64,7 +64,7 @@ def test_mel_equals_audio_processor(fields, signal, make_audio_config, make_sign
 @pytest.mark.parametrize("signal", ["arctic-1", "austen-2", "clipped", "impulse"])
 @pytest.mark.parametrize("name", [name for name in FIELDS if name != "linear-normalized"])
 def test_single_precision_mel_equals_audio_processor(name, signal, make_audio_config, make_signal, coqui_mel):
-    """As vocoders compute it, the mel agrees in all that can be heard."""
+    """In float32, as vocoders compute it, the mel agrees in everything audible."""
     config = make_audio_config(**FIELDS[name])
     audio = make_signal(signal, config.sample_rate)
     convention = from_coqui(config)
@@ -79,7 +79,7 @@ def test_single_precision_mel_equals_audio_processor(name, signal, make_audio_co
 
 @pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS)
 def test_expand_equals_denormalize(fields, make_audio_config, make_signal, coqui_mel):
-    """A mel undone is the amplitude that Coqui's denormalize and db_to_amp give."""
+    """A mel expands to the amplitude that Coqui's denormalize and db_to_amp return."""
     from TTS.utils.audio import AudioProcessor
     from TTS.utils.audio.numpy_transforms import db_to_amp
 
@@ -107,11 +107,11 @@ def test_statistics_equal_audio_processor(
 
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_vits_mel_equals_wav_to_mel(signal, make_signal):
-    """The VITS convention is the mel of its loss."""
+    """The VITS convention is the mel of VITS's loss."""
     from TTS.utils.audio.torch_transforms import amp_to_db, wav_to_mel
 
     c = COQUI_VITS
-    # Silence stays above the guard, by the epsilon under its root: nothing but a look tells its value.
+    # The epsilon under the root keeps silence above the guard, so no mel shows the guard's value: check it here.
     assert inspect.signature(amp_to_db).parameters["clip_val"].default == c.guard_value
     audio = torch.from_numpy(make_signal(signal, c.sample_rate))[None]
     expected = wav_to_mel(audio, c.n_fft, c.n_mels, c.sample_rate, c.hop_length, c.win_length, c.f_min, c.f_max)
@@ -122,7 +122,7 @@ def test_vits_mel_equals_wav_to_mel(signal, make_signal):
 
 
 def test_defaults_equal_base_audio_config(make_audio_config):
-    """The defaults are BaseAudioConfig's, and no field of it that could change a mel is left out."""
+    """The defaults are BaseAudioConfig's, and include every field that could change a mel."""
     theirs = {field.name: field.default for field in dataclasses.fields(make_audio_config)}
     loading = {"resample", "do_sound_norm", "do_trim_silence", "trim_db", "do_rms_norm", "db_level"}
     others = {"power", "griffin_lim_iters", "do_amp_to_db_linear", "pitch_fmax", "pitch_fmin"}
@@ -134,21 +134,21 @@ def test_defaults_equal_base_audio_config(make_audio_config):
     ("name", "fields"), [(f"coqui-{name}", FIELDS[name]) for name in ("default", "ljspeech", "capacitron")]
 )
 def test_conventions_are_those_of_recipes(name, fields, make_audio_config):
-    """A recipe's audio block gives the named convention, under its name."""
+    """A recipe's audio block is read as the named convention, with its name."""
     found = from_coqui(make_audio_config(**fields))
     assert found == {convention.name: convention for convention in CONVENTIONS}[name]
     assert found.name == name
 
 
 def test_conventions_are_distinct():
-    """Four conventions under four names; LJSpeech's is the default."""
+    """Four conventions have four names; LJSpeech's is the default."""
     assert len(CONVENTIONS) == len(set(CONVENTIONS)) == len({convention.name for convention in CONVENTIONS}) == 4
     assert DEFAULT in CONVENTIONS
     assert DEFAULT.name == "coqui-ljspeech"
 
 
 def test_milliseconds_count_only_without_a_hop():
-    """As in AudioProcessor, hop_length wins over milliseconds, and without it they set the window too."""
+    """Milliseconds count only without a hop_length, as in AudioProcessor, and then set the window too."""
     milliseconds = {"frame_shift_ms": 10, "frame_length_ms": 40, "sample_rate": 16000}
     assert from_coqui(milliseconds).hop_length == DEFAULTS["hop_length"]
     found = from_coqui({**milliseconds, "hop_length": None, "win_length": 800})
@@ -156,13 +156,13 @@ def test_milliseconds_count_only_without_a_hop():
 
 
 def test_linear_mel_has_no_gain():
-    """Without the logarithm, what would shape it makes no difference between conventions."""
+    """Without a logarithm, its options make no difference between conventions."""
     linear = {"do_amp_to_db_mel": False}
     assert from_coqui({**linear, "spec_gain": 1, "log_func": "np.log"}) == from_coqui(linear)
 
 
 def test_level_normalization_is_read():
-    """Levels arrive under the core's names."""
+    """Levels are read under the core's names."""
     assert from_coqui({"ref_level_db": 0, "min_level_db": -80}).normalization == LevelNormalization(
         ref_level=0.0, min_level=-80.0, max_norm=4.0, symmetric=True, clip=True
     )

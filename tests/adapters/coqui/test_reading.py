@@ -29,7 +29,7 @@ STATISTICS = MeanStdNormalization(mean=tuple(np.linspace(-5.0, 1.0, 80)), std=tu
 @pytest.mark.parametrize("fields", [{}, LJSPEECH], ids=["default", "ljspeech"])
 @pytest.mark.parametrize("path", WITH_MEL.values(), ids=WITH_MEL)
 def test_written_configurations(path, fields, make_config, tmp_path):
-    """What the real classes write is read like the object, from the file and from its folder."""
+    """Files of the real classes are read like their objects, from the file and from its folder."""
     config = make_config(path, **fields)
     config.save_json(tmp_path / "config.json")
     expected = COQUI_LJSPEECH if fields else COQUI_DEFAULT
@@ -39,7 +39,7 @@ def test_written_configurations(path, fields, make_config, tmp_path):
 
 
 def test_to_json_and_yaml(make_config, tmp_path, write):
-    """The text of to_json, and the same configuration as YAML."""
+    """The text of to_json is read, and the same configuration as YAML."""
     config = make_config(WITH_MEL["glow_tts"], **LJSPEECH)
     assert read_convention(write(config.to_json(), "glow.json")) == COQUI_LJSPEECH
     text = yaml.safe_dump(json.loads(config.to_json()))
@@ -76,7 +76,7 @@ def test_block_comments(write):
 
 
 def test_milliseconds(write, make_config, tmp_path):
-    """A frame given in milliseconds."""
+    """Frames in milliseconds are read."""
     make_config(
         WITH_MEL["tacotron2"], hop_length=None, frame_shift_ms=12.5, frame_length_ms=50, fft_size=2048
     ).save_json(tmp_path / "config.json")
@@ -103,19 +103,19 @@ OTHER_FILES = {
 
 @pytest.mark.parametrize(("name", "content"), OTHER_FILES.values(), ids=OTHER_FILES)
 def test_other_files_are_none(write, name, content):
-    """What isn't Coqui's, or can't be parsed, is left to others."""
+    """Files that aren't Coqui's, or can't be parsed, are None."""
     assert read_convention(write(content, name)) is None
 
 
 def test_no_file_is_none(tmp_path):
-    """A folder without a configuration, and a path to nothing."""
+    """A folder without a configuration is None, and so is a missing path."""
     assert read_convention(tmp_path) is None
     assert read_convention(tmp_path / "gone.json") is None
 
 
 @pytest.fixture
 def statistics(tmp_path):
-    """A file of statistics in a folder of its own."""
+    """Returns a file of statistics in its own folder."""
     (tmp_path / "data").mkdir()
     np.savez(tmp_path / "data" / "scale_stats.npy", mel_mean=STATISTICS.mean, mel_std=STATISTICS.std)
     return shutil.move(tmp_path / "data" / "scale_stats.npy.npz", tmp_path / "data" / "scale_stats.npy")
@@ -128,20 +128,20 @@ def test_statistics_beside_the_configuration(write, statistics):
 
 
 def test_absolute_statistics(write, statistics):
-    """An absolute path is used as it is."""
+    """An absolute path is used unchanged."""
     path = write({"model": "glow_tts", "audio": {"stats_path": str(statistics)}})
     assert read_convention(path).normalization == STATISTICS
 
 
 def test_statistics_of_a_released_model(write, statistics, tmp_path):
-    """A release names the file on its trainer's machine and ships it beside the configuration."""
+    """A release names the file on its trainer's machine and ships it next to the configuration."""
     shutil.copy(statistics, tmp_path / "scale_stats.npy")
     path = write({"model": "glow_tts", "audio": {"stats_path": "/trainer/scale_stats.npy"}})
     assert read_convention(path).normalization == STATISTICS
 
 
 def test_missing_statistics(write):
-    """Without its statistics, a normalized mel isn't known."""
+    """A normalized mel without its statistics is an error."""
     path = write({"model": "glow_tts", "audio": {"stats_path": "/trainer/scale_stats.npy"}})
     with pytest.raises(ConventionError, match=r"config\.json: statistics /trainer/scale_stats\.npy can't be read"):
         read_convention(path)
@@ -155,20 +155,20 @@ def test_statistics_of_another_mel(write, statistics):
 
 
 def test_statistics_without_normalization(write):
-    """As in Coqui, no file is opened where signal_norm is off."""
+    """No file is opened if signal_norm is off, as in Coqui."""
     path = write({"model": "glow_tts", "audio": {"signal_norm": False, "stats_path": "/trainer/scale_stats.npy"}})
     assert read_convention(path).normalization is None
     assert from_coqui({"signal_norm": False}, STATISTICS).normalization is None
 
 
 def test_given_statistics_win():
-    """Statistics that a caller has need no file."""
+    """Statistics passed by the caller need no file."""
     assert from_coqui({"stats_path": "/trainer/scale_stats.npy"}, STATISTICS).normalization == STATISTICS
     assert from_coqui({}, STATISTICS).normalization == STATISTICS
 
 
 def test_any_object_with_the_fields(make_audio_config):
-    """A live AudioProcessor, which has the fields as attributes, and a whole configuration around them."""
+    """A live AudioProcessor is read, which has the fields as attributes, and so is a whole configuration."""
     from TTS.utils.audio import AudioProcessor
 
     config = make_audio_config(**LJSPEECH)

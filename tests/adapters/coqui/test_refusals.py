@@ -1,4 +1,4 @@
-"""What Coqui TTS's configurations may hold, and no mel convention can."""
+"""Settings of Coqui TTS's configurations that no mel convention can express."""
 
 import pytest
 from vocos_coqui.mel import WITHOUT_MEL, from_coqui, read_convention
@@ -23,13 +23,13 @@ MODELS_WITHOUT_MEL = {
 
 
 def test_models_without_mel_are_covered():
-    """The list above has them all."""
+    """The list above has all models without a mel."""
     assert set(MODELS_WITHOUT_MEL) == set(WITHOUT_MEL)
 
 
 @pytest.mark.parametrize("name", MODELS_WITHOUT_MEL)
 def test_models_without_mel(name, make_config, tmp_path):
-    """The model, what it gives and the file are named; the object is refused too."""
+    """The error names the model, what it outputs and the file; the object is refused too."""
     config = make_config(MODELS_WITHOUT_MEL[name])
     config.save_json(tmp_path / "config.json")
     with pytest.raises(ConventionError, match=rf"config\.json: .*Coqui TTS's {name} has no mel.*{WITHOUT_MEL[name]}"):
@@ -47,7 +47,7 @@ def test_model_names_in_any_case(write):
 @pytest.mark.parametrize("name", ["xtts", "bark", "openvoice"])
 def test_audio_block_of_another_kind(name, make_config):
     """An audio configuration that lacks the mel's fields isn't filled up with defaults."""
-    with pytest.raises(ConventionError, match="AudioConfig is no BaseAudioConfig of Coqui TTS: it lacks"):
+    with pytest.raises(ConventionError, match="AudioConfig is not a BaseAudioConfig of Coqui TTS: it lacks"):
         from_coqui(make_config(MODELS_WITHOUT_MEL[name]).audio)
 
 
@@ -83,7 +83,7 @@ def test_audio_block_of_another_kind(name, make_config):
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_refused_fields(write, fields, message):
-    """Each error names the file, the field, the value and what was expected."""
+    """Every error names the file, the field, the value and what was expected."""
     path = write({"model": "tacotron2", "audio": {"stats_path": None, **fields}})
     with pytest.raises(ConventionError, match=rf"config\.json: {message}"):
         read_convention(path)

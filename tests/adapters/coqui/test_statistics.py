@@ -1,4 +1,4 @@
-"""Mean and deviation files: Coqui TTS's pickles are read, and run nothing."""
+"""Files of means and deviations: Coqui TTS's pickles are read without running anything."""
 
 import io
 import os
@@ -25,7 +25,7 @@ CONTENT = {
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes an object as Coqui's script does, ``np.save(..., allow_pickle=True)``."""
+    """Returns a function that writes an object as Coqui's script does, ``np.save(..., allow_pickle=True)``."""
 
     def write(content, name="scale_stats.npy"):
         np.save(tmp_path / name, content, allow_pickle=True)
@@ -35,7 +35,7 @@ def write(tmp_path):
 
 
 def test_file_of_compute_statistics_is_read(statistics_file):
-    """The file of Coqui's own script gives the numbers that unpickling it gives."""
+    """The file of Coqui's own script is read to the numbers that unpickling returns."""
     path = statistics_file()
     unpickled = np.load(path, allow_pickle=True).item()
     found = load_statistics(path)
@@ -47,13 +47,13 @@ def test_file_of_compute_statistics_is_read(statistics_file):
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">f8", "<f2"])
 def test_number_formats(write, dtype):
-    """Every float format and byte order is understood; these values are exact in all."""
+    """Every float format and byte order is read; these values are exact in all of them."""
     assert load_statistics(write({"mel_mean": MEAN.astype(dtype), "mel_std": STD.astype(dtype)})) == EXPECTED
 
 
 @pytest.fixture
 def write_pickle(tmp_path):
-    """An .npy file of an object array whose pickle is these bytes."""
+    """Returns a function that writes an .npy file of an object array whose pickle is the given bytes."""
 
     def write(pickled):
         header = io.BytesIO()
@@ -68,7 +68,7 @@ def write_pickle(tmp_path):
 @pytest.mark.parametrize("protocol", [2, 3])
 @pytest.mark.parametrize("core", [b"numpy._core.", b"numpy.core."])
 def test_files_of_older_numpy(write_pickle, core, protocol):
-    """Before numpy 2, files had older protocols and another name of the module of numpy's functions."""
+    """Files from before numpy 2 are read, which have older protocols and another module of numpy's functions."""
     content = np.array({**CONTENT, "n_frames": np.float64(12.0)}, dtype=object)
     pickled = pickle.dumps(content, protocol)
     pickled = pickled.replace(b"numpy._core.", b"numpy.core.").replace(b"numpy.core.", core)
@@ -83,13 +83,13 @@ def test_fortran_order_and_numpy_scalars(write):
 
 
 def test_npz_is_read(tmp_path):
-    """A plain .npz needs only the two arrays, and may have others."""
+    """A plain .npz is read; it needs only the two arrays, and may have others."""
     np.savez(tmp_path / "stats.npz", mel_mean=MEAN, mel_std=STD, other=np.zeros(2))
     assert load_statistics(tmp_path / "stats.npz") == EXPECTED
 
 
 class Malicious:
-    """Makes a folder when unpickled."""
+    """An object that creates a folder when unpickled."""
 
     def __init__(self, folder):
         self.folder = str(folder)
@@ -99,7 +99,7 @@ class Malicious:
 
 
 def test_malicious_pickle_runs_nothing(write, tmp_path):
-    """What numpy would run while it loads is named, and not run."""
+    """The error names the code that numpy would run while loading, and nothing is run."""
     path = write({**CONTENT, "audio_config": Malicious(tmp_path / "made")})
     with pytest.raises(ConventionError, match=r"pickle names \w+\.mkdir, which may run code"):
         load_statistics(path)
@@ -123,7 +123,7 @@ def test_malicious_pickle_runs_nothing(write, tmp_path):
     ],
 )
 def test_other_names_are_refused(write_pickle, module, name):
-    """Only five names are known: no other one is looked up, whatever it would do."""
+    """Only five names are accepted: no other is looked up, whatever it would do."""
     names = b"".join(pickle.SHORT_BINUNICODE + bytes([len(text)]) + text.encode() for text in (module, name))
     path = write_pickle(pickle.PROTO + b"\x04" + names + pickle.STACK_GLOBAL + pickle.STOP)
     with pytest.raises(ConventionError, match=f"pickle names {module}.{name}, which may run code"):
@@ -136,7 +136,7 @@ def test_other_names_are_refused(write_pickle, module, name):
     ids=["array", "dtype", "scalar", "bytes"],
 )
 def test_names_cannot_be_changed(write_pickle, name):
-    """A pickle can't set attributes on what its names stand for, which the next file would find."""
+    """A pickle can't set attributes on the stand-ins, where they would affect the next file."""
     state = pickle.dumps((None, {"value": [], "code": "O8"}), 2)[2:-1]
     path = write_pickle(pickle.PROTO + b"\x02" + pickle.GLOBAL + name + state + pickle.BUILD + pickle.STOP)
     with pytest.raises(ConventionError, match="damaged: TypeError"):
@@ -146,7 +146,7 @@ def test_names_cannot_be_changed(write_pickle, name):
 @pytest.mark.parametrize("kept", [0, 3, 9, 40, 128, 150, 0.5, -1])
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
 def test_truncated_file(write, tmp_path, suffix, kept):
-    """A file cut anywhere is an error that names it."""
+    """A file that is cut off anywhere is an error that names it."""
     if suffix == "npz":
         np.savez_compressed(tmp_path / "stats.npz", mel_mean=MEAN, mel_std=STD)
     path = write(CONTENT) if suffix == "npy" else tmp_path / "stats.npz"
@@ -165,9 +165,9 @@ def test_truncated_file(write, tmp_path, suffix, kept):
         (np.array([CONTENT, CONTENT]), "holds no dictionary"),
         (MEAN, "a plain array of float32, expected a dictionary"),
         ({"mel_mean": MEAN, "mel_std": STD[:2]}, "mel_mean has 3 values, mel_std 2"),
-        ({"mel_mean": MEAN[None], "mel_std": STD}, r"mel_mean must hold one number a band, got float32 \(1, 3\)"),
-        ({"mel_mean": 0.5, "mel_std": STD}, "mel_mean must hold one number a band, got float"),
-        ({"mel_mean": MEAN, "mel_std": ["1", "2", "3"]}, "mel_std must hold one number a band, got list"),
+        ({"mel_mean": MEAN[None], "mel_std": STD}, r"mel_mean must hold one number per band, got float32 \(1, 3\)"),
+        ({"mel_mean": 0.5, "mel_std": STD}, "mel_mean must hold one number per band, got float"),
+        ({"mel_mean": MEAN, "mel_std": ["1", "2", "3"]}, "mel_std must hold one number per band, got list"),
         ({"mel_mean": MEAN[:0], "mel_std": STD[:0]}, "mel_mean must hold finite numbers"),
         ({"mel_mean": MEAN * np.float32("nan"), "mel_std": STD}, "mel_mean must hold finite numbers"),
         ({"mel_mean": MEAN, "mel_std": STD * 0}, "every std must be positive"),
@@ -176,13 +176,13 @@ def test_truncated_file(write, tmp_path, suffix, kept):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_wrong_content(write, content, message):
-    """Each error says what was found and what was expected."""
+    """Every error says what the file holds and what was expected."""
     with pytest.raises(ConventionError, match=f"scale_stats.npy: ({message})"):
         load_statistics(write(content))
 
 
 def test_objects_in_npz_are_refused(tmp_path):
-    """An .npz that would have to be unpickled isn't."""
+    """An .npz that would have to be unpickled is refused."""
     np.savez(tmp_path / "stats.npz", mel_mean=np.array([Malicious(tmp_path / "made")]), mel_std=STD)
     with pytest.raises(ConventionError, match="Object arrays cannot be loaded"):
         load_statistics(tmp_path / "stats.npz")
@@ -190,6 +190,6 @@ def test_objects_in_npz_are_refused(tmp_path):
 
 
 def test_missing_file(tmp_path):
-    """The path is named."""
+    """The error names a missing file."""
     with pytest.raises(ConventionError, match=r"gone\.npy can't be read \(No such file or directory\): put"):
         load_statistics(tmp_path / "gone.npy")

@@ -1,4 +1,4 @@
-"""Signals, NeMo's recipes, and NeMo's own way from audio to a mel."""
+"""Signals, NeMo's recipes, and NeMo's own classes for mels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# The parts about the mel of examples/tts/conf, with what differs between its files as parameters.
+# The mel's part of the files in examples/tts/conf, with parameters where they differ.
 HIFIGAN = """
 sample_rate: {sample_rate}
 n_mel_channels: 80
@@ -96,7 +96,7 @@ LOG_1P = (
 )
 AT_22KHZ = {"sample_rate": 22050, "n_fft": 1024, "hop": 256}
 AT_44KHZ = {"sample_rate": 44100, "n_fft": 2048, "hop": 512}
-# By the name of our convention: the file's form, its values, and whether it is of the newer family.
+# By the convention's name: the file's form, its values, and whether it belongs to the newer family.
 RECIPES: dict[str, tuple[str, dict[str, Any], bool]] = {
     "nemo-fastpitch-22khz": (FASTPITCH, {**AT_22KHZ, "highfreq": 8000}, False),
     "nemo-fastpitch-22khz-full-band": (FASTPITCH, {**AT_22KHZ, "highfreq": "null"}, False),
@@ -113,13 +113,13 @@ RECIPES: dict[str, tuple[str, dict[str, Any], bool]] = {
 
 @pytest.fixture(scope="session")
 def make_signal(make_signal: Callable[[str, int], NDArray[np.float64]]) -> Callable[[str, int], Tensor]:
-    """What the fixture of the same name in tests/conftest.py makes, as a batch of one, ``(1, N)`` in float32."""
+    """Returns the fixture of this name in tests/conftest.py as a batch of one, ``(1, N)`` in float32."""
     return lambda name, sample_rate: torch.from_numpy(make_signal(name, sample_rate)).float()[None]
 
 
 @pytest.fixture(scope="session")
 def recipes() -> dict[str, str]:
-    """The recipes' configuration files, by the name of our convention."""
+    """Returns the recipes' configuration files, by the convention's name."""
 
     def text(form: str, values: Mapping[str, Any], newer: bool) -> str:
         filled = form.format(**values)
@@ -130,7 +130,7 @@ def recipes() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def recipe_config(recipes) -> Callable[[str], Any]:
-    """A recipe as NeMo holds it: OmegaConf's ``DictConfig``."""
+    """Returns a recipe as NeMo holds it: OmegaConf's ``DictConfig``."""
     from omegaconf import OmegaConf
 
     return lambda name: OmegaConf.create(recipes[name])
@@ -138,7 +138,7 @@ def recipe_config(recipes) -> Callable[[str], Any]:
 
 @pytest.fixture(scope="session")
 def recipe_options(recipe_config) -> Callable[..., dict[str, Any]]:
-    """A recipe's preprocessor, plain and resolved by OmegaConf, with changes."""
+    """Returns a recipe's preprocessor, plain and resolved by OmegaConf, with changes."""
     from omegaconf import OmegaConf
 
     def make(name: str, **changes: Any) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def recipe_options(recipe_config) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def nemo() -> SimpleNamespace:
-    """The classes of NeMo that the tests use; importing them takes half a minute."""
+    """Returns the classes of NeMo that the tests use; importing them takes half a minute."""
     from nemo.collections.asr.modules import AudioToMelSpectrogramPreprocessor
     from nemo.collections.asr.parts.preprocessing.features import FilterbankFeatures
     from nemo.collections.tts.models import HifiGanModel
@@ -166,7 +166,7 @@ def nemo() -> SimpleNamespace:
 
 @pytest.fixture
 def write(tmp_path) -> Callable[[str | bytes, str], Path]:
-    """Writes a file into an empty folder."""
+    """Returns a function that writes a file into an empty folder."""
 
     def make(content: str | bytes, name: str) -> Path:
         path = tmp_path / name

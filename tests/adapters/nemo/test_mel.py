@@ -1,4 +1,4 @@
-"""Our mel of each NeMo convention against NeMo's preprocessors, in both families and both framings."""
+"""The core's mel of each NeMo convention against NeMo's preprocessors, in both families and both framings."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ pytestmark = pytest.mark.xdist_group("nemo")
 
 # With NeMo's filterbank: two units in the last place of a float32 log mel around -11, from the order of the sums.
 SAME_FILTERBANK = 2e-6
-# Its filterbank is librosa's, rounded once from float64; ours is built in float32, as torchaudio's.
+# NeMo's filterbank is librosa's, rounded once from float64; the core's is built in float32, as torchaudio's.
 OTHER_FILTERBANK = 5e-5
 SIGNALS = ("arctic-1", "austen-1", "clipped", "silence", "impulse")
 
 
 @pytest.fixture(scope="module")
 def preprocessor(nemo):
-    """NeMo's preprocessor of some options: its mel ``(B, n_mels, T)``, the lengths it reports, and its filterbank."""
+    """Runs NeMo's preprocessor with options: its mel ``(B, n_mels, T)``, the lengths it reports, and its filterbank."""
 
     def build(options):
         options = dict(options)
@@ -41,7 +41,7 @@ def preprocessor(nemo):
 
 @pytest.fixture(scope="module")
 def our_mel():
-    """Our mel of a convention, with our filterbank or another, ``(n_mels, n_fft // 2 + 1)``."""
+    """Computes the core's mel of a convention, with its own filterbank or another, ``(n_mels, n_fft // 2 + 1)``."""
 
     def compute(convention, audio, filterbank=None):
         front_end = MelSpectrogram(convention)
@@ -53,7 +53,7 @@ def our_mel():
 
 
 def test_every_convention_is_a_recipe(recipes):
-    """Each has a recipe to compare it with, and none is another's."""
+    """Each convention has a recipe to compare it with, and no two are equal."""
     assert [convention.name for convention in CONVENTIONS] == list(recipes)
     assert len(set(CONVENTIONS)) == len(recipes) == 10
     assert DEFAULT.name == "nemo-fastpitch-22khz"
@@ -63,7 +63,7 @@ def test_every_convention_is_a_recipe(recipes):
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda convention: convention.name)
 def test_conventions_equal_nemo(convention, signal, recipe_options, preprocessor, our_mel, make_signal):
-    """All frames are NeMo's, told `length + hop` so that it leaves the last one; no frame is missing."""
+    """All frames equal NeMo's, which gets `length + hop` so that it keeps the last one; no frame is missing."""
     theirs = preprocessor(recipe_options(convention.name))
     audio = make_signal(signal, convention.sample_rate)
     expected, _ = theirs.mel(audio, audio.shape[1] + convention.hop_length)
@@ -74,7 +74,7 @@ def test_conventions_equal_nemo(convention, signal, recipe_options, preprocessor
 @pytest.mark.parametrize("n_samples", [20480, 20481, 20735], ids=["whole-hops", "one-more", "one-less"])
 @pytest.mark.parametrize("name", ["nemo-fastpitch-22khz", "nemo-hifigan-22khz", "nemo-hifigan-dataset-22khz"])
 def test_the_overwritten_frame(name, n_samples, recipe_options, preprocessor, our_mel, make_signal):
-    """Told the length, NeMo reports one frame less and overwrites the last by pad_value; ours is the frame itself."""
+    """With the true length, NeMo reports one frame less and overwrites the last with pad_value; the core keeps it."""
     convention = next(convention for convention in CONVENTIONS if convention.name == name)
     theirs = preprocessor(recipe_options(name))
     audio = make_signal("arctic-1", 22050)[:, 10000 : 10000 + n_samples]
@@ -92,7 +92,7 @@ def test_the_overwritten_frame(name, n_samples, recipe_options, preprocessor, ou
 
 @pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda convention: convention.name)
 def test_shorter_items_are_filled_with_pad_value(convention, recipe_options, preprocessor, our_mel, make_signal):
-    """In a batch, each item has the frames that it has alone, and pad_value follows."""
+    """In a batch, each item has the frames that it has alone, followed by pad_value."""
     theirs = preprocessor(recipe_options(convention.name))
     hop = convention.hop_length
     audio = make_signal("arctic-1", convention.sample_rate)[:, : 60 * hop].repeat(2, 1)
@@ -126,7 +126,7 @@ def test_shorter_items_are_filled_with_pad_value(convention, recipe_options, pre
     ids="-".join,
 )
 def test_other_options_are_understood(changes, recipe_options, preprocessor, our_mel, make_signal):
-    """What no recipe has, but a user's configuration may, means what NeMo makes of it."""
+    """Values that no recipe has, but a user's configuration may, mean what NeMo computes from them."""
     options = recipe_options("nemo-hifigan-22khz", **changes)
     convention, theirs = from_nemo(options), preprocessor(options)
     audio = make_signal("austen-1", 22050)

@@ -20,18 +20,18 @@ NAMES = [convention.name for convention in CONVENTIONS]
 
 @pytest.mark.parametrize("kind", DEFAULTS)
 def test_defaults_are_those_of_the_class(kind, nemo):
-    """Names and values of every option, as the installed NeMo has them."""
+    """The defaults have the names and values of every option of the installed NeMo."""
     parameters = inspect.signature(getattr(nemo, kind)).parameters
     assert DEFAULTS[kind] == {name: parameter.default for name, parameter in parameters.items()}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_recipes_give_their_conventions(name, recipes, recipe_config, recipe_options, write):
-    """From the file, from OmegaConf's configurations of run, model and preprocessor, and from plain options."""
+    """Recipes are read from files, OmegaConf's configurations of run, model and preprocessor, and plain options."""
     config = recipe_config(name)
     without_target = recipe_options(name)
     del without_target["_target_"]
-    plain = yaml.safe_load(recipes[name])  # with text for 1e-05, and interpolations
+    plain = yaml.safe_load(recipes[name])  # with 1e-05 as text, and interpolations
     sources = (config, config.model, config.model.preprocessor, recipe_options(name), without_target, plain)
     found = [read_convention(write(recipes[name], "train.yaml")), *map(from_nemo, sources)]
     assert [convention.name for convention in found] == [name] * 7
@@ -39,14 +39,14 @@ def test_recipes_give_their_conventions(name, recipes, recipe_config, recipe_opt
 
 
 def test_unnamed_conventions(recipe_options):
-    """What no recipe has is a convention all the same, without a name."""
+    """Options that no recipe has are a convention too, without a name."""
     found = from_nemo(recipe_options("nemo-fastpitch-22khz", highfreq=7600))
     assert found.name == ""
     assert found.f_max == 7600
 
 
 def test_defaults_fill_in(nemo):
-    """Options that aren't there have the class's values, not the other class's, nor ours."""
+    """Missing options have their own class's defaults, not the other class's nor `MelConvention`'s."""
     found = from_nemo({"_target_": "nemo.x.FilterbankFeatures", "normalize": None, "preemph": None})
     assert found == MelConvention(
         sample_rate=16000,
@@ -70,23 +70,23 @@ def test_defaults_fill_in(nemo):
 
 
 def test_window_given_twice(nemo, recipe_options):
-    """In seconds and in samples: NeMo refuses it, its default in seconds counts too, and so do we."""
+    """A window in seconds and in samples is refused, as in NeMo, also with the default in seconds."""
     options = recipe_options("nemo-fastpitch-22khz")
     del options["window_size"], options["_target_"]
-    # It means to raise a ValueError, whose message fails to print the half-built object.
+    # NeMo means to raise a ValueError, but printing the half-built object into its message fails.
     with pytest.raises((ValueError, AttributeError)):
         nemo.AudioToMelSpectrogramPreprocessor(**options)
-    with pytest.raises(ConventionError, match=r"window_size is 0\.02 beside n_window_size.*set window_size: false"):
+    with pytest.raises(ConventionError, match=r"window_size is 0\.02 next to n_window_size.*set window_size: false"):
         from_nemo(options)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"normalize": "per_feature"}, "normalize is 'per_feature': that subtracts statistics"),
+        ({"normalize": "per_feature"}, "normalize is 'per_feature': that subtracts statistics of"),
         ({"normalize": "all_features"}, "normalize is 'all_features'"),
         ({"normalize": {"fixed_mean": [0.0], "fixed_std": [1.0]}}, "normalize is {'fixed_mean'"),
-        ({"window": "blackman"}, "window is 'blackman': that is a window that we don't compute"),
+        ({"window": "blackman"}, "window is 'blackman': that is not a supported window"),
         ({"window": "none"}, "window is 'none'"),
         ({"frame_splicing": 3}, "frame_splicing is 3: that stacks"),
         ({"nb_augmentation_prob": 0.1}, "nb_augmentation_prob is 0.1: that blanks"),
@@ -110,7 +110,7 @@ def test_window_given_twice(nemo, recipe_options):
         ({"features": 80}, "features is no option of NeMo's FilterbankFeatures"),
         ({"_target_": "nemo.collections.asr.modules.AudioToMFCCPreprocessor"}, "_target_ is 'nemo.*AudioToMFCC"),
         ({"_target_": None, "nfilt": 80, "features": 80}, "_target_ is None; a mel is read from"),
-        ({"sample_rate": "???"}, "sample_rate: the configuration has [?]{3} there"),
+        ({"sample_rate": "???"}, "sample_rate: the value is [?]{3}, which must be filled in"),
         ({"sample_rate": "${rate}"}, "sample_rate -> rate: not in the configuration"),
         ({"sample_rate": "${sample_rate}"}, "sample_rate -> sample_rate: an interpolation that leads back to itself"),
         ({"sample_rate": "${oc.env:RATE}"}, "sample_rate: '.{14}' can't be resolved without OmegaConf"),
@@ -120,14 +120,14 @@ def test_window_given_twice(nemo, recipe_options):
     ids=lambda value: str(value)[:40],
 )
 def test_what_has_no_equivalent_is_refused(changes, message, recipe_options):
-    """Options and values that no convention of ours holds, or that aren't there, each named with the reason."""
+    """Options and values that no mel convention can express, or that are missing, are named with the reason."""
     with pytest.raises(ConventionError, match=message):
         from_nemo(recipe_options("nemo-hifigan-22khz", **changes))
 
 
 @pytest.mark.parametrize("value", ["???", "${nowhere}", "${oc.env:SURELY_NOT_SET}"])
 def test_omegaconfs_own_errors(value, recipe_config):
-    """What OmegaConf can't give is an error of ours that names the option."""
+    """A value that OmegaConf can't resolve is a ConventionError that names the option."""
     config = recipe_config("nemo-hifigan-22khz")
     config.model.preprocessor.sample_rate = value
     with pytest.raises(ConventionError, match=r"sample_rate: not in the configuration \(.+\)"):
@@ -135,7 +135,7 @@ def test_omegaconfs_own_errors(value, recipe_config):
 
 
 def test_interpolations_are_those_of_omegaconf():
-    """From the root, from beside and from above, and through one another."""
+    """Interpolations work from the root, from neighbours and from above, and through one another."""
     from omegaconf import OmegaConf
 
     text = """
@@ -179,11 +179,11 @@ model:
     ids=lambda value: str(value)[:30],
 )
 def test_not_nemos(content, name, write):
-    """Other toolkits' files and other kinds of files are left to others."""
+    """Files of other toolkits and of other kinds are not NeMo's."""
     assert read_convention(write(content, name)) is None
 
 
 def test_nothing_there(tmp_path):
-    """No file, or a folder without one of NeMo's."""
+    """A missing file, or a folder without NeMo's files, is not NeMo's."""
     assert read_convention(tmp_path) is None
     assert read_convention(tmp_path / "model.nemo") is None

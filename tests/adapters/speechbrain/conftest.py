@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# As they stand in the recipes of SpeechBrain 1.1, in their order; `null` is win_length of both fastspeech2 recipes.
+# As in the recipes of SpeechBrain 1.1, in their order; `null` is the win_length of both fastspeech2 recipes.
 LJSPEECH = {
     "sample_rate": 22050,
     "hop_length": 256,
@@ -51,19 +51,19 @@ mel_spectrogram: !name:speechbrain.lobes.models.HifiGAN.mel_spectrogram
 
 @pytest.fixture(scope="session")
 def make_signal(make_signal: Callable[[str, int], NDArray[np.float64]]) -> Callable[[str, int], Tensor]:
-    """What the fixture of the same name in tests/conftest.py makes, as a batch of one, ``(1, N)`` in float32."""
+    """Returns the fixture of this name in tests/conftest.py as a batch of one, ``(1, N)`` in float32."""
     return lambda name, sample_rate: torch.from_numpy(make_signal(name, sample_rate)).float()[None]
 
 
 @pytest.fixture(scope="session")
 def recipes() -> dict[str, dict[str, Any]]:
-    """What the recipes say about the mel, by the name of our convention or else of the recipe."""
+    """Returns the recipes' mel values, by the name of the convention or else of the recipe."""
     return RECIPES
 
 
 @pytest.fixture(scope="session")
 def recipe_text() -> Callable[..., str]:
-    """A recipe's hyperparameter file with changes: text for a value, None to leave the line out."""
+    """Returns a recipe's hyperparameter file with changes: text for a value, None to leave the line out."""
 
     def make(name: str = "speechbrain-ljspeech", *, function: str = MEL_FUNCTION, **changes: str | None) -> str:
         plain = {key: "null" if value is None else str(value) for key, value in RECIPES[name].items()}
@@ -75,7 +75,7 @@ def recipe_text() -> Callable[..., str]:
 
 @pytest.fixture
 def write(tmp_path) -> Callable[[str | bytes, str], Path]:
-    """Writes a file into an empty folder."""
+    """Returns a function that writes a file into an empty folder."""
 
     def make(content: str | bytes, name: str = "hyperparams.yaml") -> Path:
         path = tmp_path / name

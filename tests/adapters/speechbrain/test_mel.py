@@ -20,7 +20,7 @@ FUNCTIONS = ("HifiGAN", "Tacotron2")
 
 @pytest.fixture(scope="module")
 def speechbrain_mel():
-    """SpeechBrain's mel of a module of its, from the recipes' values; ``(B, N)`` to ``(B, n_mels, T)``."""
+    """Returns the mel that a SpeechBrain module computes from the recipes' values; ``(B, N)`` to ``(B, n_mels, T)``."""
 
     def compute(values, audio, module="HifiGAN"):
         function = importlib.import_module(f"speechbrain.lobes.models.{module}").mel_spectrogram
@@ -34,7 +34,7 @@ def speechbrain_mel():
 
 
 def test_every_convention_is_a_recipe(recipes):
-    """Each has the values of a recipe to compare it with, and a name of its own."""
+    """Each convention has a recipe's values to compare it with, and its own name."""
     assert {convention.name for convention in CONVENTIONS} == set(recipes) - {"fastspeech2"}
     assert len(set(CONVENTIONS)) == len(CONVENTIONS) == 2
     assert DEFAULT in CONVENTIONS
@@ -53,7 +53,7 @@ def test_conventions_equal_speechbrain(convention, module, signal, recipes, spee
 @pytest.mark.parametrize("energy_norm", [True, False])
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_fastspeech2_is_the_same_mel(signal, energy_norm, recipes, speechbrain_mel, make_signal):
-    """Its `win_length: null` is n_fft, and `min_max_energy_norm` leaves the mel alone: no convention of its own."""
+    """FastSpeech2 needs no own convention: `win_length: null` is n_fft, `min_max_energy_norm` leaves the mel alone."""
     values = {**recipes["fastspeech2"], "min_max_energy_norm": energy_norm}
     audio = make_signal(signal, 22050)
     expected = speechbrain_mel(values, audio, "FastSpeech2")
@@ -75,7 +75,7 @@ def test_fastspeech2_is_the_same_mel(signal, energy_norm, recipes, speechbrain_m
     ids="-".join,
 )
 def test_other_values_are_understood(changes, recipes, speechbrain_mel, make_signal):
-    """What no recipe of SpeechBrain has, but a user's may, means what SpeechBrain makes of it."""
+    """Values that no SpeechBrain recipe has, but a user's may, mean what SpeechBrain computes from them."""
     values = {**recipes["speechbrain-ljspeech"], **changes}
     audio = make_signal("austen-1", values["sample_rate"])
     found = MelSpectrogram(from_speechbrain(values))(audio)

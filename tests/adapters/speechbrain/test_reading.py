@@ -15,7 +15,7 @@ from vocos_plugins.mel import ConventionError
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
 NAMES = {"fastspeech2": "speechbrain-ljspeech"}
-# What makes a folder if it is run, in the ways that HyperPyYAML and YAML have for it.
+# Files that create a folder if they are run, in every way that HyperPyYAML and YAML have.
 BOMBS = (
     "bomb: !apply:os.mkdir [{marker}]",
     "bomb: !new:tempfile.TemporaryDirectory\n  dir: {folder}",
@@ -30,7 +30,7 @@ BOMBS = (
 
 @pytest.fixture
 def load():
-    """Loads a file's text as SpeechBrain does, which runs what stands in it."""
+    """Loads a file's text as SpeechBrain does, which runs the code in it."""
     from hyperpyyaml import load_hyperpyyaml
 
     return lambda text: load_hyperpyyaml(io.StringIO(text))
@@ -38,7 +38,7 @@ def load():
 
 @pytest.mark.parametrize("name", ["speechbrain-ljspeech", "speechbrain-libritts-16khz", "fastspeech2"])
 def test_recipes_give_their_conventions(name, recipe_text, recipes, write, load):
-    """Read from the file, from its folder, from the loaded values as dictionary and namespace, with and without mel."""
+    """File, folder, and loaded values as dictionary or namespace yield the same convention, with and without a mel."""
     expected = NAMES.get(name, name)
     path = write(recipe_text(name))
     loaded = load(recipe_text(name))
@@ -49,13 +49,13 @@ def test_recipes_give_their_conventions(name, recipe_text, recipes, write, load)
 
 
 def test_old_name_of_the_function(recipe_text, write):
-    """Up to 1.1.0 it was spelled ``mel_spectogram``, and its file has any name."""
+    """The mel function was spelled ``mel_spectogram`` up to 1.1.0, and its file may have any name."""
     text = recipe_text().replace("mel_spectrogram", "mel_spectogram")
     assert read_convention(write(text, "train.yaml")) == DEFAULT
 
 
 def test_the_function_counts(recipe_text, write, load):
-    """Its arguments are what is computed, also where the values have names of another recipe (diffwave)."""
+    """The mel function's arguments win, also where the values have the names of another recipe (diffwave)."""
     names = {
         "hop_length": "spec_hop_length",
         "n_mel_channels": "spec_n_mels",
@@ -70,7 +70,7 @@ def test_the_function_counts(recipe_text, write, load):
 
 
 def test_expressions_are_those_of_hyperpyyaml(write, load):
-    """References, arithmetic and numbers come out as SpeechBrain's own loader gives them."""
+    """References, arithmetic and numbers equal those of SpeechBrain's own loader."""
     text = """
 a: 22050
 b: !ref <a>
@@ -123,7 +123,7 @@ flag: True
     ids=lambda value: value[:40],
 )
 def test_undetermined_values_are_named(value, recipe_text, write):
-    """A value that only running the file would give is an error that names the field and the way out."""
+    """A value that is known only once the file is run is an error, which names the field and a remedy."""
     with pytest.raises(ConventionError, match=r"mel_fmax is ['\"]!.*from_speechbrain\(hparams, mel_fmax=\.\.\.\)"):
         read_convention(write(recipe_text(mel_fmax=value)))
 
@@ -140,14 +140,14 @@ def test_missing_fields_are_named(field, recipe_text, recipes, write):
 
 
 def test_all_missing_fields_at_once(write):
-    """A file without a mel, such as a speech recognizer's, names all of them."""
+    """For a file without a mel, such as a speech recognizer's, the error names all fields."""
     path = write("sample_rate: 16000\nencoder: !new:torch.nn.Linear [2, 2]\n")
     with pytest.raises(ConventionError, match=r"missing hop_length, win_length, n_fft, .*dynamic_range_compression;"):
         read_convention(path)
 
 
 def test_overrides_win(recipes):
-    """A keyword stands before the hyperparameters, and a misspelt one is refused."""
+    """A keyword wins over the hyperparameters, and a misspelt one is refused."""
     values = recipes["speechbrain-ljspeech"]
     assert from_speechbrain(values, mel_fmax=None) == dataclasses.replace(DEFAULT, f_max=None)
     with pytest.raises(ConventionError, match=r"mel_fmaks is no field of a mel; did you mean 'mel_fmax'\?"):
@@ -172,27 +172,27 @@ def test_overrides_win(recipes):
     ],
 )
 def test_what_has_no_equivalent_is_refused(field, value, message, recipes):
-    """Options and values that no convention of ours holds, each with its reason."""
+    """Options and values that no mel convention can express are refused, each with its reason."""
     with pytest.raises(ConventionError, match=message):
         from_speechbrain({**recipes["speechbrain-ljspeech"], field: value})
 
 
 def test_no_hyperparameters():
-    """Something else than hyperparameters, such as the inference object itself, says where they are."""
-    with pytest.raises(ConventionError, match=r"got a object; of an inference object they are its \.hparams"):
+    """For another object, such as the inference object itself, the error says where the hyperparameters are."""
+    with pytest.raises(ConventionError, match=r"got a object; an inference object has them as \.hparams"):
         from_speechbrain(object())
 
 
 @pytest.mark.parametrize("bomb", [bomb for bomb in BOMBS if bomb.startswith(("bomb: !apply", "mel_fmax"))])
 def test_the_bombs_work(bomb, load, tmp_path):
-    """Loaded as SpeechBrain loads it, the file does what it says: the test below would notice."""
+    """Loaded by SpeechBrain, these files do run code: the test below would notice it."""
     load(bomb.format(marker=tmp_path / "run"))
     assert (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_nothing_is_run(bomb, recipe_text, write, tmp_path):
-    """Reading a file that runs code when loaded runs nothing, and still finds the mel where that is plain."""
+    """Reading a file that runs code when loaded runs nothing, and still finds the mel if its values are plain."""
     key = bomb.split(":")[0]
     function = {} if key == "bomb" else {"function": ""}
     text = recipe_text(**function, **{key: None}) + "\n" + bomb.format(marker=tmp_path / "run", folder=tmp_path)
@@ -217,12 +217,12 @@ def test_nothing_is_run(bomb, recipe_text, write, tmp_path):
     ],
 )
 def test_not_speechbrains(content, name, write):
-    """Other toolkits' files and other kinds of files are left to others."""
+    """Files of other toolkits and of other kinds are not SpeechBrain's."""
     assert read_convention(write(content, name)) is None
 
 
 def test_nothing_there(tmp_path):
-    """No file, or a folder without the file."""
+    """A missing file, or a folder without one, is not SpeechBrain's."""
     assert read_convention(tmp_path) is None
     assert read_convention(tmp_path / "hyperparams.yaml") is None
 
@@ -244,6 +244,6 @@ def test_nothing_there(tmp_path):
     ids=["syntax", "encoding", "list", "empty", "timestamp", "nesting", "chain", "merges", "size"],
 )  # fmt: skip
 def test_damaged_and_hostile_files(content, message, write):
-    """A damaged file, or one made to fill the memory, is a plain error."""
+    """A damaged file, or one made to fill the memory, is a clear error."""
     with pytest.raises(ConventionError, match=message):
         read_convention(write(content))

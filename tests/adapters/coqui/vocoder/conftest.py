@@ -22,7 +22,7 @@ NEVER_STOP = -10.0  # logit of Tacotron2's stop token
 
 @pytest.fixture(scope="session")
 def make_vocos(randomize) -> Callable[..., Vocos]:
-    """A small model with random weights for the natural logarithm of a convention, or some other fields of it."""
+    """Makes a small model with random weights, for the natural logarithm of a convention or for other fields of it."""
 
     def make(convention: MelConvention = COQUI_DEFAULT, seed: int = 0, **fields: Any) -> Vocos:
         natural = {"log": "natural", "log_gain": 1.0, "guard_value": 1e-5, "normalization": None, "name": ""}
@@ -35,7 +35,7 @@ def make_vocos(randomize) -> Callable[..., Vocos]:
 
 
 def glow_tts() -> Any:
-    """A configuration of a few thousand parameters."""
+    """Returns a GlowTTS configuration of a few thousand parameters."""
     from TTS.tts.configs.glow_tts_config import GlowTTSConfig
 
     layers = {"kernel_size": 3, "dropout_p": 0.1, "num_layers": 1, "num_heads": 2, "hidden_channels_ffn": 16}
@@ -50,7 +50,7 @@ def glow_tts() -> Any:
 
 
 def fast_pitch() -> Any:
-    """A configuration of half a million parameters."""
+    """Returns a FastPitch configuration of half a million parameters."""
     from TTS.tts.configs.fast_pitch_config import FastPitchConfig
 
     config = FastPitchConfig()
@@ -61,14 +61,14 @@ def fast_pitch() -> Any:
 
 
 def tacotron2() -> Any:
-    """Its sizes can't be chosen: 28 million parameters, but few steps."""
+    """Returns a Tacotron2 configuration: its size is fixed, 28 million parameters, but it makes few steps."""
     from TTS.tts.configs.tacotron2_config import Tacotron2Config
 
     return Tacotron2Config(r=1, max_decoder_steps=FEW_FRAMES)
 
 
 def vits() -> Any:
-    """A configuration of a quarter of a million parameters, which gives a waveform."""
+    """Returns a VITS configuration of a quarter of a million parameters; its model outputs a waveform."""
     from TTS.tts.configs.vits_config import VitsConfig
 
     config = VitsConfig()
@@ -84,7 +84,7 @@ TTS_MODELS = {"glow_tts": glow_tts, "fast_pitch": fast_pitch, "tacotron2": tacot
 
 @pytest.fixture(scope="session")
 def make_tts(tmp_path_factory) -> Callable[..., Path]:
-    """A folder with the ``config.json`` and ``model.pth`` of a TTS with random weights, by name and audio fields."""
+    """Makes a folder with ``config.json`` and ``model.pth`` of a random TTS, by name and audio fields."""
 
     @functools.cache
     def write(name: str, fields: frozenset[tuple[str, Any]]) -> Path:
@@ -109,7 +109,7 @@ def make_tts(tmp_path_factory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def make_synthesizer() -> Callable[..., Any]:
-    """Coqui TTS's ``Synthesizer`` from a folder of `make_tts` and one that `export` has written."""
+    """Makes Coqui TTS's ``Synthesizer`` from a folder of `make_tts` and one that `export` has written."""
 
     def make(tts: Path, vocoder: Path | None = None) -> Any:
         from TTS.utils.synthesizer import Synthesizer
@@ -124,7 +124,7 @@ def make_synthesizer() -> Callable[..., Any]:
 
 @pytest.fixture
 def heard(monkeypatch) -> Callable[[Any], list[tuple[Tensor, Tensor]]]:
-    """Lists what a synthesizer gives its vocoder, as the TTS's own mel ``(1, n_mels, T)``, and what it gets back."""
+    """Lists a vocoder's calls by a synthesizer: the TTS's own mel ``(1, n_mels, T)``, and the audio."""
 
     def listen(synthesizer: Any) -> list[tuple[Tensor, Tensor]]:
         calls: list[tuple[Tensor, Tensor]] = []

@@ -1,4 +1,4 @@
-"""A Vocos attached to text-to-speech models that are loaded, and detached from them."""
+"""Attaches a Vocos to loaded text-to-speech models, and detaches it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ LJSPEECH = {"signal_norm": False, "mel_fmax": 8000.0, "spec_gain": 1, "log_func"
 
 
 def state(synthesizer):
-    """What a synthesizer knows of its vocoder."""
+    """Returns a synthesizer's attributes of its vocoder."""
     names = ("vocoder_model", "vocoder_config", "vocoder_ap", "output_sample_rate")
     return {name: getattr(synthesizer, name, "none") for name in names}
 
 
 @pytest.mark.parametrize("fields", [{}, LJSPEECH], ids=["default", "ljspeech"])
 def test_in_place_of_griffin_lim(fields, make_tts, make_synthesizer, make_vocos, heard, relative_error):
-    """Another voice, exactly the core's; afterwards all is as it was."""
+    """In place of Griffin-Lim, the audio is exactly the core's; afterwards everything is restored."""
     tts = make_tts(**fields)
     synthesizer = make_synthesizer(tts)
     before, griffin_lim = state(synthesizer), synthesizer.tts(SENTENCE)
@@ -52,7 +52,7 @@ def test_in_place_of_griffin_lim(fields, make_tts, make_synthesizer, make_vocos,
 
 
 def test_in_place_of_another_vocoder(make_tts, make_synthesizer, make_vocos, tmp_path):
-    """It comes back as the very object; attaching twice remembers what was there first."""
+    """The same vocoder object comes back, also after attaching twice."""
     export(make_vocos(), tmp_path / "first", tts=COQUI_DEFAULT)
     synthesizer = make_synthesizer(make_tts(), tmp_path / "first")
     before = state(synthesizer)
@@ -66,7 +66,7 @@ def test_in_place_of_another_vocoder(make_tts, make_synthesizer, make_vocos, tmp
 
 
 def test_a_released_model_whose_vocoder_is_ignored(make_tts, make_vocos, tmp_path, monkeypatch):
-    """Where Coqui TTS passes over ``vocoder_path`` in silence, attaching works."""
+    """Attaching works where Coqui TTS silently ignores ``vocoder_path``."""
     from TTS.api import TTS
 
     monkeypatch.setenv("TTS_HOME", str(tmp_path))
@@ -81,12 +81,12 @@ def test_a_released_model_whose_vocoder_is_ignored(make_tts, make_vocos, tmp_pat
     vocos_coqui.attach(tts, make_vocos())
     attached = tts.tts(SENTENCE)
     assert tts.synthesizer.vocoder_model is not None
-    assert len(attached) == len(ignored) + 256  # Griffin-Lim is a hop shorter, as all centred frames
+    assert len(attached) == len(ignored) + 256  # Griffin-Lim's centred frames make a hop less
     assert attached[:-10000] != ignored[:-10000]
 
 
 def test_it_moves_with_the_tts(make_tts, make_synthesizer, make_vocos):
-    """As a part of the synthesizer; and it goes where the TTS is."""
+    """The Vocos goes to the TTS's device, and moves with the synthesizer."""
     synthesizer = make_synthesizer(make_tts()).to("meta")
     vocos = make_vocos()
     vocos_coqui.attach(synthesizer, vocos)
@@ -95,7 +95,7 @@ def test_it_moves_with_the_tts(make_tts, make_synthesizer, make_vocos):
 
 
 def test_a_mel_that_the_model_cannot_take(make_tts, make_synthesizer, make_vocos):
-    """It is refused, and the synthesizer left as it was."""
+    """A mel that the model can't take is refused, and the synthesizer is unchanged."""
     synthesizer = make_synthesizer(make_tts(**LJSPEECH))
     before = state(synthesizer)
     with pytest.raises(MelMismatch, match="strict=True forbids a lossy conversion"):
@@ -105,7 +105,7 @@ def test_a_mel_that_the_model_cannot_take(make_tts, make_synthesizer, make_vocos
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_MEL))
 def test_models_without_mel(name, make_vocos, make_config):
-    """Each is refused by name, with what it gives, before anything is spoken or changed."""
+    """Models without a mel are refused by name, with what they output, before anything changes."""
     from TTS.utils.synthesizer import Synthesizer
 
     kind = {"freevc": "vc", "openvoice": "vc", "knnvc": "vc"}.get(name, "encoder" if "encoder" in name else "tts")
@@ -116,14 +116,14 @@ def test_models_without_mel(name, make_vocos, make_config):
     nn.Module.__init__(synthesizer)
     synthesizer.tts_model, synthesizer.vc_model = (None, object()) if kind == "vc" else (object(), None)
     synthesizer.tts_config = synthesizer.vc_config = config
-    with pytest.raises(ConventionError, match=rf"{name} has no mel for a vocoder: it gives {WITHOUT_MEL[name]}"):
+    with pytest.raises(ConventionError, match=rf"{name} has no mel for a vocoder: it outputs {WITHOUT_MEL[name]}"):
         vocos_coqui.attach(synthesizer, make_vocos())
 
 
 def test_a_real_vits(make_tts, make_synthesizer, make_vocos, tmp_path):
-    """It is refused when attached; by a vocoder's path, Coqui TTS passes its waveform on, and that is refused."""
+    """VITS is refused when attached; with a vocoder path, Coqui TTS passes on its waveform, which is refused."""
     tts = make_tts("vits")
-    with pytest.raises(ConventionError, match="vits has no mel for a vocoder: it gives a waveform"):
+    with pytest.raises(ConventionError, match="vits has no mel for a vocoder: it outputs a waveform"):
         vocos_coqui.attach(make_synthesizer(tts), make_vocos())
     export(make_vocos(COQUI_LJSPEECH), tmp_path / "vocoder")
     with pytest.raises(ValueError, match=r"expected a mel \(B, 80, T\), got shape \(1, \d+, 1\)"):
@@ -131,7 +131,7 @@ def test_a_real_vits(make_tts, make_synthesizer, make_vocos, tmp_path):
 
 
 def test_a_tts_that_is_not_loaded(make_vocos):
-    """Coqui TTS lets one be made without any model."""
+    """A TTS without any model, which Coqui TTS allows, is refused."""
     from TTS.api import TTS
 
     with pytest.raises(TypeError, match="expected a loaded TTS or Synthesizer of Coqui TTS, got TTS"):
@@ -140,6 +140,6 @@ def test_a_tts_that_is_not_loaded(make_vocos):
 
 @pytest.mark.parametrize("other", ["tts", None, nn.Linear(1, 1)], ids=["text", "none", "module"])
 def test_something_else(other, make_vocos):
-    """What is no synthesizer is named."""
+    """The error names an object that is not a synthesizer."""
     with pytest.raises(TypeError, match=r"expected a loaded TTS or Synthesizer .*, got (str|NoneType|Linear)"):
         vocos_coqui.attach(other, make_vocos(COQUI_LJSPEECH))

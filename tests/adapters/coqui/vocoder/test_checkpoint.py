@@ -1,4 +1,4 @@
-"""The files that hold a generator: which are loaded, and which refused."""
+"""Files that hold a generator are loaded, others are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("coqui")
 
 @pytest.fixture
 def vocoder(make_vocos):
-    """A vocoder with other weights than `trained`."""
+    """Returns a vocoder with other weights than `trained`."""
     from vocos_coqui.vocoder import wrap
 
     return wrap(make_vocos(COQUI_LJSPEECH, seed=1))
@@ -24,14 +24,14 @@ def vocoder(make_vocos):
 
 @pytest.fixture
 def trained(make_vocos):
-    """The vocoder whose weights the files hold."""
+    """Returns the vocoder whose weights the files hold."""
     from vocos_coqui.vocoder import wrap
 
     return wrap(make_vocos(COQUI_LJSPEECH, seed=0))
 
 
 def save_safetensors(trained, folder: Path) -> Path:
-    """As `export` does."""
+    """Saves a file as `export` does."""
     from vocos_coqui.export import export
 
     export(trained.model_g, folder, tts=trained.source)
@@ -39,7 +39,7 @@ def save_safetensors(trained, folder: Path) -> Path:
 
 
 def save_by_trainer(trained, folder: Path) -> Path:
-    """As Coqui TTS's trainer does, with a discriminator beside the generator."""
+    """Saves a file as Coqui TTS's trainer does, with a discriminator in addition to the generator."""
     from trainer.io import save_checkpoint
 
     trained.model_d = torch.nn.Linear(3, 3)
@@ -61,14 +61,14 @@ def save_by_trainer(trained, folder: Path) -> Path:
 
 
 def save_generator(trained, folder: Path) -> Path:
-    """By the names that it has in a GAN."""
+    """Saves the generator with its names in a GAN."""
     folder.mkdir()
     torch.save({"model": trained.state_dict(), "step": 0, "epoch": 0}, folder / "model.pth")
     return folder / "model.pth"
 
 
 def save_published(trained, folder: Path) -> Path:
-    """Bare, by the names of published checkpoints."""
+    """Saves bare weights with the names of published checkpoints."""
     folder.mkdir()
     torch.save(trained.model_g.state_dict(), folder / "pytorch_model.bin")
     return folder / "pytorch_model.bin"
@@ -77,7 +77,7 @@ def save_published(trained, folder: Path) -> Path:
 @pytest.mark.parametrize("save", [save_safetensors, save_by_trainer, save_generator, save_published])
 @pytest.mark.parametrize("evaluate", [True, False])
 def test_weights_are_loaded(save, evaluate, trained, vocoder, tmp_path, noise):
-    """From each kind of file, all of them; and dropout and the like are off where that was asked for."""
+    """All weights are loaded from each kind of file; inference mode is set if asked for."""
     path = save(trained, tmp_path / "saved")
     vocoder.train(evaluate)
     vocoder.load_checkpoint(vocoder.config, str(path), eval=evaluate)
@@ -87,7 +87,7 @@ def test_weights_are_loaded(save, evaluate, trained, vocoder, tmp_path, noise):
 
 
 def test_addresses(trained, vocoder, tmp_path):
-    """What fsspec knows is fetched, whatever follows the name."""
+    """Addresses that fsspec knows are fetched, whatever follows the file name."""
     import fsspec
 
     content = save_safetensors(trained, tmp_path / "saved").read_bytes()
@@ -100,14 +100,14 @@ def test_addresses(trained, vocoder, tmp_path):
 
 
 class Malicious:
-    """Runs a command when it is unpickled."""
+    """An object that runs a command when unpickled."""
 
     def __reduce__(self):
         return os.mkdir, ("pwned",)
 
 
 def test_nothing_is_run(vocoder, tmp_path, monkeypatch):
-    """A pickle that would run code is refused by name."""
+    """A pickle that would run code is refused, and the error names the code."""
     monkeypatch.chdir(tmp_path)
     torch.save({"model": Malicious()}, "bad.pth")
     with pytest.raises(CheckpointError, match=r"bad\.pth was refused: .*mkdir"):
@@ -125,13 +125,13 @@ def test_nothing_is_run(vocoder, tmp_path, monkeypatch):
     ],
 )
 def test_other_files(content, message, vocoder, tmp_path):
-    """Another vocoder's checkpoint, or none at all."""
+    """Checkpoints of other vocoders, and files that are no checkpoints, are refused."""
     torch.save(content, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match=rf"other\.pth: .*{message}"):
         vocoder.load_checkpoint(vocoder.config, tmp_path / "other.pth", eval=True)
 
 
 def test_a_missing_file(vocoder, tmp_path):
-    """By its name."""
+    """The error names a missing file."""
     with pytest.raises(CheckpointError, match=r"gone\.safetensors can't be read: No such file"):
         vocoder.load_checkpoint(vocoder.config, str(tmp_path / "gone.safetensors"), eval=True)

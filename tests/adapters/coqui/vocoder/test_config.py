@@ -19,13 +19,13 @@ LJSPEECH = {"signal_norm": False, "mel_fmax": 8000, "spec_gain": 1.0, "log_func"
 
 
 def n_parameters(module):
-    """How many numbers are learnt."""
+    """Returns the number of parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 @pytest.fixture
 def load(write):
-    """The model of a configuration with these fields, as ``Synthesizer`` builds it."""
+    """Returns a function that builds the model of a configuration's fields, as ``Synthesizer`` does."""
     from TTS.config import load_config
     from TTS.vocoder.models import setup_model
 
@@ -33,7 +33,7 @@ def load(write):
 
 
 def test_nothing_but_the_name(load):
-    """The paper's model, for natural logarithms of Coqui TTS's own bands and frames."""
+    """The name alone builds the paper's model, for natural logarithms of Coqui TTS's own bands and frames."""
     from vocos.heads import ISTFTHead
     from vocos.models import VocosBackbone
 
@@ -47,7 +47,7 @@ def test_nothing_but_the_name(load):
 
 
 def test_audio_block_alone(load):
-    """It decides about the mel and the head."""
+    """The audio block alone determines the mel and the head."""
     vocoder = load(audio={**LJSPEECH, "sample_rate": 24000, "hop_length": 300, "win_length": 1200, "fft_size": 2048})
     assert vocoder.model_g.mel == vocoder.source
     assert (vocoder.source.sample_rate, vocoder.source.f_max) == (24000, 8000.0)
@@ -82,14 +82,14 @@ HEADS = {
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("head", HEADS)
 def test_parts_of_every_kind(backbone, head, load):
-    """Each backbone and head survives the way through Coqpit."""
+    """Every backbone and head survives the round trip through Coqpit."""
     mel = dataclasses.replace(COQUI_LJSPEECH, framing="same" if head == "wavenext" else "center")
     config = VocosConfig(features=mel, backbone=BACKBONES[backbone], head=HEADS[head])
     assert load(audio=LJSPEECH, model_args=config.to_dict()).model_g.config == config
 
 
 def test_parts_that_are_wrong(load, make_vocos):
-    """Coqpit drops unknown fields in silence; what is missing then is named."""
+    """Coqpit silently drops unknown fields; the error names what is missing then."""
     parts = make_vocos().config.to_dict()
     misspelt = {"features": parts["features"], "backbone": parts["backbone"], "heads": parts["head"]}
     with pytest.raises(ConfigError, match=r"model_args: .*missing head"):
@@ -100,14 +100,14 @@ def test_parts_that_are_wrong(load, make_vocos):
 
 
 def test_audio_block_of_another_mel(load, make_vocos):
-    """What can't be converted is refused when the model is built, long before the first word."""
+    """A mel that can't be converted is refused when the model is built, long before the first word."""
     parts = make_vocos(COQUI_DEFAULT).config.to_dict()
     with pytest.raises(MelMismatch, match=r"(?s)has no information for .*f_max: 3000\.0 against 11025"):
         load(model_args=parts, audio={**LJSPEECH, "mel_fmax": 3000.0})
 
 
 def test_discriminators_are_only_for_training(load):
-    """A model that speaks has none; they come with the criterion, which Coqui TTS's trainer asks for first."""
+    """A model for inference has none; they are made with the criterion, which Coqui TTS's trainer asks for first."""
     vocoder = load(model_args={})
     assert not any(name.startswith("model_d") for name in vocoder.state_dict())
     discriminators, generator = vocoder.get_criterion()

@@ -1,4 +1,4 @@
-"""What `export` writes for which TTS model, and what it refuses."""
+"""`export` writes a vocoder for each TTS model, or refuses."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ pytestmark = pytest.mark.xdist_group("coqui")
 
 # soxr's filter at the very ends, and a length that is a sample off before it is cut.
 RESAMPLED = 1e-6
-# Of the mean log mel distance: half of what another sample rate in the header would make of it.
+# Mean log mel distance: half of what a wrong sample rate in the header would cause.
 NEAR = 0.5
 
 
 @pytest.fixture
 def exported(tmp_path):
-    """The configuration that `export` writes."""
+    """Returns a function that exports, and reads the configuration."""
 
     def write(vocos, **options):
         export(vocos, tmp_path / "exported", **options)
@@ -40,7 +40,7 @@ def exported(tmp_path):
 
 
 def test_two_files(exported, make_vocos, tmp_path):
-    """And nothing else; what the model is and how it came to be is not lost."""
+    """`export` writes two files and nothing else; architecture and provenance are kept."""
     vocos = make_vocos(COQUI_LJSPEECH)
     vocos.provenance = {"licence": "MIT", "data": [{"source": "ljspeech", "minutes": 15.0}]}
     config = exported(vocos)
@@ -50,13 +50,13 @@ def test_two_files(exported, make_vocos, tmp_path):
 
 
 def test_recipes_for_ljspeech_by_default(exported, make_vocos):
-    """The convention of most released models."""
+    """The default is the convention of most released models."""
     assert from_coqui(exported(make_vocos(COQUI_LJSPEECH))) == COQUI_LJSPEECH
 
 
 @pytest.mark.parametrize("as_file", [True, False])
 def test_a_tts_s_own_bands_and_logarithm(as_file, exported, make_vocos, make_tts):
-    """From its configuration, or the folder with it: all of its mel but the normalization, which Coqui TTS undoes."""
+    """The mel of a TTS's configuration or folder is written without its normalization, which Coqui TTS undoes."""
     folder = make_tts(spec_gain=1, ref_level_db=0, mel_fmin=50.0, mel_fmax=7600.0)
     convention = read_convention(folder)
     assert isinstance(convention.normalization, LevelNormalization)
@@ -65,14 +65,14 @@ def test_a_tts_s_own_bands_and_logarithm(as_file, exported, make_vocos, make_tts
 
 
 def test_a_convention(exported, make_vocos):
-    """Known by name, without a file."""
+    """A convention is accepted instead of a file."""
     found = from_coqui(exported(make_vocos(COQUI_DEFAULT), tts=COQUI_DEFAULT))
     assert found == dataclasses.replace(COQUI_DEFAULT, normalization=None)
 
 
 @pytest.mark.parametrize("convention", [each for each in CONVENTIONS if each != COQUI_VITS], ids=lambda each: each.name)
 def test_audio_blocks_are_read_back(convention, make_audio_config):
-    """By us, and by Coqui TTS's own class, whose whole numbers lose nothing."""
+    """Blocks are read back by `from_coqui` and by Coqui TTS's own class, whose whole numbers lose nothing."""
     block = write_audio_block(convention)
     assert from_coqui(block) == from_coqui(make_audio_config(**block)) == convention
     config = make_audio_config()
@@ -93,8 +93,8 @@ def test_audio_blocks_are_read_back(convention, make_audio_config):
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_a_mel_that_coqui_cannot_make(fields, message, exported, make_vocos):
-    """Each field of it is named."""
-    with pytest.raises(ConventionError, match=rf"Coqui TTS's mels can't be of the convention x: .*{message}"):
+    """The error names each field that Coqui TTS cannot compute."""
+    with pytest.raises(ConventionError, match=rf"Coqui TTS cannot compute x mels: .*{message}"):
         exported(make_vocos(COQUI_LJSPEECH), tts=dataclasses.replace(COQUI_LJSPEECH, name="x", **fields))
 
 
@@ -107,7 +107,7 @@ def test_a_mel_that_the_model_cannot_take(exported, make_vocos, tmp_path):
 
 
 def test_a_loss(exported, make_vocos, tmp_path):
-    """It is announced with its size, or refused where that was asked for."""
+    """A lossy conversion is warned of with its error, or refused if strict."""
     vocos = make_vocos(dataclasses.replace(COQUI_LJSPEECH, f_min=30.0))
     with pytest.raises(MelMismatch, match=r"strict=True forbids a lossy conversion"):
         exported(vocos, strict=True)
@@ -117,26 +117,26 @@ def test_a_loss(exported, make_vocos, tmp_path):
 
 
 def test_an_encodec_model(exported):
-    """It takes codes, and Coqui TTS gives mels."""
+    """An EnCodec model is refused: it takes codes, and Coqui TTS outputs mels."""
     parts = {"backbone": ConvNeXt(dim=16, intermediate_dim=32, num_layers=1), "head": ISTFT(n_fft=1280, hop_length=320)}
     with pytest.raises(MelMismatch, match="the vocoder has no mel"):
         exported(Vocos(VocosConfig(features=EncodecCodes(), **parts)))
 
 
 def test_a_tts_without_mel(exported, make_vocos, write):
-    """Its configuration says what it gives instead; another file says nothing."""
-    with pytest.raises(ConventionError, match="vits has no mel for a vocoder: it gives a waveform"):
+    """A TTS without a mel is refused with what it outputs instead; so is a file that is no configuration."""
+    with pytest.raises(ConventionError, match="vits has no mel for a vocoder: it outputs a waveform"):
         exported(make_vocos(), tts=write({"model": "vits", "audio": {}}))
-    with pytest.raises(ConventionError, match=r"other\.json is no configuration of a Coqui TTS model"):
+    with pytest.raises(ConventionError, match=r"other\.json is not a configuration of a Coqui TTS model"):
         exported(make_vocos(), tts=write({"model": "tacotron2"}, "other.json"))
 
 
 def test_another_model_s_folder(exported, make_vocos, make_tts, tmp_path):
-    """The TTS's own configuration is never written over; an earlier export is."""
+    """The TTS's own configuration is never overwritten; an earlier export is."""
     (tmp_path / "exported").mkdir()
     own = (make_tts() / "config.json").read_text()
     (tmp_path / "exported" / "config.json").write_text(own)
-    with pytest.raises(CheckpointError, match=r"config\.json is another model's: export to a directory of its own"):
+    with pytest.raises(CheckpointError, match=r"config\.json belongs to another model: export to a new directory"):
         exported(make_vocos(), tts=COQUI_DEFAULT)
     assert (tmp_path / "exported" / "config.json").read_text() == own
     (tmp_path / "exported" / "config.json").unlink()
@@ -145,16 +145,16 @@ def test_another_model_s_folder(exported, make_vocos, make_tts, tmp_path):
 
 
 def test_another_checkpoint_s_folder(exported, make_vocos, tmp_path):
-    """Weights that lie there without a configuration of ours stay."""
+    """Weights without a configuration of this package are kept."""
     make_vocos(seed=1).save_pretrained(tmp_path / "exported")
     before = (tmp_path / "exported" / "model.safetensors").read_bytes()
-    with pytest.raises(CheckpointError, match=r"model\.safetensors is another model's"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors belongs to another model"):
         exported(make_vocos(seed=2), tts=COQUI_DEFAULT)
     assert (tmp_path / "exported" / "model.safetensors").read_bytes() == before
 
 
 def test_a_target_that_cannot_be_made(make_vocos, tmp_path):
-    """A file is no directory."""
+    """A target that is a file is refused, and kept."""
     (tmp_path / "file").write_text("kept")
     with pytest.raises(CheckpointError, match="could not be written"):
         export(make_vocos(), tmp_path / "file", tts=COQUI_DEFAULT)
@@ -163,7 +163,7 @@ def test_a_target_that_cannot_be_made(make_vocos, tmp_path):
 
 @pytest.fixture
 def other_rate(make_tts, make_synthesizer, tmp_path):
-    """A TTS of 24 kHz with the bundled vocoder of 22.05 kHz, and that."""
+    """Returns a 24 kHz TTS with the bundled vocoder of 22.05 kHz, and the vocoder."""
     vocos = Vocos.from_pretrained("vocos-mel-22khz-small")
     tts = make_tts(sample_rate=24000, signal_norm=False, mel_fmax=8000.0, spec_gain=1, log_func="np.log")
     with warnings.catch_warnings():
@@ -173,7 +173,7 @@ def other_rate(make_tts, make_synthesizer, tmp_path):
 
 
 def test_another_sample_rate(other_rate, noise):
-    """The vocoder resamples: Coqui TTS interpolates no mel, and gets the TTS's rate and length, to the sample."""
+    """The vocoder resamples to the TTS's rate and exact length; Coqui TTS interpolates no mel."""
     synthesizer, vocos = other_rate
     assert synthesizer.output_sample_rate == synthesizer.tts_model.ap.sample_rate == 24000
     mel = noise(60, 80)
@@ -188,7 +188,7 @@ def test_another_sample_rate(other_rate, noise):
 
 
 def test_another_sample_rate_keeps_the_pitch(other_rate, make_signal, coqui_mel):
-    """Real speech comes back at its own speed and pitch: its mel is near, and far if the rate were left wrong."""
+    """Real speech keeps speed and pitch: its mel is near, and would be far at a wrong rate."""
     synthesizer, _ = other_rate
     config = synthesizer.tts_config.audio
     mel = coqui_mel(config, make_signal("arctic-1", 24000)[: 120 * 256])[:, :120]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("coqui")
 
 @pytest.fixture
 def forgotten(monkeypatch):
-    """The aliases are not imported yet."""
+    """Removes the aliases from the imported modules."""
     for place in finder.PLACES:
         package, _, name = place.rpartition(".")
         monkeypatch.delitem(sys.modules, place, raising=False)
@@ -24,7 +24,7 @@ def forgotten(monkeypatch):
 
 
 def test_importing_the_package_installs_the_finder_once():
-    """Behind Python's own; to install it again changes nothing."""
+    """The finder comes after Python's own; installing it again changes nothing."""
     before = list(sys.meta_path)
     finder.install()
     assert sys.meta_path == before
@@ -33,7 +33,7 @@ def test_importing_the_package_installs_the_finder_once():
 
 
 def test_coqui_finds_our_classes(forgotten):
-    """By its own two functions, under the names that it makes of the model's."""
+    """Coqui TTS's own two functions find the classes, under the names that it derives from the model's."""
     from TTS.config import register_config
     from TTS.vocoder.models import setup_model
     from vocos_coqui.vocoder import VocosVocoder, VocosVocoderConfig
@@ -43,7 +43,7 @@ def test_coqui_finds_our_classes(forgotten):
 
 
 def test_no_other_name_is_found():
-    """Nor is a namesake elsewhere."""
+    """No other name is found, nor the same name elsewhere."""
     names = ("TTS.vocoder.models.vocos_generator", "TTS.tts.models.vocos", "TTS.vocoder.models", "vocos", "TTS")
     assert [finder.VocosFinder.find_spec(name) for name in names] == [None] * len(names)
     with pytest.raises(ModuleNotFoundError, match=r"Config for vocoss cannot be found"):
@@ -51,7 +51,7 @@ def test_no_other_name_is_found():
 
 
 def test_a_module_of_coqui_s_own_wins(forgotten, tmp_path, monkeypatch):
-    """Should Coqui TTS get a vocoder of that name one day."""
+    """If Coqui TTS gets a vocoder of that name, its own module wins."""
     import TTS.vocoder.models
 
     (tmp_path / "vocos.py").write_text("class Vocos: ...")
@@ -61,7 +61,7 @@ def test_a_module_of_coqui_s_own_wins(forgotten, tmp_path, monkeypatch):
 
 
 def test_what_is_missing_is_named(forgotten, monkeypatch):
-    """Coqui TTS takes a missing module for an unknown model, and must not get to see one."""
+    """A missing module is an ImportError that names it; Coqui TTS would take it for an unknown model."""
     from TTS.config import register_config
 
     monkeypatch.setattr(finder, "VOCODER", "vocos_coqui.gone")
@@ -71,7 +71,7 @@ def test_what_is_missing_is_named(forgotten, monkeypatch):
 
 
 def test_many_threads_find_the_same_class(forgotten):
-    """All at once, the first time."""
+    """Threads that import it for the first time, all at once, get the same class."""
     from TTS.config import register_config
 
     with ThreadPoolExecutor(8) as pool:
@@ -79,7 +79,7 @@ def test_many_threads_find_the_same_class(forgotten):
 
 
 def test_another_attribute_of_the_package():
-    """Is none, and says so."""
+    """Any other attribute of the package is an AttributeError."""
     import vocos_coqui
 
     with pytest.raises(AttributeError, match="module 'vocos_coqui' has no attribute 'atach'"):

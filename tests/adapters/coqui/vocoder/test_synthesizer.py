@@ -17,9 +17,9 @@ from vocos_plugins.inference.frames import decode_frames
 
 pytestmark = pytest.mark.xdist_group("coqui")
 
-# Coqui TTS undoes a normalization in float32, where we take float64: 1e-7 of 100 dB, which the model then amplifies.
+# Coqui TTS undoes a normalization in float32, the core in float64: 1e-7 of 100 dB, which the model then amplifies.
 EQUAL = 1e-5
-# Samples between the places that are tried.
+# Samples between the offsets that are tried.
 STEP = 16
 # Nepers: the small bundled model's mel error is 0.14; half a hop too early or late it is 0.25.
 NEAR = 0.2
@@ -38,7 +38,7 @@ SENTENCE = "Hello there, how are you today?"
 
 @pytest.fixture
 def pair(make_tts, make_vocos, make_synthesizer, tmp_path):
-    """A synthesizer of a TTS by name and audio fields, with a Vocos for its bands; the Vocos; the TTS's mel."""
+    """Makes a synthesizer of a TTS by name and audio fields, with a Vocos for its bands; the Vocos; the TTS's mel."""
 
     def make(name="glow_tts", **fields):
         tts = make_tts(name, **fields)
@@ -53,7 +53,7 @@ def pair(make_tts, make_vocos, make_synthesizer, tmp_path):
 @pytest.mark.parametrize("fields", [{}, LJSPEECH], ids=["default", "ljspeech"])
 @pytest.mark.parametrize("name", ["glow_tts", "fast_pitch", "tacotron2"])
 def test_speech_equals_decode_frames(name, fields, pair, heard, relative_error):
-    """Each kind of TTS model says a sentence: what is heard is its mel, aligned and decoded by the core."""
+    """Each kind of TTS model says a sentence: the audio is its mel, aligned and decoded by the core."""
     synthesizer, vocos, convention = pair(name, **fields)
     calls = heard(synthesizer)
     audio = torch.tensor(synthesizer.tts(SENTENCE))
@@ -69,7 +69,7 @@ def test_speech_equals_decode_frames(name, fields, pair, heard, relative_error):
 
 @pytest.mark.parametrize("fields", CONVENTIONS.values(), ids=CONVENTIONS)
 def test_any_mel_equals_decode_frames(fields, pair, heard, noise, relative_error):
-    """In every convention, also beyond the range that its normalization clips, and to the sample as long."""
+    """Mels of every convention decode as in the core, clipped values included, and to the exact sample."""
     synthesizer, vocos, convention = pair(**fields)
     calls = heard(synthesizer)
     mel = 3 * noise(50, 80)
@@ -81,7 +81,7 @@ def test_any_mel_equals_decode_frames(fields, pair, heard, noise, relative_error
 
 
 def test_statistics(make_tts, make_vocos, make_synthesizer, statistics_file, tmp_path, noise, relative_error):
-    """A TTS that is normalized by means and deviations: Coqui TTS undoes them, and the vocoder needs no file."""
+    """A TTS normalized by means and deviations works: Coqui TTS undoes them, and the vocoder needs no file."""
     tts = make_tts(stats_path=str(statistics_file()))
     convention = read_convention(tts)
     vocos = make_vocos(convention)
@@ -95,7 +95,7 @@ def test_statistics(make_tts, make_vocos, make_synthesizer, statistics_file, tmp
 
 
 def test_a_vocoder_that_is_normalized_like_the_tts(make_tts, make_vocos, make_synthesizer, tmp_path, noise, write):
-    """A configuration written by hand, with the TTS's whole audio block, gives the same."""
+    """A hand-written configuration with the TTS's whole audio block works the same."""
     import json
 
     tts = make_tts()
@@ -112,12 +112,12 @@ def test_a_vocoder_that_is_normalized_like_the_tts(make_tts, make_vocos, make_sy
 
 @pytest.fixture(scope="module")
 def bundled():
-    """The checkpoint that comes with the package."""
+    """Returns the checkpoint that comes with the package."""
     return Vocos.from_pretrained("vocos-mel-22khz-small")
 
 
 def test_speech_stays_in_its_place(make_signal, coqui_mel, bundled, make_tts, make_synthesizer, tmp_path):
-    """Copy-synthesis of real speech: its mel, by Coqui TTS itself, is the one that was decoded, and nowhere else."""
+    """In copy-synthesis of real speech, Coqui TTS's mel of the result matches best without any shift."""
     tts = make_tts(**LJSPEECH)
     export(bundled, tmp_path / "vocoder", tts=tts, strict=True)
     synthesizer = make_synthesizer(tts, tmp_path / "vocoder")
@@ -136,7 +136,7 @@ def test_speech_stays_in_its_place(make_signal, coqui_mel, bundled, make_tts, ma
 
 
 def test_threads_share_a_vocoder(pair, noise):
-    """Several sentences at once sound as one after another."""
+    """Several sentences decode at once as they do in sequence."""
     synthesizer, _, _ = pair()
     mels = [noise(20 + row, 80, seed=row) for row in range(12)]
     expected = [synthesizer._run_vocoder(mel, "cpu") for mel in mels]
@@ -146,7 +146,7 @@ def test_threads_share_a_vocoder(pair, noise):
 
 
 def test_what_is_no_mel(pair):
-    """VITS's waveform, as Coqui TTS hands it on, WavLM features, one dimension too few."""
+    """VITS's waveform, as Coqui TTS passes it on, WavLM features and missing dimensions are refused."""
     vocoder = pair()[0].vocoder_model
     for shape in ((1, 4608, 1), (1, 17, 1024), (80, 17)):
         with pytest.raises(ValueError, match=r"expected a mel \(B, 80, T\), got shape .* VITS and XTTS"):
@@ -154,7 +154,7 @@ def test_what_is_no_mel(pair):
 
 
 def test_forward_trains(pair, noise, relative_error):
-    """What the trainer will call is differentiable, and what the core decodes, a hop shorter than inference."""
+    """Training's forward is differentiable, and equals the core's decoding, a hop shorter than inference."""
     synthesizer, vocos, convention = pair()
     vocoder = synthesizer.vocoder_model
     mel = 20 * noise(2, 80, 9)  # decibels
@@ -162,12 +162,12 @@ def test_forward_trains(pair, noise, relative_error):
     assert audio.shape == (2, 1, 8 * 256)
     audio.square().mean().backward()
     assert all(parameter.grad is not None for parameter in vocoder.model_g.backbone.parameters())
-    # The modules, which have gradients, against what decodes without: float32 sums in another order.
+    # The modules with gradients against decoding without them: float32 sums in another order.
     assert relative_error(audio.detach()[:, 0], vocos.decode(mel, source=unnormalized(convention))) < 1e-5
 
 
 def test_wrapped_model_takes_its_source(make_vocos, noise, relative_error):
-    """`adapt` gives the object by itself; its processor normalizes into what it takes, by levels or statistics."""
+    """`adapt` returns the vocoder itself; its processor normalizes to its input, by levels or statistics."""
     from vocos_plugins import adapt
     from vocos_plugins.mel import MeanStdNormalization
 

@@ -1,4 +1,4 @@
-"""Small vocoders around NeMo's mels, a FastPitch of NeMo's, and mels that its preprocessor makes."""
+"""Small vocoders for NeMo's mels, a FastPitch of NeMo's, and mels from its preprocessor."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, IMDCTCos, IMDCTSymExp, ResNet, VocosConfig, WaveNeXt
 from vocos_plugins.mel.known import CONVENTIONS
 
-# What the bundled model takes: differs from FastPitch's in the guard alone, and a bit in the window.
+# The bundled model's mel: differs from FastPitch's only in the guard, and slightly in the window.
 OURS = next(mel for mel in CONVENTIONS if mel.name == "vocos-22khz")
 BACKBONES = {"convnext": ConvNeXt(dim=16, intermediate_dim=32, num_layers=2), "resnet": ResNet(dim=16, num_blocks=1)}
-# The smallest that FastPitch can be, and at least 3 frames a character: its weights are random.
+# The smallest FastPitch, with at least 3 frames per character: its weights are random.
 FASTPITCH = """
 learn_alignment: true
 n_speakers: 1
@@ -70,7 +70,7 @@ pitch_predictor: *predictor
 
 @pytest.fixture(scope="session")
 def vocoder(nemo) -> ModuleType:
-    """The module `vocos_nemo.vocoder`; importing it imports NeMo."""
+    """Returns the module `vocos_nemo.vocoder`; importing it imports NeMo."""
     import vocos_nemo.vocoder
 
     return vocos_nemo.vocoder
@@ -78,7 +78,7 @@ def vocoder(nemo) -> ModuleType:
 
 @pytest.fixture(autouse=True)
 def no_restore_state(nemo) -> Iterator[None]:
-    """No test may leave NeMo believing that a model is being restored."""
+    """Checks that no test leaves NeMo in the state of restoring a model."""
     assert not nemo.ModelPT._is_model_being_restored()
     yield
     left = nemo.ModelPT._is_model_being_restored()
@@ -88,7 +88,7 @@ def no_restore_state(nemo) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def make_vocos(randomize) -> Callable[..., Vocos]:
-    """A small model with random weights; its mel is the bundled model's, with changes."""
+    """Makes a small model with random weights; its mel is the bundled model's, with changes."""
 
     def make(head: str = "istft", backbone: str = "convnext", framing: str = "center", **mel: Any) -> Vocos:
         convention = dataclasses.replace(OURS, name="", framing=framing, **mel)
@@ -109,7 +109,7 @@ def make_vocos(randomize) -> Callable[..., Vocos]:
 
 @pytest.fixture(scope="session")
 def nemo_config(recipe_options, make_vocos) -> Callable[..., Any]:
-    """A configuration with FastPitch's preprocessor, changed, and a small generator: the two blocks that are needed."""
+    """Makes a configuration of the two required blocks: FastPitch's preprocessor, changed, and a small generator."""
     from omegaconf import OmegaConf
 
     def make(**changes: Any) -> Any:
@@ -121,19 +121,19 @@ def nemo_config(recipe_options, make_vocos) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def bundled() -> Vocos:
-    """The model that ships with the core."""
+    """Returns the model that ships with the core."""
     return Vocos.from_pretrained("vocos-mel-22khz-small")
 
 
 @pytest.fixture(scope="session")
 def make_mel(noise) -> Callable[..., Tensor]:
-    """Random log mels at the level of speech, ``(B, 80, T)``."""
+    """Makes random log mels at the level of speech, ``(B, 80, T)``."""
     return lambda batch=2, n_frames=20, seed=1: noise(batch, 80, n_frames, seed=seed) - 5
 
 
 @pytest.fixture(scope="session")
 def nemo_mel(nemo, recipe_options) -> Callable[..., tuple[Tensor, Tensor]]:
-    """What NeMo's preprocessor makes of audio and its lengths, by the convention's name: mel and reported lengths."""
+    """Runs NeMo's preprocessor of a convention by name on audio and lengths: mel and reported lengths."""
 
     def compute(name: str, audio: Tensor, *lengths: int) -> tuple[Tensor, Tensor]:
         options = recipe_options(name)
@@ -148,7 +148,7 @@ def nemo_mel(nemo, recipe_options) -> Callable[..., tuple[Tensor, Tensor]]:
 
 @pytest.fixture(scope="session")
 def fastpitch(nemo, recipe_options) -> Any:
-    """A FastPitch of NeMo's for English characters, with random weights."""
+    """Returns a FastPitch of NeMo's for English characters, with random weights."""
     from nemo.collections.tts.models import FastPitchModel
     from omegaconf import OmegaConf
 
@@ -161,7 +161,7 @@ def fastpitch(nemo, recipe_options) -> Any:
 
 @pytest.fixture(scope="session")
 def readme() -> Callable[[str], list[str]]:
-    """The code blocks in a language of the adapter's README, or its lines of shell."""
+    """Returns the code blocks in a language of the adapter's README, or its lines of shell."""
     text = (Path(vocos_nemo.__file__).parent / "README.md").read_text()
 
     def find(language: str) -> list[str]:
@@ -174,7 +174,7 @@ def readme() -> Callable[[str], list[str]]:
 
 @pytest.fixture(scope="session")
 def conventions_by_name() -> dict[str, MelConvention]:
-    """NeMo's."""
+    """Returns NeMo's conventions by name."""
     from vocos_nemo.mel import CONVENTIONS as NEMOS
 
     return {mel.name: mel for mel in NEMOS}

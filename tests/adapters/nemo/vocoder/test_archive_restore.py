@@ -1,4 +1,4 @@
-"""``.nemo`` files of the vocoder: who restores them, what is let in by that, and what a failure leaves behind."""
+"""``.nemo`` files of the vocoder: which classes restore them, what that allows, and the state after a failure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ CLASSES = ["VocosModel", "Vocoder", "ModelPT", "HifiGanModel"]
 
 @pytest.fixture(scope="module")
 def small(vocoder, make_vocos):
-    """A small vocoder for FastPitch's mels."""
+    """Returns a small vocoder for FastPitch's mels."""
     return vocoder.wrap(make_vocos())
 
 
 @pytest.fixture(scope="module")
 def archive(small, tmp_path_factory):
-    """Its file."""
+    """Returns the small vocoder's file."""
     path = tmp_path_factory.mktemp("nemo") / "vocos.nemo"
     small.save_to(str(path))
     return path
@@ -30,7 +30,7 @@ def archive(small, tmp_path_factory):
 
 @pytest.fixture
 def find_class(nemo, vocoder):
-    """A class by its name: ours, or one of NeMo's."""
+    """Returns a class by name: `VocosModel`, or one of NeMo's."""
     from nemo.collections.tts.models.base import Vocoder
 
     classes = {"Vocoder": Vocoder, "VocosModel": vocoder.VocosModel}
@@ -39,7 +39,7 @@ def find_class(nemo, vocoder):
 
 @pytest.fixture
 def repack(archive, tmp_path):
-    """Writes the file again with one of its members changed by a function of its content."""
+    """Returns a function that writes the file again with one member's content changed."""
 
     def write(member, change):
         unpacked, changed = tmp_path / "unpacked", tmp_path / "changed.nemo"
@@ -55,7 +55,7 @@ def repack(archive, tmp_path):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_restored_by(name, find_class, small, archive, vocoder, make_mel):
-    """Our class and three of NeMo's give our model, with the same audio to the bit and how its weights came to be."""
+    """`VocosModel` and three of NeMo's classes restore the model, with bit-identical audio and its provenance."""
     model = find_class(name).restore_from(str(archive), map_location="cpu")
     assert type(model) is vocoder.VocosModel
     mel = make_mel()
@@ -67,7 +67,7 @@ def test_restored_by(name, find_class, small, archive, vocoder, make_mel):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_from_the_hub(name, find_class, archive, small, vocoder, make_mel, tmp_path, monkeypatch):
-    """`from_pretrained("org/name")` of all four finds ``name.nemo`` in the hub's local cache."""
+    """`from_pretrained("org/name")` of all four finds ``name.nemo`` in the Hugging Face hub's local cache."""
     folder = tmp_path / "models--org--vocos"
     (folder / "snapshots" / "c0ffee").mkdir(parents=True)
     (folder / "snapshots" / "c0ffee" / "vocos.nemo").write_bytes(archive.read_bytes())
@@ -91,12 +91,12 @@ def test_other_architectures(head, vocoder, make_vocos, make_mel, tmp_path):
 
 
 def test_the_files_mel(archive):
-    """`vocos doctor` and the like read from it which mel comes in, without NeMo."""
+    """The input mel can be read from the file without NeMo, as `vocos doctor` does."""
     assert read_convention(archive).name == "nemo-fastpitch-22khz"
 
 
 def test_one_class_is_let_in(vocoder):
-    """Importing our module lets NeMo restore one class of it, once, and nothing else of ours or that it imports."""
+    """Importing the module allows exactly one class, once, and nothing else in it or that it imports."""
     from nemo.core.classes import common
 
     vocoder.register()
@@ -117,7 +117,7 @@ def test_one_class_is_let_in(vocoder):
 
 
 def test_other_versions_of_nemo(vocoder, monkeypatch):
-    """A NeMo that has no list of what it restores needs no entry in it."""
+    """A NeMo without a list of allowed classes needs no entry."""
     from nemo.core.classes import common
 
     monkeypatch.delattr(common, "ALLOWED_TARGET_PREFIXES")
@@ -127,14 +127,14 @@ def test_other_versions_of_nemo(vocoder, monkeypatch):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_without_the_entry(name, find_class, archive, nemo, monkeypatch):
-    """As in a process that hasn't imported our module, NeMo refuses, and says by its path what is missing."""
+    """Without the entry, as in a process that hasn't imported the module, NeMo refuses and names the class."""
     from nemo.core.classes import common
 
     allowed = [path for path in common.ALLOWED_TARGET_PREFIXES if path != TARGET]
     monkeypatch.setattr(common, "ALLOWED_TARGET_PREFIXES", allowed)
     with pytest.raises(common.UnsafeTargetError, match=rf"unsafe target '{TARGET}' is blocked"):
         find_class(name).restore_from(str(archive))
-    # NeMo's own classes leave it believing that a model is being restored; ours doesn't.
+    # After a failure NeMo's own classes leave the state "a model is being restored" set; `VocosModel` resets it.
     assert nemo.ModelPT._is_model_being_restored() == (name != "VocosModel")
     nemo.ModelPT._set_model_restore_state(is_being_restored=False)
 
@@ -159,7 +159,7 @@ def test_without_the_entry(name, find_class, archive, nemo, monkeypatch):
     ids=["configuration", "class", "shapes", "mel", "weights"],
 )
 def test_a_failed_restore(member, change, message, repack, vocoder, nemo):
-    """Leaves NeMo's state as it was, whatever failed, also inside another model's restoring."""
+    """A failed restore leaves NeMo's state unchanged, also while another model is being restored."""
     changed = repack(member, change)
     with pytest.raises(Exception, match=message):
         vocoder.VocosModel.restore_from(str(changed))
@@ -174,7 +174,7 @@ def test_a_failed_restore(member, change, message, repack, vocoder, nemo):
 
 
 def test_available_models(vocoder, nemo):
-    """NVIDIA's catalogue lists as before with our class among the vocoders, which has nothing in it."""
+    """NVIDIA's catalogue is unchanged with `VocosModel` among the vocoders, which adds no models."""
     from nemo.collections.tts.models.base import Vocoder
 
     assert vocoder.VocosModel in Vocoder.__subclasses__()

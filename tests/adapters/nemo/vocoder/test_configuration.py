@@ -1,4 +1,4 @@
-"""Vocoders from configurations: what is enough, and what is refused."""
+"""Vocoders from configurations: the minimum, and what is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAME = 1e-5
 
 
 def test_from_configuration(vocoder, nemo_config, make_mel):
-    """Two blocks are enough; weights are random, and another seed makes others."""
+    """Two blocks are enough; weights are random, and depend on the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         models = [vocoder.VocosModel(cfg=nemo_config()) for _ in range(2)]
@@ -27,7 +27,7 @@ def test_from_configuration(vocoder, nemo_config, make_mel):
 
 
 def test_blocks_that_can_not_be(vocoder, nemo_config):
-    """Missing or wrong parts of a configuration are named when the model is built."""
+    """Missing or invalid parts of a configuration are named when the model is built."""
     from nemo.core.classes.common import UnsafeTargetError
     from omegaconf import OmegaConf
 
@@ -64,11 +64,11 @@ def test_mels_that_do_not_fit(vocoder, nemo_config, make_vocos, conventions_by_n
     with pytest.raises(MelMismatch, match="strict=True forbids a lossy conversion"):
         vocoder.wrap(make_vocos(), source=lossy, strict=True)
     with pytest.warns(MelMismatchWarning, match="nemo-fastpitch-22khz-full-band"):
-        vocoder.wrap(make_vocos(f_max=7900.0), source=lossy)  # a pair of its own, as it is warned of only once
+        vocoder.wrap(make_vocos(f_max=7900.0), source=lossy)  # another test's pair would already have been warned of
 
 
 def test_lossy_conversion(vocoder, make_vocos, make_mel, conventions_by_name, relative_error):
-    """With the core's audio too, in both methods."""
+    """A lossy conversion returns the core's audio too, in both methods."""
     vocos, source = make_vocos(f_max=7800.0), conventions_by_name["nemo-fastpitch-22khz"]
     with pytest.warns(MelMismatchWarning):
         model = vocoder.wrap(vocos, source=source)

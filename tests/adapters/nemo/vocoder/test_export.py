@@ -19,12 +19,12 @@ pytestmark = pytest.mark.xdist_group("nemo")
 
 @pytest.fixture
 def restore(nemo):
-    """A model from a file, by way of NeMo's own class."""
+    """Returns a function that restores a model from a file with NeMo's own class."""
     return lambda path: nemo.HifiGanModel.restore_from(str(path))
 
 
 def stored_block(path):
-    """The preprocessor in a ``.nemo`` file."""
+    """Returns the preprocessor in a ``.nemo`` file."""
     with tarfile.open(path) as tar:
         return yaml.safe_load(tar.extractfile("./model_config.yaml"))["preprocessor"]
 
@@ -43,13 +43,13 @@ def test_the_default_is_fastpitch(vocoder, bundled, make_mel, restore, tmp_path)
 
 
 def test_for_a_convention(make_vocos, restore, conventions_by_name, tmp_path):
-    """Given as a value."""
+    """The mel can be passed as a convention."""
     export(make_vocos(), tmp_path / "vocos.nemo", tts=conventions_by_name["nemo-hifigan-22khz"])
     assert restore(tmp_path / "vocos.nemo").generator.source.name == "nemo-hifigan-22khz"
 
 
 def test_for_a_model(make_vocos, fastpitch, restore, tmp_path):
-    """Given as the text-to-speech model's file: its preprocessor is kept as it is, also where ours would differ."""
+    """The mel can be read from a text-to-speech model's file, whose preprocessor is kept unchanged."""
     fastpitch.save_to(str(tmp_path / "fastpitch.nemo"))
     export(make_vocos(), tmp_path / "vocos.nemo", tts=tmp_path / "fastpitch.nemo", strict=True)
     block = stored_block(tmp_path / "vocos.nemo")
@@ -59,7 +59,7 @@ def test_for_a_model(make_vocos, fastpitch, restore, tmp_path):
 
 
 def test_for_a_recipe(make_vocos, recipes, restore, write, tmp_path):
-    """Given as a configuration file, with interpolations, which are resolved."""
+    """The mel can be read from a configuration file, whose interpolations are resolved."""
     path = write(recipes["nemo-fastpitch-22khz"], "fastpitch.yaml")
     export(make_vocos(), tmp_path / "vocos.nemo", tts=path)
     assert stored_block(tmp_path / "vocos.nemo")["n_window_stride"] == 256
@@ -67,7 +67,7 @@ def test_for_a_recipe(make_vocos, recipes, restore, write, tmp_path):
 
 
 def test_with_a_loss(make_vocos, recipes, restore, write, tmp_path):
-    """Warned of, or refused if strict, before anything is written."""
+    """A lossy conversion is warned of, or refused if strict before anything is written."""
     path = write(recipes["nemo-fastpitch-22khz-full-band"], "fastpitch.yaml")
     vocos = make_vocos(f_max=7600.0)
     with pytest.raises(MelMismatch, match="strict=True"):
@@ -80,7 +80,7 @@ def test_with_a_loss(make_vocos, recipes, restore, write, tmp_path):
 
 @pytest.mark.parametrize("before", [None, b"an older model"], ids=["new", "replaced"])
 def test_whole_or_not_at_all(before, make_vocos, tmp_path, monkeypatch):
-    """Where writing fails half-way, what was there stays, and nothing else does."""
+    """If writing fails half-way, the former file is kept, and nothing else."""
     from nemo.core.connectors.save_restore_connector import SaveRestoreConnector
 
     def fail(filename, source_dir):
@@ -101,14 +101,14 @@ def test_whole_or_not_at_all(before, make_vocos, tmp_path, monkeypatch):
 
 
 def test_refusals(make_vocos, make_model, write, tmp_path):
-    """A name that NeMo wouldn't know, a source that isn't NeMo's or isn't there, a model without a mel."""
-    with pytest.raises(ValueError, match=r"by the suffix \.nemo, got .*vocos\.ckpt"):
+    """Names that NeMo wouldn't recognize, sources that aren't NeMo's or are missing, and models without a mel fail."""
+    with pytest.raises(ValueError, match=r"models by the suffix \.nemo, got .*vocos\.ckpt"):
         export(make_vocos(), tmp_path / "vocos.ckpt")
     other = write("audio: {sample_rate: 22050}", "config.yaml")
     for tts in (other, tmp_path / "nothing.nemo"):
-        with pytest.raises(ConventionError, match=rf"no model or configuration of NeMo's at .*{tts.name}"):
+        with pytest.raises(ConventionError, match=rf"no NeMo model or configuration at .*{tts.name}"):
             export(make_vocos(), tmp_path / "vocos.nemo", tts=tts)
-    with pytest.raises(ConventionError, match="holds no configuration that can be read"):
+    with pytest.raises(ConventionError, match="has no valid configuration"):
         export(make_vocos(), tmp_path / "vocos.nemo", tts=write("", "broken.nemo"))
     encodec = make_model("encodec", "adanorm", "istft", "same")
     assert isinstance(encodec.config.features, EncodecCodes)

@@ -1,4 +1,4 @@
-"""From text to a waveform with NeMo's own FastPitch, in a program and in its training log."""
+"""NeMo's own FastPitch speaks through Vocos, in a program and in its training log."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from vocos_plugins.inference.frames import decode_frames
 pytestmark = pytest.mark.xdist_group("nemo")
 
 TEXT = "A text to be spoken."
-# In a WAV file of 16 bits.
+# Rounding of a 16-bit WAV file.
 ROUNDING = 1 / 2**15
 
 
 @pytest.fixture
 def spec(fastpitch):
-    """Its mel of a text, ``(1, 80, T)``."""
+    """Returns FastPitch's mel of a text, ``(1, 80, T)``."""
     return fastpitch.generate_spectrogram(tokens=fastpitch.parse(TEXT))
 
 
 @pytest.fixture
 def archive(vocoder, bundled, tmp_path):
-    """The bundled model's ``.nemo`` file."""
+    """Returns the bundled model's ``.nemo`` file."""
     vocoder.wrap(bundled).save_to(str(tmp_path / "vocos.nemo"))
     return tmp_path / "vocos.nemo"
 
 
 @pytest.fixture
 def batch(fastpitch):
-    """What the log's data loader gives of two texts of unequal length."""
+    """Returns a batch of the log's data loader, with two texts of unequal length."""
     tokens = [fastpitch.parse(text)[0] for text in (TEXT, "Short.")]
     return {
         "dataset_names": ["a", "a"],
@@ -45,7 +45,7 @@ def batch(fastpitch):
 
 @pytest.fixture
 def predicted(fastpitch, batch):
-    """What FastPitch makes of them: mels ``(2, 80, T)`` and their lengths, in its own dtype."""
+    """Returns FastPitch's mels of the batch, ``(2, 80, T)``, and their lengths, in its own dtype."""
     with torch.no_grad():
         mels, lengths, *_ = fastpitch(text=batch["text"], input_lens=batch["text_lens"], speaker=None)
     return mels, lengths
@@ -53,7 +53,7 @@ def predicted(fastpitch, batch):
 
 @pytest.fixture
 def generator(archive):
-    """NeMo's generator for the log, made of a configuration as FastPitch makes it."""
+    """Returns NeMo's generator for the log, built from a configuration as FastPitch does."""
     from nemo.core.classes.common import safe_instantiate
     from omegaconf import OmegaConf
 
@@ -71,7 +71,7 @@ def generator(archive):
 
 
 def test_text_to_waveform(spec, vocoder, bundled, make_vocos, conventions_by_name, relative_error):
-    """NeMo's two calls, with the neural type that FastPitch gives; the audio is the core's."""
+    """NeMo's two calls work with FastPitch's neural type; the audio is the core's."""
     source = conventions_by_name["nemo-fastpitch-22khz"]
     assert hasattr(spec, "neural_type")
     for vocos in (bundled, make_vocos()):
@@ -83,7 +83,7 @@ def test_text_to_waveform(spec, vocoder, bundled, make_vocos, conventions_by_nam
 
 
 def test_pasted_preprocessor(fastpitch, spec, vocoder, bundled):
-    """The block of its configuration is taken as it is."""
+    """FastPitch's preprocessor block is accepted unchanged."""
     from omegaconf import OmegaConf
 
     config = OmegaConf.create({"preprocessor": fastpitch.cfg.preprocessor, "generator": bundled.config.to_dict()})
@@ -95,7 +95,7 @@ def test_pasted_preprocessor(fastpitch, spec, vocoder, bundled):
 
 
 def test_log_artifacts(generator, fastpitch, batch, predicted, vocoder, bundled):
-    """`vocoder_type: hifigan` with our file as its checkpoint: each text in our audio, as long as its frames last."""
+    """`vocoder_type: hifigan` takes the exported file: each text becomes its audio, as long as its frames."""
     assert type(generator.vocoder) is vocoder.VocosModel
     artifacts, _ = generator.generate_artifacts(model=fastpitch, batch_dict=batch)
     mels, lengths = predicted
@@ -107,7 +107,7 @@ def test_log_artifacts(generator, fastpitch, batch, predicted, vocoder, bundled)
 
 
 def test_log_files(generator, fastpitch, batch, predicted, vocoder, bundled, tmp_path):
-    """The callback itself writes them at the end of an epoch."""
+    """The callback writes the files at the end of an epoch."""
     from nemo.collections.tts.parts.utils.callbacks import LoggingCallback
 
     callback = LoggingCallback([generator], [batch], log_epochs=[1], output_dir=tmp_path / "log")
@@ -120,7 +120,7 @@ def test_log_files(generator, fastpitch, batch, predicted, vocoder, bundled, tmp
 
 
 def test_batches_of_fastpitch(predicted, vocoder, bundled):
-    """It fills shorter rows with values of its own, which no vocoder can tell from speech: lengths must be passed."""
+    """FastPitch pads shorter rows with values that look like speech, so lengths must be passed."""
     mels, lengths = predicted
     model, n_frames = vocoder.wrap(bundled), int(lengths[1])
     filling = mels[1, :, n_frames:]
@@ -133,7 +133,7 @@ def test_batches_of_fastpitch(predicted, vocoder, bundled):
 
 
 def test_ssl_model_calls_the_generator(spec, vocoder, bundled):
-    """As `FastPitchModel_SSL` does with a vocoder that it is given."""
+    """The generator can be called as `FastPitchModel_SSL` calls its vocoder."""
     model = vocoder.wrap(bundled)
     with torch.no_grad():
         audio = model.generator(x=spec.to(model.device))[0]

@@ -10,7 +10,7 @@ from vocos_plugins.mel import MelMismatchWarning
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
-# Absolute, of audio within [-1, 1]: float32 sums in another order.
+# Absolute, for audio within [-1, 1]: float32 sums in another order.
 SAME = 1e-5
 # The bundled model magnifies rounding, most in a few frames, as each pass of its refinement starts from the one before:
 # the root of the mean square, and the worst sample.
@@ -20,7 +20,7 @@ SHAPES = [(1, 1), (1, 37), (3, 100), (2, 256)]
 
 @pytest.fixture
 def run(tmp_path):
-    """Exports a model and runs the file on mels."""
+    """Returns a function that exports a model and runs the file on mels."""
     import onnxruntime
 
     def start(model, **options):
@@ -36,7 +36,7 @@ def run(tmp_path):
 
 @pytest.mark.parametrize("name", ["nemo-fastpitch-22khz", "nemo-hifigan-22khz"])
 def test_the_bundled_model(name, vocoder, bundled, nemo_mel, make_signal, make_mel, conventions_by_name, run):
-    """Any batch size and length give the model's own audio, for mels of speech and others, aligned as in the model."""
+    """For any batch size and length the audio is the model's own, for mels of speech and others that are aligned."""
     model = vocoder.wrap(bundled, source=conventions_by_name[name])
     exported = run(model)
     audio = make_signal("arctic-1", 22050)
@@ -60,7 +60,7 @@ def test_the_bundled_model(name, vocoder, bundled, nemo_mel, make_signal, make_m
     ],
 )
 def test_every_architecture(head, backbone, framing, vocoder, make_vocos, make_mel, run):
-    """Relative to the peak: random weights are loud."""
+    """Every architecture exports; errors are relative to the peak, as random weights are loud."""
     model = vocoder.wrap(make_vocos(head, backbone, framing))
     exported = run(model)
     for shape in SHAPES:
@@ -70,7 +70,7 @@ def test_every_architecture(head, backbone, framing, vocoder, make_vocos, make_m
 
 
 def test_the_model_stays_as_it_is(vocoder, make_vocos, make_mel, run):
-    """Also its mode, and which of its parameters are trained, unlike with NeMo's own vocoders; then it goes on."""
+    """Unlike NeMo's vocoders, the model keeps its mode and its trainable parameters, and can still train."""
     model = vocoder.wrap(make_vocos()).train()
     model.generator.vocos.backbone.embed.requires_grad_(False)
     trained = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
@@ -87,7 +87,7 @@ def test_the_model_stays_as_it_is(vocoder, make_vocos, make_mel, run):
 
 
 def test_torchscript(vocoder, make_vocos, make_mel, tmp_path):
-    """NeMo's other format: the same audio for other shapes than it was traced with."""
+    """TorchScript, NeMo's other format, returns the same audio for shapes other than the traced one."""
     model = vocoder.wrap(make_vocos())
     model.export(str(tmp_path / "vocos.ts"))
     traced = torch.jit.load(str(tmp_path / "vocos.ts"))
@@ -98,10 +98,10 @@ def test_torchscript(vocoder, make_vocos, make_mel, tmp_path):
 
 
 def test_what_can_not_be_exported(vocoder, make_vocos, conventions_by_name, tmp_path):
-    """Says so before it writes anything."""
+    """A model that can't be exported is refused before anything is written."""
     with pytest.warns(MelMismatchWarning):
         lossy = vocoder.wrap(make_vocos(f_max=7700.0))
-    with pytest.raises(ValueError, match="conversion of mels with a loss"):
+    with pytest.raises(ValueError, match="can't export a lossy mel conversion"):
         lossy.export(str(tmp_path / "vocos.onnx"))
     with pytest.raises(ValueError, match="use_dynamo=True"):
         vocoder.wrap(make_vocos()).export(str(tmp_path / "vocos.onnx"), use_dynamo=True)

@@ -8,7 +8,7 @@ from vocos_nemo.generator import filled_lengths
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
-# Before the end, the vocoder doesn't know the last frame; what it makes of the rest may be that much louder.
+# Without its last frame, the end may become this much louder.
 LOUDER = 1.5
 CLICK = 3.0  # the peak where FastPitch's pad_value is taken for a frame of speech
 
@@ -30,14 +30,14 @@ def test_lengths(pad_value, dtype, noise):
 
 
 def test_values_that_are_no_numbers_are_no_padding():
-    """They go on to where they are refused."""
+    """Values that are not finite are no padding, and are refused later."""
     assert filled_lengths(torch.full((1, 2, 3), float("nan")), 0.0) is None
 
 
 @pytest.mark.parametrize("n_samples", [30000, 20000], ids=["in a pause", "in a vowel"])
 @pytest.mark.parametrize("name", ["nemo-fastpitch-22khz", "nemo-hifigan-22khz"])
 def test_no_click_at_the_end(name, n_samples, vocoder, bundled, nemo_mel, make_signal, conventions_by_name):
-    """Of speech through NeMo's preprocessor, which overwrites the last frame, against that with the true last frame."""
+    """Speech from NeMo's preprocessor, which overwrites the last frame, ends without a click."""
     model = vocoder.wrap(bundled, source=conventions_by_name[name])
     audio = make_signal("arctic-1", 22050)[:, :n_samples]
     masked, reported = nemo_mel(name, audio, n_samples)
@@ -50,7 +50,7 @@ def test_no_click_at_the_end(name, n_samples, vocoder, bundled, nemo_mel, make_s
     n_known = int(reported)
     known = model.convert_spectrogram_to_audio(spec=masked[..., :n_known])
     assert torch.equal(found[:, : n_known * 256], known)
-    # The modules, which have gradients: float32 sums in another order, and the refinement magnifies that.
+    # The modules with gradients: float32 sums in another order, and the refinement magnifies that.
     torch.testing.assert_close(model(spec=masked)[:, 0].detach(), found, rtol=0, atol=2e-4)
     assert torch.equal(model.convert_spectrogram_to_audio(spec=masked, lengths=reported), found)
     if name == "nemo-fastpitch-22khz":
@@ -59,7 +59,7 @@ def test_no_click_at_the_end(name, n_samples, vocoder, bundled, nemo_mel, make_s
 
 @pytest.mark.parametrize("name", ["nemo-fastpitch-22khz", "nemo-hifigan-22khz"])
 def test_shorter_items_of_a_batch(name, vocoder, make_vocos, nemo_mel, make_signal, conventions_by_name):
-    """What NeMo's preprocessor makes of a batch needs no lengths: each item sounds as it does alone, then nothing."""
+    """Batches from NeMo's preprocessor need no lengths: each item is its single decode, then silence."""
     model = vocoder.wrap(make_vocos(), source=conventions_by_name[name])
     lengths = (30000, 12345, 5000)
     audio = make_signal("arctic-1", 22050)[:, :30000].repeat(3, 1)

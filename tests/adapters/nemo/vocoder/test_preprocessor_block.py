@@ -1,4 +1,4 @@
-"""From a convention to NeMo's options, and what NeMo can't compute."""
+"""Converts conventions to NeMo's options, and refuses those that NeMo can't compute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vocos_plugins.mel.difference import differences
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
-# The same computation with librosa's filterbank instead of ours.
+# The same computation with librosa's filterbank instead of the core's.
 OTHER_FILTERBANK = 2e-4
 # A symmetric window in place of a periodic one, on average over a log mel.
 OTHER_WINDOW = 2e-3
@@ -23,7 +23,7 @@ HIFIGAN = next(mel for mel in CONVENTIONS if mel.name == "nemo-hifigan-22khz")
 
 @pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda convention: convention.name)
 def test_there_and_back(convention):
-    """NeMo's own conventions come back as they are, by name."""
+    """NeMo's own conventions survive the round trip, with their names."""
     found = from_nemo(preprocessor_block(convention))
     assert found == convention
     assert found.name == convention.name
@@ -42,7 +42,7 @@ def test_there_and_back(convention):
     ids=str,
 )
 def test_options_nemo_knows(changes, nemo, make_signal):
-    """Other conventions of its kind, as NeMo computes them from the block."""
+    """NeMo computes other conventions of its kind from the block."""
     convention = dataclasses.replace(HIFIGAN, **changes)
     block = preprocessor_block(convention)
     assert from_nemo(block) == convention
@@ -77,7 +77,7 @@ def test_what_is_negligible_may_differ(bundled, nemo, make_signal):
     ids=lambda value: str(value)[:20],
 )
 def test_what_nemo_can_not_compute(changes, message):
-    """Is refused by the fields' names, with what to pass instead."""
+    """A mel that NeMo can't compute is refused with the fields' names and what to pass instead."""
     with pytest.raises(MelMismatch, match=f"NeMo's preprocessor can't compute the mel mine.*\n.*{message}") as caught:
         preprocessor_block(dataclasses.replace(HIFIGAN, name="mine", **changes))
     assert [each.field for each in caught.value.differences] == list(changes)
@@ -85,7 +85,7 @@ def test_what_nemo_can_not_compute(changes, message):
 
 
 def test_odd_hops():
-    """HiFi-GAN's framing needs an even one in NeMo."""
+    """HiFi-GAN's framing needs an even hop in NeMo."""
     mel = MelConvention(
         sample_rate=22050, n_fft=1024, win_length=1024, hop_length=255, n_mels=80, framing="same", mel_scale="slaney"
     )

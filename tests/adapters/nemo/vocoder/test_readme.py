@@ -1,4 +1,4 @@
-"""Every snippet of adapters/vocos_nemo/README.md runs, and what it says of NeMo is so."""
+"""Every snippet of adapters/vocos_nemo/README.md runs, and its statements about NeMo are true."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ pytestmark = pytest.mark.xdist_group("nemo")
 
 @pytest.fixture
 def workplace(fastpitch, tmp_path, monkeypatch):
-    """A folder with the one file that the snippets read."""
+    """Returns a folder with the one file that the snippets read."""
     fastpitch.save_to(str(tmp_path / "fastpitch.nemo"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_snippets(readme, workplace, vocoder, relative_error):
-    """In their order, as one session; then the training log's configuration finds the file that they wrote."""
+    """The snippets run in order, as one session; then the training log's configuration finds the file they wrote."""
     from nemo.core.classes.common import safe_instantiate
     from omegaconf import OmegaConf
 
@@ -29,7 +29,7 @@ def test_snippets(readme, workplace, vocoder, relative_error):
     assert names["audio"].shape == (1, names["spec"].shape[-1] * 256)
     assert type(names["vocoder"]) is vocoder.VocosModel
     again = names["vocoder"].convert_spectrogram_to_audio(spec=names["spec"])
-    # Memory that lies otherwise is summed in another order, which the refinement magnifies.
+    # Another memory layout is summed in another order, which the refinement magnifies.
     assert relative_error(again, names["audio"]) < 1e-4
     assert (workplace / "vocos.onnx").stat().st_size > 0
     (block,) = readme("yaml")
@@ -38,7 +38,7 @@ def test_snippets(readme, workplace, vocoder, relative_error):
 
 
 def test_command_line(readme, workplace, nemo):
-    """The line for a `.nemo` file writes one; the others name modules that there are (see also `test_run`)."""
+    """The line for a `.nemo` file writes one; the others name modules that exist (see also `test_run`)."""
     import importlib.util
 
     from typer.testing import CliRunner
@@ -70,13 +70,13 @@ def test_nemos_recipe_fails_by_itself(readme, workplace):
 
 
 def test_lightning_starts_the_bare_script(monkeypatch):
-    """Why the README starts several processes by torchrun."""
+    """Lightning starts other processes with the bare script, which is why the README uses torchrun."""
     import sys
     import types
 
     from lightning.fabric.strategies.launchers.subprocess_script import _basic_subprocess_cmd
 
-    script = types.ModuleType("__main__")  # as `runpy` runs it
+    script = types.ModuleType("__main__")  # as run by `runpy`
     script.__spec__ = None
     monkeypatch.setitem(sys.modules, "__main__", script)
     monkeypatch.setattr(sys, "argv", ["/there/script.py", "trainer.devices=4"])

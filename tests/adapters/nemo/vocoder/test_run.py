@@ -1,4 +1,4 @@
-"""``python -m vocos_nemo.run``: scripts that know nothing of Vocos."""
+"""``python -m vocos_nemo.run``: scripts that don't import Vocos."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from vocos_nemo import run
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
-# Relative to the peak: another process may add in another order.
+# Relative to the peak: another process may sum in another order.
 SAME = 1e-5
 
-# A hydra script of NeMo's kind, with its configuration beside it.
+# A hydra script of NeMo's kind, with its configuration next to it.
 SCRIPT = """
 import numpy
 import torch
@@ -50,7 +50,7 @@ raise SystemExit({"name": __name__, "argv": list(sys.argv), "path": sys.path[0],
 
 @pytest.fixture
 def start(monkeypatch):
-    """Runs `main` with arguments in this process, which has imported NeMo already; gives what the script exits with."""
+    """Runs `main` with arguments in this process, which has imported NeMo; returns the script's exit value."""
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["vocos_nemo/run.py", *map(str, arguments)])
@@ -63,7 +63,7 @@ def start(monkeypatch):
 
 
 def test_a_hydra_script_in_a_fresh_process(vocoder, make_vocos, tmp_path):
-    """It restores a HiFi-GAN and gets our audio; its configuration, its neighbours and its arguments are found."""
+    """A script that restores a HiFi-GAN gets a Vocos; its configuration, neighbours and arguments are found."""
     model = vocoder.wrap(make_vocos())
     model.save_to(str(tmp_path / "vocos.nemo"))
     folder = tmp_path / "scripts"
@@ -88,7 +88,7 @@ def test_a_hydra_script_in_a_fresh_process(vocoder, make_vocos, tmp_path):
 
 
 def test_scripts(start, tmp_path):
-    """Everything is as if the script had been run by itself, options that look like ours too."""
+    """The script runs as if started directly, also with options that look like `run`'s own."""
     script = tmp_path / "script.py"
     script.write_text(PLAIN)
     assert start(script, "-m", "--config-name", "x", "a=b") == {
@@ -100,7 +100,7 @@ def test_scripts(start, tmp_path):
 
 
 def test_modules(start, tmp_path, monkeypatch):
-    """With ``-m``, as ``python -m`` does it."""
+    """With ``-m``, a module runs as with ``python -m``."""
     (tmp_path / "a_module.py").write_text(PLAIN)
     monkeypatch.syspath_prepend(str(tmp_path))
     seen = start("-m", "a_module", "--help")
@@ -109,7 +109,7 @@ def test_modules(start, tmp_path, monkeypatch):
 
 
 def test_wrong_usage(start, capsys, monkeypatch, tmp_path):
-    """No script, one that isn't there, no NeMo."""
+    """A missing argument, a missing script and a missing NeMo end with a message."""
     assert start() == 2
     assert "usage: python -m vocos_nemo.run" in capsys.readouterr().err
     assert start("nowhere.py") == 2

@@ -1,4 +1,4 @@
-"""docs/start/nemo.md, walked by a stranger: a FastPitch with random weights speaks."""
+"""Runs docs/start/nemo.md as a new user would, with a FastPitch of random weights."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PAGE = Path(__file__).parents[4] / "docs" / "start" / "nemo.md"
 
 @pytest.fixture
 def workplace(fastpitch, tmp_path, monkeypatch) -> Path:
-    """A folder with the FastPitch that the pages read."""
+    """Returns a folder with the FastPitch that the page reads."""
     fastpitch.save_to(str(tmp_path / "fastpitch.nemo"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_page(markdown, vocoder, workplace) -> None:
-    """It ends with speech in a file, by a VocosModel: 256 samples a frame."""
+    """The page ends with speech in a file, by a VocosModel: 256 samples per frame."""
     names = markdown.run(PAGE, workplace)
     assert type(names["vocoder"]) is vocoder.VocosModel
     assert soundfile.info("lamb.wav").frames == names["spectrogram"].shape[-1] * 256

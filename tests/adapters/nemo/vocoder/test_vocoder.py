@@ -21,7 +21,7 @@ NAMES = ["nemo-fastpitch-22khz", "nemo-hifigan-22khz"]
 
 @pytest.fixture
 def small(vocoder, make_vocos):
-    """A small vocoder for FastPitch's mels."""
+    """Returns a small vocoder for FastPitch's mels."""
     return vocoder.wrap(make_vocos())
 
 
@@ -31,7 +31,7 @@ def small(vocoder, make_vocos):
 def test_audio_is_the_cores(
     name, framing, n_frames, vocoder, make_vocos, make_mel, conventions_by_name, relative_error
 ):
-    """For mels of either framing into models of either framing: what `decode_frames` gives, a hop a frame."""
+    """Between all framings of mels and models, the audio equals `decode_frames`, one hop per frame."""
     vocos, source = make_vocos(framing=framing), conventions_by_name[name]
     model = vocoder.wrap(vocos, source=source)
     mel = make_mel(n_frames=n_frames)
@@ -46,7 +46,7 @@ def test_audio_is_the_cores(
 
 @pytest.mark.parametrize(("name", "kind"), [(NAMES[0], "pointwise"), (NAMES[1], "framing")])
 def test_the_bundled_model(name, kind, vocoder, bundled, nemo_mel, make_signal, conventions_by_name, relative_error):
-    """Takes NeMo's mels of speech without loss."""
+    """The bundled model takes NeMo's mels of speech without loss."""
     source = conventions_by_name[name]
     model = adapt(bundled, "nemo", source=source)
     assert type(model) is vocoder.VocosModel
@@ -59,7 +59,7 @@ def test_the_bundled_model(name, kind, vocoder, bundled, nemo_mel, make_signal, 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_unequal_lengths(name, vocoder, make_vocos, make_mel, conventions_by_name, relative_error):
-    """Each row is what it is alone and 0 past its end, whatever the padding holds; a row may be empty."""
+    """Each row equals its single decode and is 0 past its end, whatever the padding holds; a row may be empty."""
     model = vocoder.wrap(make_vocos(), source=conventions_by_name[name])
     mel = make_mel(batch=4)
     lengths = torch.tensor([20, 13, 1, 0])
@@ -76,7 +76,7 @@ def test_unequal_lengths(name, vocoder, make_vocos, make_mel, conventions_by_nam
 
 
 def test_threads(small, make_mel):
-    """Calls from several threads at once give what calls in turn give."""
+    """Calls from several threads at once equal calls in sequence."""
     mels = [make_mel(batch=1, n_frames=10 + n, seed=n) for n in range(24)]
     expected = [small.convert_spectrogram_to_audio(spec=mel) for mel in mels]
     with ThreadPoolExecutor(4) as pool:
@@ -85,7 +85,7 @@ def test_threads(small, make_mel):
 
 
 def test_neural_types(small, make_mel):
-    """NeMo's checks hold: keywords only, three dimensions, types of inputs and outputs."""
+    """NeMo's checks apply: keywords only, three dimensions, types of inputs and outputs."""
     from nemo.core.neural_types import AudioSignal, MelSpectrogramType, NeuralType
 
     mel = make_mel()
@@ -126,7 +126,7 @@ def test_mode_makes_no_difference(small, make_mel):
 
 
 def test_state_dict(small, vocoder, nemo_config):
-    """Nothing but the model and the preprocessor's two buffers, for either of NeMo's two classes."""
+    """The state dict holds only the model and the preprocessor's two buffers, for either of NeMo's classes."""
     pasted = vocoder.VocosModel(cfg=nemo_config())
     for model in (small, pasted):
         keys = set(model.state_dict())
@@ -136,7 +136,7 @@ def test_state_dict(small, vocoder, nemo_config):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_preprocessor_is_nemos(name, vocoder, nemo, make_vocos, nemo_mel, make_signal, conventions_by_name):
-    """Under NeMo's own misspelt name, called by position as HiFi-GAN's is."""
+    """The preprocessor has NeMo's misspelt name, and is called by position as HiFi-GAN's is."""
     model = vocoder.wrap(make_vocos(), source=conventions_by_name[name])
     audio = make_signal("austen-1", 22050)
     assert type(model.audio_to_melspec_precessor) is nemo.FilterbankFeatures
@@ -147,7 +147,7 @@ def test_preprocessor_is_nemos(name, vocoder, nemo, make_vocos, nemo_mel, make_s
 
 
 def test_vocoder_artifacts(small, make_signal):
-    """NeMo's generator for vocoder logs takes the model: its own mel in, audio of the right length out."""
+    """NeMo's generator for vocoder logs accepts the model: its own mel becomes audio of the right length."""
     from nemo.collections.tts.parts.utils.callbacks import VocoderArtifactGenerator
 
     audio = make_signal("austen-1", 22050).repeat(2, 1)
@@ -167,7 +167,7 @@ def test_vocoder_artifacts(small, make_signal):
 
 
 def test_wrapping_shares_the_model(vocoder, make_vocos):
-    """Nothing is copied, and the random state of the program stays as it is."""
+    """Wrapping copies nothing, and keeps the program's random state."""
     vocos = make_vocos()
     before = torch.random.get_rng_state()
     model = vocoder.wrap(vocos)

@@ -48,9 +48,9 @@ FASTSPEECH2 = {
     "postnet_dropout": 0.1,
 }
 ALIGNER = {"in_query_channels": 80, "in_key_channels": 16, "attn_channels": 8, "temperature": 0.0005}
-LOG_FRAMES = 1.5  # of a phoneme in a model with random weights, about: 3 frames
+LOG_FRAMES = 1.5  # log(frames + 1) of a phoneme, about, in a model with random weights: 3 frames
 
-# Nothing may be asked of a network: the variables are SpeechBrain's hub's, the function every other's.
+# Nothing may use a network: the variables stop the Hugging Face hub's client, the function everything else.
 OFFLINE = """
 import socket
 def refuse(*args):
@@ -61,7 +61,7 @@ socket.socket.connect = socket.create_connection = refuse
 
 @pytest.fixture(scope="session")
 def make_tiny(randomize) -> Callable[..., Vocos]:
-    """A vocoder of a few thousand random parameters, for SpeechBrain's mel with changed fields."""
+    """Returns a vocoder of a few thousand random parameters, for SpeechBrain's mel with changed fields."""
 
     def make(seed: int = 0, *, prior: bool = False, **changes: object) -> Vocos:
         mel = dataclasses.replace(DEFAULT, name="tiny", **changes)
@@ -77,13 +77,13 @@ def make_tiny(randomize) -> Callable[..., Vocos]:
 
 @pytest.fixture(scope="session")
 def tiny(make_tiny) -> Vocos:
-    """The one that most tests take."""
+    """Returns the vocoder that most tests use."""
     return make_tiny()
 
 
 @pytest.fixture(scope="session")
 def exported(tiny, tmp_path_factory) -> Path:
-    """Its directory; not to be written to."""
+    """Returns the small vocoder's exported directory, which tests must not write to."""
     directory = tmp_path_factory.mktemp("exported") / "vocos"
     export(tiny, directory)
     return directory
@@ -91,25 +91,25 @@ def exported(tiny, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def mel(noise) -> Tensor:
-    """At speech's levels, ``(2, 80, 40)``."""
+    """Returns mels at the levels of speech, ``(2, 80, 40)``."""
     return 2 * noise(2, 80, 40) - 5
 
 
 @pytest.fixture(scope="session")
 def held_decode() -> Callable[[Vocos, Tensor], Tensor]:
-    """What the core makes of a centred mel whose last frame is held: ``(B, T * hop_length)``."""
+    """Decodes a centred mel with its last frame held, by the core: ``(B, T * hop_length)``."""
     return lambda vocos, mel: vocos.decode(torch.cat([mel, mel[..., -1:]], dim=-1))
 
 
 @pytest.fixture(scope="session")
 def at_16khz() -> MelConvention:
-    """The mel of SpeechBrain's LibriTTS recipes."""
+    """Returns the mel convention of SpeechBrain's LibriTTS recipes."""
     return dataclasses.replace(DEFAULT, name="16khz", sample_rate=16000)
 
 
 @pytest.fixture(scope="session")
 def accept_loss() -> Callable[[MelConvention, Vocos], None]:
-    """Says beforehand that mels are converted with a loss: a process warns of each pair once."""
+    """Triggers the warning of a lossy mel conversion beforehand: a process warns of each pair once."""
 
     def accept(source: MelConvention, vocos: Vocos) -> None:
         with warnings.catch_warnings():
@@ -121,7 +121,7 @@ def accept_loss() -> Callable[[MelConvention, Vocos], None]:
 
 @pytest.fixture(scope="session")
 def lag() -> Callable[[Tensor, Tensor], int]:
-    """By how many samples audio ``(N,)`` comes later than what was expected: where their loudness correlates most."""
+    """Returns by how many samples audio ``(N,)`` is late: the shift at which the loudness correlates most."""
 
     def loudness(audio: Tensor) -> Tensor:
         smooth = F.conv1d(audio.square()[None], torch.hann_window(65)[None, None], padding=32)[0].sqrt()
@@ -138,7 +138,7 @@ def lag() -> Callable[[Tensor, Tensor], int]:
 
 @pytest.fixture
 def in_fresh_process(tmp_path) -> Callable[[str], str]:
-    """Runs code where a user would, in a new process and an empty folder, offline; gives what it prints."""
+    """Runs code as a user would, in a new process and an empty folder, offline; returns what it prints."""
 
     def run(code: str) -> str:
         folder = tmp_path / "elsewhere"
@@ -160,7 +160,7 @@ def in_fresh_process(tmp_path) -> Callable[[str], str]:
 
 @pytest.fixture
 def g2p(monkeypatch) -> None:
-    """In place of the model that FastSpeech2 and MSTacotron2 download to turn words into phonemes: one that spells."""
+    """Stands in for the model that FastSpeech2 and MSTacotron2 download to turn words into phonemes: it spells."""
     from speechbrain.inference import TTS
 
     def spell(texts: str | list[str]) -> list[str] | list[list[str]]:
@@ -172,7 +172,7 @@ def g2p(monkeypatch) -> None:
 
 
 class StopInTurn(nn.Module):
-    """In place of a Tacotron2's gate of random weights, which stops at random: row after row, 9 frames apart."""
+    """Stands in for a Tacotron2's random gate, which stops at random: stops one row after another, 9 frames apart."""
 
     step = 0
 
@@ -185,7 +185,7 @@ class StopInTurn(nn.Module):
 
 @pytest.fixture
 def tacotron2() -> nn.Module:
-    """SpeechBrain's inference object around a model of random weights; so are the next."""
+    """Returns SpeechBrain's inference object around a Tacotron2 with random weights."""
     from speechbrain.inference.TTS import Tacotron2
     from speechbrain.lobes.models.Tacotron2 import Tacotron2 as Model
     from speechbrain.utils.text_to_sequence import text_to_sequence
@@ -198,7 +198,7 @@ def tacotron2() -> nn.Module:
 
 @pytest.fixture
 def mstacotron2(g2p, monkeypatch, tmp_path) -> nn.Module:
-    """Its speakers come from a table of one, and from a network that gives the same whatever it hears."""
+    """Returns an MSTacotron2 whose speakers come from a table of one, or from a network with a constant output."""
     from speechbrain.inference import TTS
     from speechbrain.lobes.models.MSTacotron2 import Tacotron2 as Model
     from speechbrain.utils.parameter_transfer import Pretrainer
@@ -228,7 +228,7 @@ def mstacotron2(g2p, monkeypatch, tmp_path) -> nn.Module:
 
 @pytest.fixture
 def make_fastspeech2(g2p) -> Callable[[str], nn.Module]:
-    """``FastSpeech2`` or ``FastSpeech2InternalAlignment``, with random weights and durations that aren't 0."""
+    """Returns ``FastSpeech2`` or ``FastSpeech2InternalAlignment`` with random weights and durations that aren't 0."""
     from speechbrain.dataio.encoder import TextEncoder
     from speechbrain.inference import TTS
     from speechbrain.lobes.models.FastSpeech2 import FastSpeech2, FastSpeech2WithAlignment, SPNPredictor

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.xdist_group("speechbrain")
 
 # The same operations in the same order.
 EXACT = {"rtol": 0, "atol": 0}
-# The promise: of full scale, another process on the same machine.
+# Promised accuracy relative to full scale, for another process on the same machine.
 ROUNDING = {"rtol": 0, "atol": 1e-5}
 FILES = ("generator.ckpt", "hyperparams.yaml")
 STOCK = """
@@ -47,7 +47,7 @@ print(*sorted(path.name for path in Path("vocos").iterdir()))
 
 @pytest.fixture(scope="module")
 def load():
-    """SpeechBrain's loader."""
+    """Returns SpeechBrain's loader."""
     from speechbrain.inference.vocoders import HIFIGAN
 
     return HIFIGAN.from_hparams
@@ -55,12 +55,12 @@ def load():
 
 @pytest.fixture(scope="module")
 def vocoder(load, exported):
-    """The small one in a ``HIFIGAN``."""
+    """Returns the small vocoder in a ``HIFIGAN``."""
     return load(source=str(exported))
 
 
 def test_fresh_process(exported, tiny, mel, held_decode, in_fresh_process, tmp_path):
-    """Moved, and loaded offline by a process that knows nothing of us, with and without a savedir."""
+    """A moved directory loads offline, without the adapter's `vocoder` module, with and without a savedir."""
     folder = tmp_path / "elsewhere"
     shutil.copytree(exported, folder / "moved")
     torch.save(mel.transpose(1, 2).contiguous().transpose(1, 2), folder / "mel.pt")
@@ -74,12 +74,12 @@ def test_fresh_process(exported, tiny, mel, held_decode, in_fresh_process, tmp_p
 
 
 def test_export_needs_no_speechbrain(in_fresh_process):
-    """Nor torchaudio: a file can be made where they aren't installed."""
+    """Neither SpeechBrain nor torchaudio is imported: the export works where they aren't installed."""
     assert in_fresh_process(WITHOUT_SPEECHBRAIN).split() == list(FILES)
 
 
 def test_every_way_to_call_it(vocoder, tiny, mel, held_decode):
-    """A batch, one mel with and without a batch dimension, and the object itself."""
+    """A batch, one mel with and without a batch dimension, and calling the object itself all decode."""
     expected = held_decode(tiny, mel)
     torch.testing.assert_close(vocoder.decode_batch(mel), expected[:, None], **EXACT)
     torch.testing.assert_close(vocoder(mel), expected[:, None], **EXACT)
@@ -88,7 +88,7 @@ def test_every_way_to_call_it(vocoder, tiny, mel, held_decode):
 
 
 def test_masks(vocoder, mel):
-    """With both lengths and hop, SpeechBrain silences what lies past a row's end, and nothing before it."""
+    """Given lengths and hop, SpeechBrain silences exactly the samples past a row's end."""
     masked = vocoder.decode_batch(mel, torch.tensor([40, 25]), 256)
     assert masked.shape == (2, 1, 40 * 256)
     torch.testing.assert_close(masked[1, :, : 25 * 256], vocoder.decode_batch(mel)[1, :, : 25 * 256], **EXACT)
@@ -97,7 +97,7 @@ def test_masks(vocoder, mel):
 
 
 def test_a_hifigan_begins_late(mel):
-    """Why lengths and places are tested here: the stock generator's inference gives ten frames more, five in front."""
+    """Lengths and positions need tests: the stock generator's inference adds ten frames, five of them in front."""
     from speechbrain.lobes.models.HifiGAN import HifiganGenerator
 
     sizes = {"upsample_initial_channel": 8, "upsample_kernel_sizes": [32, 32], "upsample_factors": [16, 16]}
@@ -115,7 +115,7 @@ def test_copies(vocoder, mel):
 
 
 def test_threads(vocoder, mel, noise):
-    """Eight at once give what one gives."""
+    """Eight threads at once return the result of one."""
     mels = [2 * noise(1, 80, 20 + n, seed=n) - 5 for n in range(8)]
     expected = [vocoder.decode_batch(mel) for mel in mels]
     with ThreadPoolExecutor(8) as pool:
@@ -130,13 +130,13 @@ def test_threads(vocoder, mel, noise):
     ids=lambda options: next(iter(options)),
 )
 def test_run_options(load, exported, vocoder, mel, options):
-    """Those that SpeechBrain's ``HIFIGAN`` doesn't follow do no harm."""
+    """Run options that SpeechBrain's ``HIFIGAN`` ignores do no harm."""
     found = load(source=str(exported), run_opts=options).decode_batch(mel)
     torch.testing.assert_close(found, vocoder.decode_batch(mel), **EXACT)
 
 
 def test_is_frozen(vocoder):
-    """It is among the modules, so SpeechBrain moves, freezes and switches it to inference."""
+    """The generator is one of the modules, so SpeechBrain moves, freezes and switches it to inference."""
     assert not any(weight.requires_grad for weight in vocoder.parameters())
     assert not vocoder.hparams.generator.training
 
@@ -158,7 +158,7 @@ def test_loading_is_strict(load, exported, make_tiny, tmp_path, broken):
 
 
 def test_says_what_it_is(exported, tiny, vocoder):
-    """By the recipes' names, so that the file of a vocoder can be read like a TTS model's; and by its provenance."""
+    """The file uses the recipes' names, so it can be read like a TTS model's; and it has the provenance."""
     assert read_convention(exported) == DEFAULT
     assert vocoder.hparams.sample_rate == 22050
     assert vocoder.hparams.hop_length == 256
@@ -170,7 +170,7 @@ def test_says_what_it_is(exported, tiny, vocoder):
 
 @pytest.mark.parametrize("name", ["22050", "8e3", "off", "(my) mel (22 kHz)", "a: b # c", "!ref <x>", "münchen"])
 def test_any_name_survives(load, make_tiny, mel, tmp_path, name):
-    """Whatever a convention is called, HyperPyYAML gives it back as text."""
+    """HyperPyYAML reads any name of a convention back as text."""
     vocos = make_tiny()
     source = dataclasses.replace(DEFAULT, framing="same", name=name)
     export(vocos, tmp_path / "vocos", tts=source)
@@ -181,7 +181,7 @@ def test_any_name_survives(load, make_tiny, mel, tmp_path, name):
 
 @pytest.mark.parametrize("given", ["directory", "file", "convention"])
 def test_for_a_tts_model(load, tiny, mel, tmp_path, recipe_text, held_decode, given):
-    """Its mel is read from its hyperparameters, or given; one that differs in the log alone is aligned silently."""
+    """A TTS's mel is read from its hyperparameters or passed in; one that differs only in the log aligns silently."""
     vocos_mel = dataclasses.replace(DEFAULT, log=None)
     (tmp_path / "tts").mkdir()
     (tmp_path / "tts" / "hyperparams.yaml").write_text(recipe_text(dynamic_range_compression="False"))
@@ -193,7 +193,7 @@ def test_for_a_tts_model(load, tiny, mel, tmp_path, recipe_text, held_decode, gi
 
 
 def test_a_mel_that_has_no_name_in_recipes(load, tiny, mel, tmp_path):
-    """Then the file doesn't pretend: its mel can't be read from the recipes' names, but decodes."""
+    """A mel that the recipes' names can't express is left out of them, and still decodes."""
     source = dataclasses.replace(DEFAULT, framing="same", log="log10")
     export(tiny, tmp_path / "vocos", tts=source)
     with pytest.raises(ConventionError, match="missing win_length"):
@@ -204,7 +204,7 @@ def test_a_mel_that_has_no_name_in_recipes(load, tiny, mel, tmp_path):
 
 
 def test_a_loss_warns_or_is_refused(tiny, tmp_path):
-    """At export; under ``strict``, and where nothing can be done, nothing is written."""
+    """The export warns of lossy mels; under ``strict``, and for mels that can't be aligned, nothing is written."""
     source = dataclasses.replace(DEFAULT, mel_scale="htk", f_min=11.0)  # no other test's: a process warns once
     with pytest.warns(MelMismatchWarning, match="mean error"):
         export(tiny, tmp_path / "lossy", tts=source)
@@ -217,8 +217,8 @@ def test_a_loss_warns_or_is_refused(tiny, tmp_path):
 
 
 def test_no_hyperparameters(tiny, tmp_path):
-    """A path that isn't SpeechBrain's is named, and so is a field that is missing."""
-    with pytest.raises(ConventionError, match=r"nowhere is no hyperparameter file of SpeechBrain, nor a directory"):
+    """The error names a path that isn't SpeechBrain's, and a missing field."""
+    with pytest.raises(ConventionError, match=r"nowhere is not a SpeechBrain hyperparameter file, nor a directory"):
         export(tiny, tmp_path / "vocos", tts=tmp_path / "nowhere")
     (tmp_path / "hyperparams.yaml").write_text("sample_rate: 22050\n")
     with pytest.raises(ConventionError, match="missing hop_length"):
@@ -227,7 +227,7 @@ def test_no_hyperparameters(tiny, tmp_path):
 
 
 def test_writes_over_its_own_alone(load, tiny, make_tiny, mel, tmp_path, recipe_text):
-    """A second export replaces the first; a TTS model's and a training run's files of these names stay."""
+    """A second export replaces the first; files of a TTS model or a training run are kept."""
     export(make_tiny(seed=1), tmp_path)
     export(tiny, tmp_path)
     found = load(source=str(tmp_path)).decode_batch(mel)
@@ -236,7 +236,7 @@ def test_writes_over_its_own_alone(load, tiny, make_tiny, mel, tmp_path, recipe_
         other = tmp_path / name.split(".")[1]
         other.mkdir()
         (other / name).write_text(content)
-        with pytest.raises(CheckpointError, match=rf"{name} is of another model, and stays"):
+        with pytest.raises(CheckpointError, match=rf"{name} belongs to another model and is kept"):
             export(tiny, other)
         assert [path.read_text() for path in other.iterdir()] == [content]
     torch.testing.assert_close(load(source=str(tmp_path)).decode_batch(mel), found, **EXACT)

@@ -18,16 +18,16 @@ from vocos_plugins.storage.safe_files import CheckpointError
 
 # The same operations in the same order.
 EXACT = {"rtol": 0, "atol": 0}
-# Of full scale: pieces of other shapes round differently.
+# Relative to full scale: pieces of other shapes round differently.
 ROUNDING = {"rtol": 0, "atol": 1e-5}
-# Samples: a quarter of a frame. The model predicts phases anew, which moves a correlation's peak a little.
+# Samples: a quarter of a frame. The model predicts new phases, which moves a correlation's peak a little.
 IN_STEP = 64
 RECEPTIVE_FIELD = 9  # frames, of the small model
 
 
 @pytest.fixture(scope="module")
 def generator(tiny):
-    """Around the live model."""
+    """Returns a generator around the live model."""
     return VocosGenerator(tiny)
 
 
@@ -39,25 +39,25 @@ def test_equals_the_core(generator, tiny, mel, held_decode):
 
 
 def test_frames_lie_where_the_core_puts_them(generator, tiny, mel):
-    """Nothing is delayed: up to where the held frame is felt, it is what the core makes of the bare mel."""
+    """Nothing is delayed: up to where the held frame has an effect, the audio is the core's for the bare mel."""
     known = (39 - RECEPTIVE_FIELD - 2) * 256
     torch.testing.assert_close(generator.inference(mel)[:, 0, :known], tiny.decode(mel)[:, :known], **ROUNDING)
 
 
 def test_one_mel_without_a_batch(generator, mel):
-    """``(n_mels, T)`` gives ``(1, N)``, as HifiganGenerator does; ``padding`` is taken and means nothing."""
+    """``(n_mels, T)`` becomes ``(1, N)``, as with HifiganGenerator; ``padding`` is accepted and ignored."""
     torch.testing.assert_close(generator.inference(mel[0], padding=False), generator.inference(mel[:1])[0], **EXACT)
 
 
 def test_transposed_mels(generator, mel):
-    """FastSpeech2's mels are views of ``(B, T, n_mels)``."""
+    """Views decode: FastSpeech2's mels are views of ``(B, T, n_mels)``."""
     view = mel.transpose(1, 2).contiguous().transpose(1, 2)
     assert not view.is_contiguous()
     torch.testing.assert_close(generator.inference(view), generator.inference(mel), **EXACT)
 
 
 def test_its_audio_may_be_written_to(generator, mel):
-    """SpeechBrain masks in place, which tensors of an inference mode forbid."""
+    """Audio can be changed in place, as SpeechBrain's masks do; inference tensors would forbid that."""
     audio = generator.inference(mel)
     assert not audio.requires_grad
     assert not audio.is_inference()
@@ -68,7 +68,7 @@ def test_its_audio_may_be_written_to(generator, mel):
 @pytest.mark.parametrize("framing", ["center", "same"])
 @pytest.mark.parametrize("changes", [{}, {"framing": "same"}, {"log": "log10"}], ids=["same mel", "framing", "log"])
 def test_forward_equals_inference(make_tiny, mel, framing, changes, prior):
-    """What is trained is what is heard, whatever mels come in."""
+    """Training and inference compute the same audio, whatever the input mels."""
     vocos = make_tiny(prior=prior, framing=framing)
     generator = VocosGenerator(vocos, dataclasses.replace(vocos.mel, **changes))
     torch.testing.assert_close(generator(mel), generator.inference(mel), **ROUNDING)
@@ -102,7 +102,7 @@ def test_aligns_as_the_core_does(tiny, mel, accept_loss):
 
 @pytest.mark.parametrize("clip", ["arctic-1", "austen-1"])
 def test_another_rate_is_resampled(lag, at_16khz, make_signal, accept_loss, clip):
-    """16 kHz mels come out of a 22.05 kHz model as 16 kHz audio, in step with the speech that they are of."""
+    """16 kHz mels become 16 kHz audio in a 22.05 kHz model, in step with the speech they were computed from."""
     speech = make_signal(clip, 16000)
     mels = MelSpectrogram(at_16khz)(speech)
     vocos = Vocos.from_pretrained("vocos-mel-22khz-small")
@@ -116,7 +116,7 @@ def test_another_rate_is_resampled(lag, at_16khz, make_signal, accept_loss, clip
 
 @pytest.mark.parametrize("rate", [16000, 24000, 44100])
 def test_lengths_at_another_rate(tiny, mel, accept_loss, rate):
-    """Whatever the rates' quotient rounds to, frames last what the source says."""
+    """Frames last as long as the source says, however the ratio of the rates rounds."""
     source = dataclasses.replace(DEFAULT, sample_rate=rate)
     accept_loss(source, tiny)
     generator = VocosGenerator(tiny, source)
@@ -134,7 +134,7 @@ def test_ragged_rows_at_another_rate(tiny, at_16khz, mel, accept_loss):
 
 
 def test_another_rate_is_not_trained(tiny, at_16khz, mel, accept_loss):
-    """The resampling has no gradient."""
+    """Training a model of another rate is refused: the resampling has no gradient."""
     accept_loss(at_16khz, tiny)
     with pytest.raises(ValueError, match="22050 Hz can't be trained on mels of 16000 Hz; start from one of 16000 Hz"):
         VocosGenerator(tiny, at_16khz)(mel)
@@ -142,14 +142,14 @@ def test_another_rate_is_not_trained(tiny, at_16khz, mel, accept_loss):
 
 @pytest.mark.parametrize("clip", ["arctic-1", "austen-1"])
 def test_speech_comes_back_in_step(lag, make_signal, clip):
-    """Speech, its mel, and back through the bundled model: nothing is late."""
+    """Speech to mel and back through the bundled model: nothing is late."""
     speech = make_signal(clip, 22050)
     generator = VocosGenerator(Vocos.from_pretrained("vocos-mel-22khz-small"), DEFAULT)
     assert abs(lag(generator.decode(MelSpectrogram(DEFAULT)(speech))[0], speech[0])) < IN_STEP
 
 
 def test_fields_build_what_objects_build(tiny, mel):
-    """From a YAML file come plain values; the weights are then loaded."""
+    """A generator is built from a YAML file's plain values; the weights are then loaded."""
     source = {"kind": "mel", **dataclasses.asdict(dataclasses.replace(DEFAULT, framing="same"))}
     built = VocosGenerator(tiny.config.to_dict(), source)
     built.load_state_dict(VocosGenerator(tiny).state_dict())
@@ -175,7 +175,7 @@ def test_what_it_refuses(tiny, make_model):
 
 @pytest.mark.parametrize("rate", [22050, 16000])
 def test_copies_and_pickles(tiny, at_16khz, mel, accept_loss, rate):
-    """HiFi-GAN's train.py copies the generator; some users pickle it. A copy has weights of its own."""
+    """HiFi-GAN's train.py copies the generator; some users pickle it. A copy has its own weights."""
     source = dataclasses.replace(at_16khz, sample_rate=rate)
     if rate != tiny.sample_rate:
         accept_loss(source, tiny)
@@ -189,14 +189,14 @@ def test_copies_and_pickles(tiny, at_16khz, mel, accept_loss, rate):
 
 
 def test_scripting_goes_round_it(generator, mel):
-    """SpeechBrain's `jit` scripts modules whole: that must not fail, and what comes of it must decode and train."""
+    """SpeechBrain's `jit` scripts whole modules: that must not fail, and the result must decode and train."""
     scripted = torch.jit.script(generator)
     torch.testing.assert_close(scripted(mel), generator(mel), **EXACT)
     assert len(list(scripted.parameters())) == len(list(generator.parameters()))
 
 
 def test_loads_its_own_state_and_a_models(tiny, make_tiny, tmp_path, mel):
-    """``generator.ckpt`` as SpeechBrain's checkpointer saves it, and the weights of a Vocos model."""
+    """``generator.ckpt`` loads as SpeechBrain's checkpointer saves it, and as the weights of a Vocos model."""
     expected = VocosGenerator(tiny).inference(mel)
     for number, module in enumerate((VocosGenerator(tiny), tiny)):
         path = tmp_path / f"{number}.ckpt"
@@ -207,7 +207,7 @@ def test_loads_its_own_state_and_a_models(tiny, make_tiny, tmp_path, mel):
 
 
 def spoil(weights, how):
-    """What doesn't fit, and how the message says so."""
+    """Returns weights that don't fit, with the message that they cause."""
     if how == "missing":
         return {key: value for key, value in weights.items() if "embed" not in key}, r"2 keys \(backbone\.embed"
     if how == "unexpected":
@@ -221,7 +221,7 @@ def spoil(weights, how):
 
 @pytest.mark.parametrize("how", ["missing", "unexpected", "nested", "not finite", "shape"])
 def test_what_does_not_fit_is_an_error(generator, tmp_path, how):
-    """SpeechBrain's own loading would log it and decode with random weights."""
+    """A checkpoint that doesn't fit is an error; SpeechBrain would log it and decode with random weights."""
     weights, message = spoil(generator.state_dict(), how)
     torch.save(weights, tmp_path / "generator.ckpt")
     with pytest.raises(CheckpointError, match=message):

@@ -1,4 +1,4 @@
-"""Text in, waveform out: each of SpeechBrain's acoustic models with random weights, then ours as its vocoder.
+"""Text in, waveform out: each of SpeechBrain's acoustic models with random weights, then Vocos as its vocoder.
 
 The models are small, their phonemes spelt; what they return is SpeechBrain's own.
 """
@@ -11,14 +11,14 @@ import torch
 
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
-# Of full scale: pieces of other shapes round differently.
+# Relative to full scale: pieces of other shapes round differently.
 ROUNDING = {"rtol": 0, "atol": 1e-5}
 TEXTS = ["Mary had a little lamb.", "A lamb had Mary.", "Ham."]
 
 
 @pytest.fixture(scope="module", params=["HIFIGAN", "VOCOS"])
 def vocoder(request, exported):
-    """The directory in SpeechBrain's class, and in ours."""
+    """Returns an exported directory loaded by `HIFIGAN` and by `VOCOS`."""
     from speechbrain.inference.vocoders import HIFIGAN
     from vocos_speechbrain.vocoder import VOCOS
 
@@ -26,12 +26,12 @@ def vocoder(request, exported):
 
 
 def check_rows(vocoder, waveforms, mels, frames):
-    """Each row is as long as the mels, silent past its own frames, and until shortly before them what it is alone."""
+    """Checks that rows are as long as the mels, silent past their frames, and otherwise nearly single decodes."""
     assert waveforms.shape == (len(mels), 1, mels.shape[-1] * 256)
     for row, mel, n_frames in zip(waveforms[:, 0], mels, frames.tolist(), strict=True):
         assert not row[n_frames * 256 :].any()
         if n_frames:
-            # Stock HIFIGAN decodes the padding too, and masks it: the last frames feel it.
+            # Stock HIFIGAN decodes the padding too, and masks it: that changes the last frames.
             felt = 0 if type(vocoder).__name__ == "VOCOS" or n_frames == mel.shape[-1] else 12
             known = max(0, n_frames - felt) * 256
             alone = vocoder.decode_spectrogram(mel[:, :n_frames])[0]
@@ -39,7 +39,7 @@ def check_rows(vocoder, waveforms, mels, frames):
 
 
 def test_tacotron2(vocoder, tacotron2):
-    """One text, then several at once: its lengths are whole frames."""
+    """Tacotron2 works for one text and for several at once: its lengths are whole frames."""
     mel, _, _ = tacotron2.encode_text(TEXTS[0])
     waveform = vocoder.decode_batch(mel)
     assert waveform.shape == (1, 1, mel.shape[-1] * 256)
@@ -52,7 +52,7 @@ def test_tacotron2(vocoder, tacotron2):
 
 
 def test_mstacotron2(vocoder, mstacotron2, make_signal, tmp_path):
-    """A voice cloned from a recording, and a random one."""
+    """MSTacotron2 speaks with a voice cloned from a recording, and with a random one."""
     soundfile.write(tmp_path / "voice.wav", make_signal("arctic-1", 16000)[0].numpy(), 16000)
     mels, frames, _ = mstacotron2.clone_voice(TEXTS, str(tmp_path / "voice.wav"))
     check_rows(vocoder, vocoder.decode_batch(mels, frames, 256), mels, frames)
@@ -62,7 +62,7 @@ def test_mstacotron2(vocoder, mstacotron2, make_signal, tmp_path):
 
 
 def test_mstacotron2_at_its_recipes_rate(mstacotron2, tiny, at_16khz, accept_loss, tmp_path):
-    """Of 16 kHz mels a 22.05 kHz model makes 16 kHz audio, as long as the mels say."""
+    """From 16 kHz mels a 22.05 kHz model makes 16 kHz audio, as long as the mels say."""
     from speechbrain.inference.vocoders import HIFIGAN
     from vocos_speechbrain.export import export
 
@@ -77,7 +77,7 @@ def test_mstacotron2_at_its_recipes_rate(mstacotron2, tiny, at_16khz, accept_los
 @pytest.mark.parametrize("pace", [1.0, 1.7])
 @pytest.mark.parametrize("name", ["FastSpeech2", "FastSpeech2InternalAlignment"])
 def test_fastspeech2(vocoder, make_fastspeech2, name, pace):
-    """It returns logarithms of durations and keeps its lengths to itself: they come back from the durations."""
+    """FastSpeech2 returns logarithms of durations but not its lengths: these are recovered from the durations."""
     from vocos_speechbrain.vocoder import VOCOS
 
     fastspeech2 = make_fastspeech2(name)
@@ -94,7 +94,7 @@ def test_fastspeech2(vocoder, make_fastspeech2, name, pace):
 
 
 def test_fastspeech2_gives_its_padding_frames(make_fastspeech2):
-    """SpeechBrain's own lengths of a batch count frames of the phonemes that fill a shorter row up."""
+    """SpeechBrain's own lengths of a batch also count the frames of padding phonemes."""
     from vocos_speechbrain.vocoder import VOCOS
 
     fastspeech2 = make_fastspeech2()

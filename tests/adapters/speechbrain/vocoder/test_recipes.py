@@ -1,4 +1,4 @@
-"""What SpeechBrain's recipes do with a vocoder. They aren't in its package: each test does what one of them does."""
+"""Uses a vocoder as SpeechBrain's recipes do; they aren't in its package, so each test repeats one of them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from vocos_plugins import MelSpectrogram
 
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
-# Of full scale: pieces of other shapes round differently.
+# Relative to full scale: pieces of other shapes round differently.
 ROUNDING = {"rtol": 0, "atol": 1e-5}
-TO_16_BITS = {"rtol": 0, "atol": 1e-4}  # of full scale: what a file with 16 bits rounds
+TO_16_BITS = {"rtol": 0, "atol": 1e-4}  # relative to full scale: the rounding of a 16-bit file
 FASTSPEECH2 = """
 sample_rate: 22050
 hop_length: 256
@@ -55,7 +55,7 @@ def load_yaml():
 
 
 def run_vocoder(hparams, inference_mel, mel_lens):
-    """As ``run_vocoder`` of recipes/LJSpeech/TTS/fastspeech2/train.py and train_internal_alignment.py."""
+    """Does what ``run_vocoder`` does in recipes/LJSpeech/TTS/fastspeech2/train.py and train_internal_alignment.py."""
     from speechbrain.dataio import audio_io
     from speechbrain.inference.vocoders import HIFIGAN
 
@@ -86,7 +86,7 @@ def test_fastspeech2(load_yaml, exported, make_fastspeech2, tiny, tmp_path):
 
 
 def test_mstacotron2(exported, mel, tmp_path):
-    """As recipes/LibriTTS/TTS/mstacotron2/train.py: once for all, frozen, then batches and single mels."""
+    """recipes/LibriTTS/TTS/mstacotron2/train.py loads a frozen vocoder once, for batches and single mels."""
     from speechbrain.inference.vocoders import HIFIGAN
 
     options = {"run_opts": {"device": "cpu"}, "freeze_params": True}
@@ -97,7 +97,7 @@ def test_mstacotron2(exported, mel, tmp_path):
 
 @pytest.mark.parametrize("loader", ["speechbrain.inference.vocoders.HIFIGAN", "vocos_speechbrain.vocoder.VOCOS"])
 def test_diffusion(load_yaml, exported, mel, tiny, held_decode, loader):
-    """As recipes/AudioMNIST/diffusion: the YAML names a loader, which train.py calls, and calls the vocoder."""
+    """In recipes/AudioMNIST/diffusion the YAML names a loader; train.py calls it, and then the vocoder."""
     hparams = load_yaml(DIFFUSION, source=exported, loader=f"{loader}.from_hparams")
     vocoder = hparams["vocoder"]()
     samples = mel.transpose(1, 2)[:, None]
@@ -106,7 +106,7 @@ def test_diffusion(load_yaml, exported, mel, tiny, held_decode, loader):
 
 
 def test_hifigan_training(load_yaml, make_tiny, make_signal, tmp_path):
-    """As recipes/LJSpeech/TTS/vocoder/hifigan/train.py with our generator in its YAML: train, sample, save, decode."""
+    """recipes/LJSpeech/TTS/vocoder/hifigan/train.py trains, samples, saves and decodes with a `VocosGenerator`."""
     from speechbrain.inference.vocoders import HIFIGAN
 
     start = make_tiny(prior=True)

@@ -17,30 +17,30 @@ pytestmark = pytest.mark.xdist_group("speechbrain")
 CLOSE = {"rtol": 0, "atol": 1e-5}
 # The same operations in the same order.
 EXACT = {"rtol": 0, "atol": 0}
-# Of the loudest sample: 8 bits of mantissa, through two layers.
+# Relative to the loudest sample: 8 bits of mantissa, through two layers.
 HALF = 0.1
 
 
 @pytest.fixture(scope="module")
 def load():
-    """Our loader, of a directory, with options."""
+    """Returns a function that loads a directory with `VOCOS` and run options."""
     from vocos_speechbrain.vocoder import VOCOS
 
     return lambda directory, **options: VOCOS.from_hparams(source=str(directory), run_opts=options)
 
 
 def backbone(vocoder):
-    """What the options have made of it."""
+    """Returns the backbone that the options have configured."""
     return vocoder.hparams.generator.vocos.backbone
 
 
 def test_nothing_is_wrapped_without_options(load, exported):
-    """The model is as it was saved."""
-    assert "FastBackbone" not in repr(load(exported))
+    """Without options the model is as it was saved."""
+    assert "ConfiguredBackbone" not in repr(load(exported))
 
 
 def test_jit_traces(load, exported, mel):
-    """The traced backbone is what runs, for mels of any length, and gives the same; rows of a batch too."""
+    """The traced backbone runs for mels of any length with the same result, rows of a batch included."""
     traced, plain = load(exported, jit=True), load(exported)
     assert isinstance(backbone(traced).traced, torch.jit.ScriptModule)
     for frames in (1, 7, 40):
@@ -52,7 +52,7 @@ def test_jit_traces(load, exported, mel):
 
 
 def test_compile_compiles(load, exported, mel, monkeypatch):
-    """The backbone alone, once for all lengths; the head's complex numbers stay as they are.
+    """Only the backbone is compiled, once for all lengths; the head's complex numbers are left alone.
 
     What is captured is run as it is: generating code for it is torch's part, and takes half a minute.
     """
@@ -71,7 +71,7 @@ def test_compile_compiles(load, exported, mel, monkeypatch):
 @pytest.mark.parametrize("option", ["precision", "eval_precision"])
 @pytest.mark.parametrize("name", ["bf16", "fp16"])
 def test_precision_is_followed(load, exported, mel, name, option, jit):
-    """Convolutions run in half precision, which is heard a little; the audio is float32, the head's weights too."""
+    """Convolutions run in half precision, which is slightly audible; audio and the head's weights stay float32."""
     half, plain = load(exported, jit=jit, **{option: name}), load(exported)
     expected, found = plain.decode_batch(mel), half.decode_batch(mel)
     assert found.dtype == torch.float32
@@ -99,7 +99,7 @@ def test_precision_leaves_the_prior_alone(load, tmp_path, make_signal):
 
 @pytest.mark.parametrize("options", [{"jit": True}, {"precision": "bf16"}, {"jit": True, "precision": "bf16"}], ids=str)
 def test_copies(load, exported, mel, options):
-    """A deep copy of what the options made decodes the same, with weights of its own."""
+    """A deep copy of a configured vocoder decodes the same, with its own weights."""
     vocoder = load(exported, **options)
     expected = vocoder.decode_batch(mel)
     copied = copy.deepcopy(vocoder)
@@ -112,10 +112,10 @@ def test_copies(load, exported, mel, options):
 
 
 def test_lists_of_modules(load, exported):
-    """As in SpeechBrain: the option switches on, its list narrows, and a name that isn't there is an error."""
-    assert "FastBackbone" in repr(load(exported, jit=True, jit_module_keys=["generator"]))
-    assert "FastBackbone" not in repr(load(exported, jit=True, jit_module_keys=[]))
-    assert "FastBackbone" not in repr(load(exported, jit_module_keys=["generator"]))
+    """The option is a switch which a list narrows, as in SpeechBrain; an unknown name in the list is an error."""
+    assert "ConfiguredBackbone" in repr(load(exported, jit=True, jit_module_keys=["generator"]))
+    assert "ConfiguredBackbone" not in repr(load(exported, jit=True, jit_module_keys=[]))
+    assert "ConfiguredBackbone" not in repr(load(exported, jit_module_keys=["generator"]))
     with pytest.raises(ValueError, match="jit_module_keys has 'vocoder', but the modules are generator"):
         load(exported, jit=True, jit_module_keys=["vocoder"])
 
@@ -123,17 +123,17 @@ def test_lists_of_modules(load, exported):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"data_parallel_backend": True}, "to decode on several GPUs, run a process on each"),
+        ({"data_parallel_backend": True}, "to decode on several GPUs, run one process per GPU"),
         ({"eval_precision": "int8"}, "eval_precision must be one of fp32, bf16, fp16, got 'int8'"),
     ],
 )
 def test_what_is_refused(load, exported, options, message):
-    """Options that can't be followed say so."""
+    """Options that can't be applied are errors."""
     with pytest.raises(ValueError, match=message):
         load(exported, **options)
 
 
 def test_streams_still(load, exported, mel):
-    """The core's chunked decoding asks the backbone how far it sees."""
+    """A configured backbone has the receptive field that the core's chunked decoding asks for."""
     vocos = load(exported, jit=True).hparams.generator.vocos
     assert vocos.backbone.receptive_field == vocos.backbone.plain.receptive_field == 9

@@ -21,7 +21,7 @@ COMMANDS = re.findall(r"^vocos (export .*)$", README, flags=re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder in which the README's commands have been run."""
+    """Returns a folder in which the README's commands have been run."""
     from vocos_plugins.cli import app
 
     folder = tmp_path_factory.mktemp("readme")
@@ -34,17 +34,17 @@ def workplace(tmp_path_factory):
 
 
 def test_there_are_snippets():
-    """The patterns above find them."""
+    """The patterns above find the README's snippets."""
     assert (len(COMMANDS), len(PYTHON), len(YAML)) == (1, 3, 3)
 
 
 def test_commands(workplace):
-    """What the export writes is what the README says."""
+    """The export writes the files that the README names."""
     assert sorted(path.name for path in (workplace / "vocos").iterdir()) == ["generator.ckpt", "hyperparams.yaml"]
 
 
 def test_python(workplace, tacotron2, make_fastspeech2, monkeypatch):
-    """As one session, with models of random weights."""
+    """The Python snippets run as one session, with models of random weights."""
     monkeypatch.chdir(workplace)
     names = {"tacotron2": tacotron2, "fastspeech2": make_fastspeech2()}
     shapes = []
@@ -56,7 +56,7 @@ def test_python(workplace, tacotron2, make_fastspeech2, monkeypatch):
 
 
 def test_yaml(workplace, mel, monkeypatch):
-    """Loaded as a recipe's hyperparameters: a vocoder's place, a vocoder's loader, and a generator that trains."""
+    """The YAML snippets load as hyperparameters: a vocoder's source, a vocoder's loader, and a trainable generator."""
     from hyperpyyaml import load_hyperpyyaml
     from speechbrain.inference.vocoders import HIFIGAN
 

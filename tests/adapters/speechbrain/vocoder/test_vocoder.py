@@ -1,4 +1,4 @@
-"""``VOCOS``, a ``HIFIGAN`` that can do more."""
+"""``VOCOS``: a ``HIFIGAN`` with the features that Vocos adds."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.xdist_group("speechbrain")
 
 # The same operations in the same order.
 EXACT = {"rtol": 0, "atol": 0}
-# Of full scale: pieces of other shapes round differently.
+# Relative to full scale: pieces of other shapes round differently.
 ROUNDING = {"rtol": 0, "atol": 1e-5}
 FRAMES = torch.tensor([40, 25])
 
 
 @pytest.fixture(scope="module")
 def load():
-    """Our loader."""
+    """Returns the loader of ``VOCOS``."""
     from vocos_speechbrain.vocoder import VOCOS
 
     return VOCOS.from_hparams
@@ -35,12 +35,12 @@ def load():
 
 @pytest.fixture(scope="module")
 def vocoder(load, exported):
-    """The small one."""
+    """Returns the small vocoder."""
     return load(source=str(exported))
 
 
 def test_is_a_hifigan(vocoder, tiny):
-    """So that code which asks for one takes it; it knows its rate, hop and mel."""
+    """Code that asks for a HIFIGAN accepts it; it knows its rate, hop and mel."""
     from speechbrain.inference.vocoders import HIFIGAN
 
     assert isinstance(vocoder, HIFIGAN)
@@ -48,7 +48,7 @@ def test_is_a_hifigan(vocoder, tiny):
 
 
 def test_decodes_as_the_core(vocoder, tiny, mel, held_decode):
-    """A batch, one mel with and without a batch dimension, a view, and the object itself."""
+    """A batch, one mel with and without a batch dimension, a view, and calling the object itself all decode."""
     expected = held_decode(tiny, mel)
     view = mel.transpose(1, 2).contiguous().transpose(1, 2)
     for found in (vocoder.decode_batch(mel), vocoder(mel), vocoder.decode_batch(view)):
@@ -79,22 +79,22 @@ def test_rows_equal_their_own(vocoder, mel, lengths, hop):
             {"mel_lens": torch.tensor([1.0, 0.6])},
             r"numbers of frames, got \[1.0, 0.6.*relative lengths, 0 to 1",
         ),
-        ({"mel_lens": torch.tensor([1.0, 1.0])}, r"relative lengths, 0 to 1, become frames by"),
-        ({"mel_lens": torch.tensor([40.0, 25.5])}, r"mel_lens are numbers of frames, got \[40.0, 25.5\]"),
-        ({"mel_lens": torch.rand(2, 7)}, r"got shape \(2, 7\); durations of FastSpeech2 become lengths by VOCOS\.mel_"),
+        ({"mel_lens": torch.tensor([1.0, 1.0])}, r"convert relative lengths, 0 to 1, with"),
+        ({"mel_lens": torch.tensor([40.0, 25.5])}, r"mel_lens must be numbers of frames, got \[40.0, 25.5\]"),
+        ({"mel_lens": torch.rand(2, 7)}, r"got shape \(2, 7\); convert FastSpeech2's durations with VOCOS\.mel_"),
         ({"mel_lens": torch.tensor([41, 2])}, r"lengths must lie in 0\.\.40, got \[41, 2\]"),
         ({"mel_lens": torch.tensor([40])}, r"lengths must be 2 whole numbers of frames"),
-        ({"hop_len": 300}, "hop_len is 300, but this vocoder makes 256 samples a frame"),
+        ({"hop_len": 300}, "hop_len is 300, but this vocoder produces 256 samples per frame"),
     ],
 )
 def test_lengths_that_cannot_be(vocoder, mel, arguments, message):
-    """SpeechBrain's own would silence nearly all, or the wrong part, without a word."""
+    """Invalid lengths are errors; SpeechBrain silently mutes nearly all, or the wrong part."""
     with pytest.raises(ValueError, match=message):
         vocoder.decode_batch(mel, **arguments)
 
 
 def test_mels_that_cannot_be(vocoder, mel):
-    """The bands come first; a batch is no single mel; arrays are no tensors; nothing is not to be heard."""
+    """Transposed mels, batches in place of single mels, arrays and values that are not finite are errors."""
     with pytest.raises(ValueError, match=r"the bands come first: try mel\.transpose\(1, 2\)"):
         vocoder.decode_batch(mel.transpose(1, 2))
     with pytest.raises(ValueError, match=r"expected one mel \(n_mels, T\), got shape \(2, 80, 40\); batches go to"):
@@ -106,7 +106,7 @@ def test_mels_that_cannot_be(vocoder, mel):
 
 
 def test_threads(vocoder, mel, noise):
-    """Eight at once, some ragged, give what one gives."""
+    """Eight threads at once, some with ragged batches, return the result of one."""
     batches = [(2 * noise(2, 80, 20 + n, seed=n) - 5, [20 + n, 9] if n % 2 else None) for n in range(8)]
     expected = [vocoder.decode_batch(*batch) for batch in batches]
     with ThreadPoolExecutor(8) as pool:
@@ -128,7 +128,7 @@ def test_copies(vocoder, mel):
 
 @pytest.mark.parametrize("device", ["cpu", torch.device("cpu")], ids=["text", "device"])
 def test_device_is_followed(load, exported, device):
-    """``device`` says where the model is; stock ``HIFIGAN`` goes on sending mels to where it was."""
+    """``device`` follows the model; stock ``HIFIGAN`` keeps sending mels to the former device."""
     vocoder = load(source=str(exported), run_opts={"device": device})
     assert vocoder.device == "cpu"
     assert vocoder.to("meta").device == "meta"
@@ -143,7 +143,7 @@ def test_loading_is_strict(load, exported, tmp_path):
 
 
 def test_outdated_savedir(load, exported, make_tiny, mel, tmp_path):
-    """SpeechBrain would go on using an earlier vocoder's files; the same vocoder's are fine, linked or copied."""
+    """Files of an earlier vocoder, which SpeechBrain would reuse, are refused; the same vocoder's files are fine."""
     from speechbrain.inference.vocoders import HIFIGAN
 
     export(make_tiny(seed=1), tmp_path / "other", tts=dataclasses.replace(DEFAULT, framing="same"))
@@ -152,17 +152,18 @@ def test_outdated_savedir(load, exported, make_tiny, mel, tmp_path):
     torch.testing.assert_close(load(source=exported, savedir=savedir).decode_batch(mel), expected, **EXACT)
     stale = HIFIGAN.from_hparams(source=str(tmp_path / "other"), savedir=savedir)
     torch.testing.assert_close(stale.decode_batch(mel), expected, **EXACT)
-    with pytest.raises(ValueError, match=r"hyperparams\.yaml is of another vocoder than .*other.*; remove .*savedir"):
+    message = r"hyperparams\.yaml belongs to another vocoder than .*other.*; remove .*savedir"
+    with pytest.raises(ValueError, match=message):
         load(source=str(tmp_path / "other"), savedir=savedir)
 
 
 def test_outdated_weights(load, exported, make_tiny, mel, tmp_path):
-    """The same hyperparameters with other weights are noticed too, unless weights from elsewhere are asked for."""
+    """Other weights under the same hyperparameters are detected too, unless weights from elsewhere are asked for."""
     vocos = make_tiny(seed=1)
     export(vocos, tmp_path / "other")
     savedir = str(tmp_path / "savedir")
     load(source=str(exported), savedir=savedir)
-    with pytest.raises(ValueError, match=r"generator\.ckpt is of another vocoder"):
+    with pytest.raises(ValueError, match=r"generator\.ckpt belongs to another vocoder"):
         load(source=str(tmp_path / "other"), savedir=savedir)
     elsewhere = {"pretrainer": {"paths": {"generator": str(tmp_path / "other" / "generator.ckpt")}}}
     for _ in range(2):
@@ -171,7 +172,7 @@ def test_outdated_weights(load, exported, make_tiny, mel, tmp_path):
 
 
 def test_another_vocoders_hyperparameters(load, tmp_path):
-    """Those of a HiFi-GAN, as of a savedir that one left behind."""
+    """A HiFi-GAN's hyperparameters, as left behind in a savedir, are refused."""
     text = "sample_rate: 22050\nhop_length: 256\ngenerator: !new:torch.nn.Identity\nmodules: {}\n"
     (tmp_path / "hyperparams.yaml").write_text(
         text + "pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer"
@@ -182,13 +183,13 @@ def test_another_vocoders_hyperparameters(load, tmp_path):
 
 @pytest.mark.parametrize("name", ["sample_rate", "hop_length"])
 def test_numbers_that_disagree(load, exported, name):
-    """A recipe's number on the command line doesn't change what a vocoder makes."""
+    """A number on a recipe's command line can't change a vocoder's rate or hop, so it is an error."""
     with pytest.raises(ValueError, match=rf"{name} is 16000 in the hyperparameters, but \d+ in the generator"):
         load(source=str(exported), overrides={name: 16000})
 
 
 def test_around_a_live_model(make_tiny, mel, held_decode):
-    """`adapt` changes nothing about the model: it still trains, and what is learnt is heard."""
+    """`adapt` leaves the model as it is: it still trains, and the vocoder follows its weights."""
     vocos = make_tiny().train()
     vocoder = adapt(vocos, "speechbrain")
     torch.testing.assert_close(vocoder.decode_batch(mel)[:, 0], held_decode(vocos, mel), **EXACT)
@@ -216,7 +217,7 @@ def test_adapt_takes_a_source(tiny, make_tiny, mel, make_model):
 
 
 def test_the_bundled_model_in_step(lag, make_signal):
-    """Speech, SpeechBrain's own mel of it, and back: nothing is late (a quarter of a frame is the phases' doing)."""
+    """Speech to SpeechBrain's own mel and back: nothing is late (the phases account for a quarter of a frame)."""
     from speechbrain.lobes.models.HifiGAN import mel_spectrogram
 
     speech = make_signal("arctic-1", 22050)

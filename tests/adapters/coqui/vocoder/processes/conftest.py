@@ -1,4 +1,4 @@
-"""Environments of their own, fresh processes in them, and Coqui TTS's commands."""
+"""New environments, fresh processes in them, and Coqui TTS's commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-TIMEOUT_S = 300  # of a process: ten seconds on an idle machine
+TIMEOUT_S = 300  # per process, which takes ten seconds on an idle machine
 
 
 @dataclasses.dataclass
@@ -29,7 +29,7 @@ class Environment:
         python: its interpreter.
         site_packages: its own.
         parent: the file that shows it this one's packages.
-        home: where its processes put their files.
+        home: folder for the files of its processes.
     """
 
     python: Path
@@ -38,7 +38,7 @@ class Environment:
     home: Path
 
     def variables(self, **variables: str) -> dict[str, str]:
-        """Of a process: one thread, nothing of the user's; it computes as precisely as this one."""
+        """Returns a process's variables: one thread, no user settings, the precision of this process."""
         ours = [name for name in os.environ if name.startswith("VOCOS_") and name != "VOCOS_PLUGINS_PRECISION"]
         kept = {name: value for name, value in os.environ.items() if name not in ours}
         return {**kept, "OMP_NUM_THREADS": "1", "HOME": str(self.home), "TTS_HOME": str(self.home), **variables}
@@ -60,7 +60,7 @@ class Environment:
 
 @pytest.fixture(scope="session")
 def make_environment(tmp_path_factory) -> Callable[[], Environment]:
-    """Makes an `Environment`."""
+    """Returns a function that makes an `Environment`."""
 
     def make() -> Environment:
         folder = tmp_path_factory.mktemp("environment")
@@ -79,7 +79,7 @@ def make_environment(tmp_path_factory) -> Callable[[], Environment]:
 
 @pytest.fixture(scope="session")
 def enabled(make_environment) -> Environment:
-    """An environment in which `enable` was called by its own Python."""
+    """Returns an environment whose own Python has called `enable`."""
     environment = make_environment()
     environment.run("-c", "from vocos_coqui.activation import enable; enable()")
     return environment
@@ -87,13 +87,13 @@ def enabled(make_environment) -> Environment:
 
 @pytest.fixture(scope="session")
 def tts_script() -> Callable[[str], Path]:
-    """A console script of Coqui TTS: ``tts`` or ``tts-server``."""
+    """Returns a function that finds a console script of Coqui TTS: ``tts`` or ``tts-server``."""
     return lambda name: Path(sysconfig.get_path("scripts")) / name
 
 
 @pytest.fixture(scope="session")
 def ask_server(tts_script) -> Callable[[Environment, list[str], str, Path], bytes]:
-    """Starts ``tts-server`` with options in an environment, has it say a text, ends it, and gives the WAV file."""
+    """Starts ``tts-server`` with options in an environment, requests a text, ends it, and returns the WAV file."""
     try:
         socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True).close()
     except (OSError, ValueError):
@@ -121,7 +121,7 @@ def ask_server(tts_script) -> Callable[[Environment, list[str], str, Path], byte
 
 
 def _answer(server: subprocess.Popen[bytes], url: str) -> bytes:
-    """Of a server that may still be starting."""
+    """Returns the answer of a server that may still be starting."""
     end = time.monotonic() + TIMEOUT_S
     while True:
         try:

@@ -1,4 +1,4 @@
-"""``vocos enable coqui`` and ``vocos disable coqui``, in an environment of their own."""
+"""``vocos enable coqui`` and ``vocos disable coqui``, in a new environment."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from vocos_coqui import activation, finder
 
-# The promise is 2 ms at each start of Python. To define a class takes 0.3 ms on a machine with other work to do, so
-# the least of five processes, each with its caches cold, stays well below.
+# The promise is 2 ms per start of Python. Defining a class takes 0.3 ms on a busy machine, so the minimum of five
+# processes, each with cold caches, stays well below.
 MAX_STARTUP_S = 2e-3
 RUNS = 5
 
@@ -20,13 +20,13 @@ FIND = f"import importlib.util; print([importlib.util.find_spec(name) for name i
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> Path:
-    """A folder in place of this environment's site-packages."""
+    """Returns a folder that replaces this environment's site-packages."""
     monkeypatch.setattr(activation, "site_packages", lambda: tmp_path)
     return tmp_path
 
 
 def test_enable_and_disable(here):
-    """Each does its work once, says what it did, and leaves nothing else."""
+    """Both work once, report what they did, and leave nothing else."""
     file = here / "vocos_coqui.pth"
     assert not activation.is_enabled()
     assert activation.disable() == activation.Change(file=file, done=False)
@@ -39,7 +39,7 @@ def test_enable_and_disable(here):
 
 
 def test_another_version_s_file_is_replaced(here):
-    """And until then it doesn't count."""
+    """A file of another version doesn't count as enabled, and is replaced."""
     (here / activation.FILE).write_text("import vocos_coqui_of_old\n")
     assert not activation.is_enabled()
     assert activation.enable().done
@@ -47,7 +47,7 @@ def test_another_version_s_file_is_replaced(here):
 
 
 def test_one_line_for_site(here):
-    """What site.py executes: one line of ASCII that starts with import."""
+    """The file is one line of ASCII that starts with import, as site.py requires."""
     activation.enable()
     content = (here / activation.FILE).read_bytes()
     assert content.startswith(b"import ")
@@ -57,7 +57,7 @@ def test_one_line_for_site(here):
 
 
 def test_what_cannot_be_written_or_removed(monkeypatch, tmp_path):
-    """The error names the file and the ways that need none; nothing is left half done."""
+    """The error names the file and the alternatives without one; no partial file is left."""
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(activation, "site_packages", lambda: tmp_path / "file")
     with pytest.raises(activation.ActivationError, match=r"vocos_coqui\.pth can't be written \(Not a dir.*vocos-tts"):
@@ -68,7 +68,7 @@ def test_what_cannot_be_written_or_removed(monkeypatch, tmp_path):
 
 
 def test_it_goes_where_python_looks(make_environment):
-    """Into the environment whose Python it is, where that isn't vocos-plugins' own; here, beside vocos-plugins."""
+    """The file goes into the running Python's environment, or next to vocos-plugins if Python looks there."""
     environment = make_environment()
     ask = "from vocos_coqui.activation import site_packages; print(site_packages())"
     assert Path(environment.run("-c", ask).stdout.strip()) == environment.site_packages
@@ -76,19 +76,19 @@ def test_it_goes_where_python_looks(make_environment):
 
 
 def test_enabled_processes_know_vocos(enabled):
-    """Without an import of theirs, and without one of ours until Coqui TTS asks."""
+    """Enabled processes need no import, and load nothing of this package until Coqui TTS asks."""
     assert enabled.run("-c", LOOK).stdout.strip() == "[] <class 'site.VocosFinder'>"
     assert enabled.run("-c", FIND, VOCOS_PLUGINS_DISABLE="nemo").stdout.count("origin='vocos_coqui.vocoder'") == 2
 
 
 @pytest.mark.parametrize("value", ["coqui", "nemo, coqui"])
 def test_opting_out(enabled, value):
-    """The variable that leaves out plugins leaves this one out, too."""
+    """The variable that disables plugins disables this one too."""
     assert "VocosFinder" not in enabled.run("-c", LOOK, VOCOS_PLUGINS_DISABLE=value).stdout
 
 
 def test_python_starts_after_an_uninstallation(make_environment):
-    """The file stays behind, and is silent; Coqui TTS then finds no vocos, as if there had never been one."""
+    """After uninstallation the file stays and does nothing; Coqui TTS finds no vocos, as without it."""
     environment = make_environment()
     environment.run("-c", "from vocos_coqui.activation import enable; enable()")
     fake = environment.site_packages / "TTS" / "vocoder"
@@ -101,7 +101,7 @@ def test_python_starts_after_an_uninstallation(make_environment):
 
 
 def test_startup_is_cheap(make_environment):
-    """What the line adds to the start of Python."""
+    """The line adds less than the limit to the start of Python."""
     environment = make_environment()
     code = (
         f"import time; line = {activation.LINE!r}; start = time.perf_counter(); exec(line); "
@@ -111,7 +111,7 @@ def test_startup_is_cheap(make_environment):
 
 
 def test_importing_the_package_imports_nothing_heavy(make_environment):
-    """Of what isn't the standard library, only the package itself and its finder."""
+    """Besides the standard library, only the package itself and its finder are imported."""
     code = (
         "import sys; before = set(sys.modules); import vocos_coqui; "
         "new = {name.split('.')[0] for name in set(sys.modules) - before}; "

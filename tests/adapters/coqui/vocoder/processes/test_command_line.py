@@ -1,4 +1,4 @@
-"""Coqui TTS's own commands in fresh processes, where the only thing that was ever done is to make Vocos known."""
+"""Runs Coqui TTS's own commands in fresh processes, after nothing but registering Vocos."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("coqui")
 
 PYPROJECT = Path(__file__).parents[5] / "pyproject.toml"
 SENTENCE = "Hello there, how are you today?"
-# Files are 16 bits, and another process may round another way.
+# Files have 16 bits, and another process may round differently.
 STEPS = 2
 
 WITHOUT_AND_WITH = """
@@ -34,7 +34,7 @@ print(load_config(sys.argv[1]).model)
 
 @pytest.fixture(scope="module")
 def files(make_tts, make_vocos, tmp_path_factory):
-    """The arguments of Coqui TTS's commands for a kind of TTS model with a Vocos."""
+    """Returns the arguments of Coqui TTS's commands for a kind of TTS model with a Vocos."""
 
     def make(name):
         tts = make_tts(name)
@@ -52,7 +52,7 @@ def files(make_tts, make_vocos, tmp_path_factory):
 
 @pytest.fixture
 def expected(tmp_path):
-    """The samples of the file that this process makes, ``(N,)`` int16."""
+    """Returns a function that speaks in this process, and returns its file's samples, ``(N,)`` int16."""
 
     def speak(files):
         from TTS.api import TTS
@@ -64,19 +64,19 @@ def expected(tmp_path):
 
 
 def read(file):
-    """Samples of a WAV file at the TTS's rate."""
+    """Reads the samples of a WAV file at the TTS's rate."""
     samples, sample_rate = soundfile.read(file, dtype="int16")
     assert sample_rate == 22050
     return samples
 
 
 def options(files):
-    """As a command takes them."""
+    """Returns the arguments as command-line options."""
     return [part for name, path in files.items() for part in (f"--{name}", path)]
 
 
 def test_tts(enabled, tts_script, files, expected, tmp_path):
-    """The command ``tts`` in an environment in which Vocos is enabled."""
+    """The command ``tts`` works in an environment in which Vocos is enabled."""
     arguments = files("glow_tts")
     done = enabled.run(tts_script("tts"), "--text", SENTENCE, "--out_path", tmp_path / "said.wav", *options(arguments))
     assert "Vocoder model: vocos" in done.stdout
@@ -84,7 +84,7 @@ def test_tts(enabled, tts_script, files, expected, tmp_path):
 
 
 def test_vocos_tts(make_environment, files, expected, tmp_path):
-    """The command ``vocos-tts``, as pyproject.toml names it, where nothing is enabled."""
+    """The command ``vocos-tts``, as named in pyproject.toml, works where nothing is enabled."""
     module, function = re.search(r'^vocos-tts = "([\w.]+):(\w+)"$', PYPROJECT.read_text(), flags=re.MULTILINE).groups()
     script = tmp_path / "vocos-tts"
     script.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
@@ -94,7 +94,7 @@ def test_vocos_tts(make_environment, files, expected, tmp_path):
 
 
 def test_vocos_tts_without_coqui(monkeypatch):
-    """It says how to get it."""
+    """Without Coqui TTS, the command says how to install it."""
     from vocos_coqui import command_line
 
     monkeypatch.setattr(command_line.importlib.util, "find_spec", lambda _: None)
@@ -103,13 +103,13 @@ def test_vocos_tts_without_coqui(monkeypatch):
 
 
 def test_importing_the_package(make_environment, files):
-    """Coqui TTS doesn't know the name before, and does after."""
+    """Coqui TTS knows the name only after the package is imported."""
     lines = make_environment().run("-c", WITHOUT_AND_WITH, files("glow_tts")["vocoder_config_path"]).stdout.splitlines()
     assert lines == [" [!] Config for vocos cannot be found.", "vocos"]
 
 
 def test_tts_server(enabled, ask_server, files, expected, tmp_path):
-    """A request to ``tts-server`` is answered in the voice of the Vocos."""
+    """``tts-server`` answers a request with the audio of the Vocos."""
     arguments = files("glow_tts")
     log = tmp_path / "log.txt"
     answer = ask_server(enabled, options(arguments), SENTENCE, log)

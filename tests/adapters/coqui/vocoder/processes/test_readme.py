@@ -1,4 +1,4 @@
-"""The snippets of the adapter's README run as they stand."""
+"""The snippets of the adapter's README run as printed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCRIPTS = {
 
 @pytest.fixture
 def workplace(tmp_path, make_tts, monkeypatch):
-    """A folder with a TTS model and a vocoder for it, by the README's names."""
+    """Returns a folder with a TTS model and a vocoder for it, under the README's names."""
     shutil.copytree(make_tts(**LJSPEECH), tmp_path / "my-tts")
     export(Vocos.from_pretrained("vocos-mel-22khz-small"), tmp_path / "my-vocoder", tts=tmp_path / "my-tts")
     monkeypatch.chdir(tmp_path)
@@ -39,7 +39,7 @@ def workplace(tmp_path, make_tts, monkeypatch):
 
 
 def test_there_are_snippets():
-    """The patterns above find them all."""
+    """The patterns above find all snippets."""
     assert (len(PYTHON), len(SHELL)) == (5, 3)
     assert README.count("```") == 2 * 9
 
@@ -48,14 +48,14 @@ def test_there_are_snippets():
     "snippet", PYTHON, ids=lambda snippet: f"line-{README[: README.index(snippet)].count(chr(10))}"
 )
 def test_python(snippet, workplace):
-    """Each by itself."""
+    """Each Python snippet runs by itself."""
     exec(compile(snippet, "README.md", "exec"), {})  # noqa: S102
     if "hello.wav" in snippet:
         assert soundfile.info("hello.wav").frames > 22050 / 4
 
 
 def test_shell(make_environment, workplace):
-    """In their order, in an environment of their own; the server has its own test."""
+    """The shell snippets run in order, in a new environment; the server has its own test."""
     environment = make_environment()
     for name, code in SCRIPTS.items():
         script = environment.python.with_name(name)
@@ -75,7 +75,7 @@ def test_shell(make_environment, workplace):
 
 
 def test_server(enabled, ask_server, workplace):
-    """Its options, but for the port."""
+    """The server runs with the README's options, except for the port."""
     line = SHELL[1].replace("\\\n", "").replace("my-", f"{workplace}/my-")
     command, *options = shlex.split(line)
     assert command == "tts-server"

@@ -1,4 +1,4 @@
-"""docs/start/coqui.md, walked by a stranger, with a GlowTTS of random weights."""
+"""Runs docs/start/coqui.md as a new user would, with a GlowTTS of random weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[5] / "docs" / "start" / "coqui.md"
 
 
 def test_page(markdown, make_tts, tmp_path, monkeypatch) -> None:
-    """It ends with speech in two files, from the command line and from Python."""
+    """The page ends with speech in two files, from the command line and from Python."""
     fields = {"mel_fmax": 8000, "log_func": "np.log", "spec_gain": 1, "signal_norm": False}
     shutil.copytree(make_tts(**fields), tmp_path / "my-tts")
     monkeypatch.chdir(tmp_path)

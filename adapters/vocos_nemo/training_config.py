@@ -1,4 +1,4 @@
-"""What `training` reads from a model's configuration, and what of a training's state is released."""
+"""Reads the training sections of a model's configuration, and cuts a training's state down to inference."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from vocos_plugins.training.schedule import LossWeights
 from .clips import ClipDataset
 from .mel import from_nemo
 
-# What a checkpoint for going on holds beside the generator.
+# Prefixes of a training checkpoint's keys that inference doesn't need.
 TRAINING_ONLY = ("objective.", "average.", "front_end.")
 
 
 def read_loader(config: Any, preprocessor: Any, name: str, *, shuffle: bool) -> DataLoader[Any]:
-    """The loader of a section such as ``train_ds``: ``dataset``, arguments of `ClipDataset`, and ``dataloader_params``.
+    """Makes the loader of a section like ``train_ds``, with ``dataset`` (for `ClipDataset`) and ``dataloader_params``.
 
     Raises:
-        ConfigError: the section or what it names isn't as it must be.
+        ConfigError: the section is invalid, or the files that it names are.
     """
     plain: Any = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else dict(config)
     try:
@@ -38,38 +38,38 @@ def read_loader(config: Any, preprocessor: Any, name: str, *, shuffle: bool) -> 
     return DataLoader(dataset, **{"shuffle": shuffle, **params})
 
 
-def released(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a state, the generator alone, averaged if there is an average."""
+def inference_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns only the generator of a state dict, averaged if there is an average."""
     kept = {key: value for key, value in state.items() if not key.startswith(TRAINING_ONLY)}
     means = {key.replace("average.", "generator.", 1): state[key] for key in state if key.startswith("average.")}
     return kept | means
 
 
 def read_section(cls: type[Any], config: Any, name: str) -> Any:
-    """A section of the model's configuration as the core's dataclass; defaults where there is none."""
+    """Reads a section of the model's configuration into the core's dataclass; a missing one has the defaults."""
     section = config.get(name)
     plain: Any = {} if section is None else OmegaConf.to_container(section, resolve=True)
     return read_dataclass(cls, plain, name)
 
 
 def read_measures(config: Any) -> tuple[Measure, ...]:
-    """What is measured of validation clips beside ``val_loss``; by ``measures``, names, none by default.
+    """Reads ``measures``: names of what validation logs in addition to ``val_loss``, none by default.
 
     Raises:
-        ConfigError: a name isn't known, or a measure can't be taken here.
+        ConfigError: a name is unknown, or a measure isn't available here.
     """
     names = list(config.get("measures") or ())
     try:
-        chosen, left_out = choose(names) if names else ((), {})
+        chosen, unavailable = choose(names) if names else ((), {})
     except ValueError as error:
         raise ConfigError(f"measures: {error}") from error
-    if left_out:
-        raise ConfigError("measures: " + "; ".join(f"{name}: {reason}" for name, reason in left_out.items()))
+    if unavailable:
+        raise ConfigError("measures: " + "; ".join(f"{name}: {reason}" for name, reason in unavailable.items()))
     return chosen
 
 
 def read_objective(model: VocosConfig, config: Any) -> Objective:
-    """Discriminators and losses of the sections ``discriminators`` and ``losses``."""
+    """Builds discriminators and losses from the sections ``discriminators`` and ``losses``."""
     return Objective(
         model, read_section(Discriminators, config, "discriminators"), read_section(LossWeights, config, "losses")
     )
