@@ -8,7 +8,8 @@ No figure in the documentation comes from it yet: it has been run on a CPU only.
 paper's size takes turns with the package ``vocos`` 0.1.0 in the same shape and with a HiFi-GAN v1 generator
 (transformers'), all with random weights and for the same mel. float32 is with TF32 off, TF32 with it on in products and
 convolutions; bfloat16 is autocast, in which the inverse STFT stays in float32. A CUDA graph is captured for each shape.
-Errors are against our own float32. `vocos_plugins.bench.timing` says how time is taken; each call waits for the GPU.
+Errors are against our own float32. `vocos_plugins.apps.bench.timing` says how time is taken; each call waits for
+the GPU.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ import torch
 from torch import Tensor
 
 from vocos_plugins import Vocos
-from vocos_plugins.bench.contestants import make_features
-from vocos_plugins.bench.grid import Case
-from vocos_plugins.bench.report import this_machine
-from vocos_plugins.bench.tables import table
-from vocos_plugins.bench.timing import Timing, measure
+from vocos_plugins.apps.bench.contestants import make_features
+from vocos_plugins.apps.bench.grid import Case
+from vocos_plugins.apps.bench.report import this_machine
+from vocos_plugins.apps.bench.tables import table
+from vocos_plugins.apps.bench.timing import Timing, measure
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
 from vocos_plugins.mel.known import VOCOS_24KHZ
 
@@ -48,7 +49,7 @@ def vocos(args: argparse.Namespace) -> Vocos:
 
 
 def package(model: Vocos, device: str) -> Decode:
-    from vocos_plugins.bench.reference import reference
+    from vocos_plugins.apps.bench.reference import reference
 
     decode = reference(model.config, None)
     decode.func.__self__.to(device)

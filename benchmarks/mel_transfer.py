@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import mean
 
 from vocos_plugins import MelConvention, Vocos
-from vocos_plugins.cli.options import DEFAULT_MODEL
+from vocos_plugins.apps.cli.options import DEFAULT_MODEL
 from vocos_plugins.evaluation.comparison import run_clip
 from vocos_plugins.evaluation.measures import choose
 from vocos_plugins.evaluation.systems import build_systems

@@ -37,9 +37,9 @@ from vocos_plugins.apps.batch.pipeline import run
 from vocos_plugins.apps.batch.record import Record
 from vocos_plugins.apps.batch.remote import resynthesis
 from vocos_plugins.apps.batch.work import StreamedTask, Task
-from vocos_plugins.bench.alone import in_fresh_process
-from vocos_plugins.bench.report import this_machine
-from vocos_plugins.bench.tables import machine_line, table
+from vocos_plugins.apps.bench.alone import in_fresh_process
+from vocos_plugins.apps.bench.report import this_machine
+from vocos_plugins.apps.bench.tables import machine_line, table
 from vocos_plugins.mel.speech import CLIPS
 
 MODEL = "vocos-mel-22khz-small"

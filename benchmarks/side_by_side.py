@@ -1,7 +1,7 @@
 """Tables of rivals against our vocoders: how many times longer they take, what memory and what checkpoint they need.
 
-All of a group take turns in one process, as `vocos_plugins.bench.timing` has it; memory is of a process for each. ``?``
-marks a ratio that other work on the machine disturbed.
+All of a group take turns in one process, as `vocos_plugins.apps.bench.timing` describes; memory is measured in one
+process each. ``?`` marks a ratio that other work on the machine disturbed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
-from vocos_plugins.bench.alone import in_fresh_process, peak_memory
-from vocos_plugins.bench.grid import LONG_S, LONG_TURNS, Case
-from vocos_plugins.bench.timing import TURNS, Timing, measure
+from vocos_plugins.apps.bench.alone import in_fresh_process, peak_memory
+from vocos_plugins.apps.bench.grid import LONG_S, LONG_TURNS, Case
+from vocos_plugins.apps.bench.timing import TURNS, Timing, measure
 
 Contestant = tuple[Callable[[Any], Any], torch.nn.Module]
 Build = Callable[[str], Contestant]  # by name; of a script's top level, so that another process finds it

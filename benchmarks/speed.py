@@ -24,11 +24,11 @@ import side_by_side
 import toolkits
 
 from vocos_plugins import Vocos
-from vocos_plugins.bench.alone import in_fresh_process
-from vocos_plugins.bench.contestants import REFERENCE, Contestant, Source, list_contestants
-from vocos_plugins.bench.grid import Case, LongItem, long_item
-from vocos_plugins.bench.report import Plan, Report, bench, this_machine
-from vocos_plugins.bench.tables import machine_line, model_tables, ratio, table
+from vocos_plugins.apps.bench.alone import in_fresh_process
+from vocos_plugins.apps.bench.contestants import REFERENCE, Contestant, Source, list_contestants
+from vocos_plugins.apps.bench.grid import Case, LongItem, long_item
+from vocos_plugins.apps.bench.report import Plan, Report, bench, this_machine
+from vocos_plugins.apps.bench.tables import machine_line, model_tables, ratio, table
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
 from vocos_plugins.mel.known import VOCOS_24KHZ
 

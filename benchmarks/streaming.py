@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from vocos_plugins import Vocos
-from vocos_plugins.bench.timing import BUSY
+from vocos_plugins.apps.bench.timing import BUSY
 from vocos_plugins.config import ConvNeXt
 from vocos_plugins.streaming import LOW_LATENCY_FRAMES
 

@@ -120,7 +120,7 @@ def trained(name: str, changes: Changes, args: argparse.Namespace) -> Path:
 
 def train(out: Path, seconds: float) -> None:
     """Trains until the process has had so many seconds of a processor; SIGTERM makes it save."""
-    vocos = [sys.executable, "-c", "from vocos_plugins.cli.app import main; main()"]
+    vocos = [sys.executable, "-c", "from vocos_plugins.apps.cli.app import main; main()"]
     command = [*vocos, "train", str(out / "config.yaml"), "--out", str(out)]
     with (out / "output.txt").open("w") as output:
         one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -13,7 +13,7 @@ import typer.main
 from generated_page import main
 from typer.cli import get_docs_for_click
 
-from vocos_plugins.cli import app
+from vocos_plugins.apps.cli import app
 
 HEAD = """# The command line
 

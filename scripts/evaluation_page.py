@@ -62,7 +62,7 @@ def measure() -> str:
     """Runs the command; gives its table, without speed, which is of the machine."""
     environment = {**os.environ, "VOCOS_PLUGINS_PRECISION": "float32"}
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", "from vocos_plugins.cli import main; main()", *COMMAND, "--out", folder]
+        command = [sys.executable, "-c", "from vocos_plugins.apps.cli import main; main()", *COMMAND, "--out", folder]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         table = (Path(folder) / "results.md").read_text(encoding="utf-8").split("\nThe worst files")[0]
     return re.sub(r"\| times real time .*\n", "", table)

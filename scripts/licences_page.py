@@ -60,7 +60,7 @@ def checkpoint(path: Path) -> str:
 
 def clips() -> str:
     """The table of SOURCES.md, without the texts that are spoken."""
-    lines = (PACKAGE / "demo" / "clips" / "SOURCES.md").read_text(encoding="utf-8").splitlines()
+    lines = (PACKAGE / "mel" / "clips" / "SOURCES.md").read_text(encoding="utf-8").splitlines()
     rows = [re.split(r"\s*\|\s*", line.strip("| ")) for line in lines if line.startswith("| `")]
     return table(
         ("file", "speaker", "licence", "taken from"),

@@ -46,7 +46,7 @@ def main(command: str) -> None:
         subprocess.run([command, "demo", folder], check=True)  # noqa: S603
         page = Path(folder, "report.html").read_text()
         check("<audio" in page and len(page) > 100_000, "vocos demo writes a page with players")
-    clips = Path(str(vocos_plugins.__file__)).parent / "demo" / "clips"
+    clips = Path(str(vocos_plugins.__file__)).parent / "mel" / "clips"
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([command, "resynth", str(clips), folder], check=True)  # noqa: S603
         check(len(list(Path(folder).glob("*.wav"))) >= 3, "vocos resynth turns the shipped clips into audio")

@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
 import vocos_plugins
+from helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = {"vocos_plugins", "vocos_speechbrain", "vocos_nemo", "vocos_coqui", "vocos_bark"}
 MAX_WHEEL_BYTES = 20_000_000
 MAX_IMPORT_S = 0.3  # over `import torch`, the project's own promise

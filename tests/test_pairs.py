@@ -6,7 +6,6 @@ import importlib.util
 import itertools
 import re
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import soundfile
 import soxr
 import torch
 
+from helpers.paths import ROOT
 from vocos_plugins import MelMismatch, MelSpectrogram, align
 from vocos_plugins.mel import MelMismatchWarning
 from vocos_plugins.mel.compression import expand
@@ -150,7 +150,7 @@ def test_nothing_becomes_nan(speech) -> None:
 
 def test_the_matrix_in_the_docs_is_up_to_date() -> None:
     """The groups, their order, what becomes of each pair, and the error of every ninth that is lossy."""
-    path = Path(__file__).parents[1] / "scripts" / "pair_matrix.py"
+    path = ROOT / "scripts" / "pair_matrix.py"
     spec = importlib.util.spec_from_file_location("pair_matrix", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
-ADAPTERS = Path(__file__).parents[1] / "adapters"
+from helpers.paths import ROOT
+
+README = (ROOT / "README.md").read_text()
+ADAPTERS = ROOT / "adapters"
 TOOLKITS = README[README.index("## In your toolkit") : README.index("## Mels of other programs")]
 PYTHON = re.findall(r"(?<!-->\n)```python\n(.*?)```", README.replace(TOOLKITS, ""), flags=re.DOTALL)
 
@@ -39,13 +41,13 @@ def test_commands_exist() -> None:
     """Every ``vocos`` subcommand and make target that the README names is there."""
     import typer.main
 
-    from vocos_plugins.cli import app
+    from vocos_plugins.apps.cli import app
 
     known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     named = set(re.findall(r"^(?:    )?vocos ([a-z]+)", README, flags=re.MULTILINE))
     assert named
     assert named <= known
-    targets = set(re.findall(r"^([a-z]+):", (Path(__file__).parents[1] / "Makefile").read_text(), flags=re.MULTILINE))
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z]+)", README)) <= targets
 
 

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 import vocos_plugins
-from vocos_plugins.doctor.installation import PYTHONS
+from helpers.paths import ROOT
+from vocos_plugins.apps.doctor.installation import PYTHONS
 
 pytestmark = pytest.mark.xdist_group("distributions")  # what the tests share is made once
 
-ROOT = Path(__file__).parents[1]
 MAX_BYTES = 20_000_000
 SHIPPED = ("vocos_plugins", "vocos_speechbrain", "vocos_nemo", "vocos_coqui", "vocos_bark")
 IN_SOURCES = ("LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "CITATION.cff", "pyproject.toml", "mkdocs.yml")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.paths import ROOT
 from vocos_plugins.storage.cards import CARDS
 
-ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "supply-chain.md").read_text()
 CODE = sorted(path for folder in ("vocos_plugins", "adapters") for path in (ROOT / folder).rglob("*.py"))
 each = pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
@@ -24,7 +24,8 @@ FORBIDDEN_CALLS = {
     *("pickle.load", "pickle.loads", "torch.jit.load", "yaml.unsafe_load", "yaml.full_load"),
 }
 UNPACKING = ("extract", "extractall", "unpack_archive")
-SERVER = "vocos_plugins/studio/server.py"  # listens; tests/studio/test_server.py checks that it connects to nothing
+# It listens; tests/apps/studio/test_server.py checks that it connects to nothing.
+SERVER = "vocos_plugins/apps/studio/server.py"
 NETWORK = {"urllib.request", "requests", "http.client", "socket", "httpx", "aiohttp"}
 
 

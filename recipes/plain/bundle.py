@@ -20,7 +20,7 @@ from vocos_plugins import Vocos
 from vocos_plugins.storage.safe_files import write_files
 from vocos_plugins.training.discriminator_files import DISCRIMINATORS_FILE
 
-CHECKPOINTS = Path(__file__).parents[2] / "vocos_plugins" / "checkpoints"
+CHECKPOINTS = Path(__file__).parents[2] / "vocos_plugins" / "storage" / "checkpoints"
 # Licences by their spelling in the manifest.
 LICENCES = {"PD": "public domain", "CC-BY": "CC BY 4.0", "CC-BY-SA": "CC BY-SA"}
 

@@ -17,7 +17,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-PREVIOUS = Path(__file__).parents[1] / "golden" / "previous"
+from helpers.paths import ROOT
+
+PREVIOUS = ROOT / "tests" / "golden" / "previous"
 # Relative to the audio's peak: a few times the float32 rounding, for the reason in tests/golden/test_previous.py.
 SAME_AUDIO = 1e-5
 # Starts as a Python in whose site-packages `vocos enable coqui` has written its file, and asks Coqui TTS for the model.
@@ -27,6 +29,8 @@ site.addsitedir("site-packages")
 from TTS.config import load_config
 from TTS.vocoder.models import setup_model
 from safetensors.torch import load_file, save_file
+
+from helpers.paths import ROOT
 config = load_config("coqui/config.json")
 model = setup_model(config)
 model.load_checkpoint(config, "coqui/model.safetensors", eval=True)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from helpers.paths import ROOT
 from vocos_plugins import MelMismatch, Vocos, adapt
 from vocos_plugins.config import EncodecCodes
 from vocos_plugins.mel import alignment
 from vocos_plugins.plugins import toolkit_adapters
 
-PAGE = (Path(__file__).parents[2] / "docs" / "streaming.md").read_text()
+PAGE = (ROOT / "docs" / "streaming.md").read_text()
 # Relative to full scale: matrix products of other shapes round differently in float32. In a few samples the bundled
 # model's refinement magnifies that; the root of the mean square stays at `EQUAL`.
 EQUAL = 1e-5

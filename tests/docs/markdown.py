@@ -23,10 +23,10 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from vocos_plugins.cli import app
+from helpers.paths import ROOT
+from vocos_plugins.apps.cli import app
 from vocos_plugins.mel import MelMismatchWarning
 
-ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(
     r"^(?:<!-- not run: (?P<why>[^\n]+) -->\n)?```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )

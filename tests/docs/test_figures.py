@@ -8,18 +8,17 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
-from pathlib import Path
 from types import ModuleType
 from typing import get_args
 
 import pytest
 import yaml
 
-from vocos_plugins.bench.contestants import list_contestants
+from helpers.paths import ROOT
+from vocos_plugins.apps.bench.contestants import list_contestants
 from vocos_plugins.inference.backend import BackendName
 from vocos_plugins.storage.find import local_directory
 
-ROOT = Path(__file__).parents[2]
 BUNDLED = "vocos-mel-22khz-small"
 MARK = re.compile(r"^<!-- measured with (\S+) (\w+), (\d+) passes -->$", re.MULTILINE)
 MEASURED = {f"docs/{page}.md": [BUNDLED] for page in ("alignment", "checkpoints", "export", "performance", "streaming")}

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from PIL import Image
 
+from helpers.paths import ROOT
+
 pytestmark = pytest.mark.xdist_group("pictures")  # what the tests share is made once
 
-ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 LICENCES = (ROOT / "docs" / "licences.md").read_text()
 # Of a picture's range: rounding moves single colours; another model or convention moves whole areas.
@@ -35,7 +36,7 @@ def test_licences_are_complete() -> None:
         for data in yaml.safe_load(path.read_text())["provenance"]["data"]:
             assert f"| {data['source']} |" in LICENCES
             assert data["licence"] in LICENCES
-    clips = list((ROOT / "vocos_plugins" / "demo" / "clips").glob("*.flac"))
+    clips = list((ROOT / "vocos_plugins" / "mel" / "clips").glob("*.flac"))
     assert len(clips) >= 3
     for clip in clips:
         assert f"| `{clip.name}` |" in LICENCES

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from helpers.paths import ROOT
+
 # Pages whose code needs a toolkit, files of its own, or more than one session; each with the test that runs it.
 ELSEWHERE = {
     "README.md": "tests/test_readme.py",
@@ -67,7 +68,7 @@ def test_commands_can_be_typed(page, markdown) -> None:
     """Each ``vocos`` line that is shown parses, also where nobody runs it."""
     import typer.main
 
-    from vocos_plugins.cli import app
+    from vocos_plugins.apps.cli import app
 
     root = typer.main.get_command(app)
     for line in markdown.command_lines((ROOT / page).read_text()):

@@ -14,11 +14,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from helpers.paths import ROOT
+
 pytestmark = pytest.mark.xdist_group("site")  # what the tests share is made once
 
-ROOT = Path(__file__).parents[2]
 PUBLIC = ("vocos_plugins", "vocos_plugins.mel", "vocos_plugins.plugins", "vocos_plugins.streaming")
-MORE = ("vocos_plugins.export", "vocos_plugins.doctor")
+MORE = ("vocos_plugins.export", "vocos_plugins.apps.doctor")
 # Names that are exported to be used inside, or documented as something else.
 NOT_DOCUMENTED = {"__version__", "convention_plugins", "hookimpl", "reset", "unknown", "LOW_LATENCY_FRAMES"}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
+from helpers.paths import ROOT
 from vocos_plugins.mel.difference import EFFECTS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text()
+PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
 SYMPTOMS = (
     "Robotic and quiet",
     "Metallic",

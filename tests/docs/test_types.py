@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from helpers.paths import ROOT
+
 # The package's own settings, so that what mypy has kept of it and of torch serves here, too. Names that a page's test
 # brings are not looked for; running it tells whether they exist. A page may hold several sessions, and take a model's
 # `mel` without asking whether there is one. Toolkits count as untyped.

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from helpers.paths import ROOT
 from vocos_plugins.export import export_onnx
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "onnx_numpy.py"
+EXAMPLE = ROOT / "docs" / "examples" / "onnx_numpy.py"
 # Whatever imports one of these fails.
 BLOCKED = ("torch", "vocos_plugins", "soundfile", "scipy", "librosa", "onnx")
 RUN = f"""

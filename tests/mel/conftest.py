@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +12,10 @@ import soxr
 import torch
 from torch import Tensor
 
+from helpers.paths import ROOT
 from vocos_plugins.mel import LevelNormalization, MeanStdNormalization, MelConvention
 
-CLIPS = Path(__file__).parents[2] / "vocos_plugins" / "demo" / "clips"
+CLIPS = ROOT / "vocos_plugins" / "mel" / "clips"
 BASE = MelConvention(
     name="base",
     sample_rate=22050,

@@ -2,11 +2,11 @@
 
 import dataclasses
 import importlib.util
-from pathlib import Path
 
 import pytest
 import torch
 
+from helpers.paths import ROOT
 from vocos_plugins.mel import MelSpectrogram
 from vocos_plugins.mel.compression import expand
 from vocos_plugins.mel.estimate import SECONDS, estimate_error, measure_error
@@ -36,7 +36,7 @@ def other(request, base):
 @pytest.fixture(scope="module")
 def pseudo_inverse():
     """The usual method, from the benchmark that compares with it."""
-    path = Path(__file__).parents[2] / "benchmarks" / "alignment.py"
+    path = ROOT / "benchmarks" / "alignment.py"
     spec = importlib.util.spec_from_file_location("benchmark_alignment", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import re
-from pathlib import Path
 
 import pytest
 
+from helpers.paths import ROOT
 from vocos_plugins import MelConvention
 from vocos_plugins.config import EncodecCodes
 from vocos_plugins.plugins import mel_conventions, plugin_states, problems, toolkit_adapters
 
-ROOT = Path(__file__).parents[2]
 ADAPTERS = sorted(path.name.removeprefix("vocos_") for path in (ROOT / "adapters").glob("vocos_*"))
 TOOLKITS = ("speechbrain", "nemo", "TTS", "bark", "transformers", "torchaudio", "encodec", "lightning", "librosa")
 MAX_LINES = 60  # a plugin.py is data

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos, plugins
 from vocos_plugins.mel.known import CONVENTIONS
 from vocos_plugins.plugins.adapter import ToolkitAdapter
@@ -15,7 +16,6 @@ from vocos_plugins.plugins.catalogue import HOOK_NOUNS, find_card
 from vocos_plugins.plugins.hookspecs import ADAPTER_PARTS, READERS, Hooks
 from vocos_plugins.storage.cards import CARDS
 
-ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "plugins.md").read_text()
 HOOKS = [name for name in vars(Hooks) if name.startswith("vocos_")]
 PREAMBLE = """

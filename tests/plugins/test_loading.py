@@ -116,7 +116,7 @@ def test_nothing_is_loaded_on_import(write_distribution, run_python, tmp_path) -
     """``import vocos_plugins`` looks for no plugin; the first call of a hook does."""
     write_distribution(tmp_path, "early", {"early": GOOD})
     outcome = run_python(
-        "import sys, vocos_plugins, vocos_plugins.plugins, vocos_plugins.cli\n"
+        "import sys, vocos_plugins, vocos_plugins.plugins, vocos_plugins.apps.cli\n"
         "before = 'early_early' in sys.modules\n"
         "vocos_plugins.plugins.mel_conventions()\n"
         "result = [before, 'early_early' in sys.modules]",

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from helpers.paths import ROOT
+
 TOY = ROOT / "docs" / "examples" / "vocos-toy"
 TOLERANCE = 1e-5  # of the loudest sample: decibels to nepers and back in double precision, decoded in float32
 VOCODE = f"""
 import math, sys, torch
+from helpers.paths import ROOT
 from vocos_plugins import Vocos, adapt, plugins
 
 adapter = plugins.toolkit_adapters()["toy"]

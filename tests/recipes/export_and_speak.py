@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vocos_plugins.cli import app
+from vocos_plugins.apps.cli import app
 
 
 def speak_in_speechbrain(exported: Path, mel: Tensor) -> Tensor:

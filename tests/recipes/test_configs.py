@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT
 from vocos_plugins.storage.find import bundled_names
 from vocos_plugins.training.stages import read_stages
 
-RECIPES = Path(__file__).parents[2] / "recipes"
+RECIPES = ROOT / "recipes"
 ALL = sorted(path for kind in ("yaml", "json") for path in RECIPES.rglob(f"*.{kind}"))
 N_CONFIGS = {"coqui": 8, "lightning": 11, "nemo": 17, "speechbrain": 9}
 PARTS = {"base", "recorded", "predicted"}  # parts of NeMo's configurations, which are not run by themselves

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 from vocos_plugins.streaming import LOW_LATENCY_FRAMES
 
-PAGE = (Path(__file__).parents[2] / "docs" / "streaming.md").read_text()
+PAGE = (ROOT / "docs" / "streaming.md").read_text()
 TOOLKITS = PAGE[PAGE.index("## In the toolkits") :]  # tests/adapters/test_streaming.py runs it with each of them
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.replace(TOOLKITS, ""), flags=re.DOTALL)
 
@@ -49,4 +49,4 @@ def test_figures_of_the_bundled_model() -> None:
 def test_tables_name_scripts_that_are_there(script) -> None:
     """Each table says what prints it."""
     assert f"benchmarks/{script}" in PAGE
-    assert (Path(__file__).parents[2] / "benchmarks" / script).exists()
+    assert (ROOT / "benchmarks" / script).exists()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 from vocos_plugins.storage.find import bundled_names
 from vocos_plugins.training.config import TrainingConfig
@@ -15,7 +14,7 @@ from vocos_plugins.training.stages import read_stages
 from vocos_plugins.training.state import save_model
 from vocos_plugins.training.warm_start import warm_start
 
-RECIPES = Path(__file__).parents[2] / "recipes" / "lightning"
+RECIPES = ROOT / "recipes" / "lightning"
 
 
 @pytest.fixture

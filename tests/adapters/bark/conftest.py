@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 
-EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+EXAMPLES = ROOT / "docs" / "examples"
 SIZE = {"n_layer": 1, "n_head": 2, "n_embd": 8, "block_size": 1024}
 
 
@@ -92,6 +92,7 @@ def suno_parts(tiny, processor, end_soon) -> dict[str, Any]:
     """Returns the entries of ``bark.generation.models``, with the package encodec's 24 kHz model."""
     from bark.model import GPT, GPTConfig
     from bark.model_fine import FineGPT, FineGPTConfig
+
     from encodec import EncodecModel
 
     torch.manual_seed(0)

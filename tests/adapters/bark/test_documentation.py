@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-ROOT = Path(__file__).parents[3]
+from helpers.paths import ROOT
+
 PAGE = (ROOT / "docs" / "bark.md").read_text()
 README = (ROOT / "adapters" / "vocos_bark" / "README.md").read_text()
 NOTEBOOK = json.loads((ROOT / "docs" / "bark.ipynb").read_text())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import soundfile
 
-PAGE = Path(__file__).parents[3] / "docs" / "start" / "bark.md"
+from helpers.paths import ROOT
+
+PAGE = ROOT / "docs" / "start" / "bark.md"
 
 
 def test_page(markdown, tiny, bark_model, processor, tmp_path, monkeypatch) -> None:

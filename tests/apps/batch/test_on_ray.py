@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from vocos_plugins.apps.batch.jobs import Job, Outcome
 from vocos_plugins.apps.batch.remote import resynthesis
 from vocos_plugins.apps.batch.work import Resynthesis
-from vocos_plugins.cli import app
+from vocos_plugins.apps.cli import app
 
 pytestmark = [
     pytest.mark.xdist_group("ray"),

@@ -14,7 +14,9 @@ import pytest
 import soundfile
 import torch
 
-RECIPE = Path(__file__).parents[3] / "recipes" / "coqui"
+from helpers.paths import ROOT
+
+RECIPE = ROOT / "recipes" / "coqui"
 RATE = 22050
 MEL = {
     "kind": "mel",

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from vocos_coqui.mel import COQUI_CAPACITRON, COQUI_DEFAULT, COQUI_LJSPEECH
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 from vocos_plugins.mel import MeanStdNormalization
 
 pytestmark = pytest.mark.xdist_group("coqui")
 
-RECIPE = Path(__file__).parents[3] / "recipes" / "coqui"
+RECIPE = ROOT / "recipes" / "coqui"
 CONFIGS = sorted(RECIPE.rglob("*.json"))
 PAPER_MILLIONS = 13.5
 STATISTICS = MeanStdNormalization(mean=(-2.0,) * 80, std=(1.5,) * 80)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
+from helpers.paths import ROOT
+
 pytestmark = pytest.mark.xdist_group("coqui")
 
-SCRIPT = Path(__file__).parents[3] / "recipes" / "coqui" / "predict_mels.py"
+SCRIPT = ROOT / "recipes" / "coqui" / "predict_mels.py"
 HOP = 256
 NATURAL = {"log_func": "np.log", "spec_gain": 1, "signal_norm": False}
 # Float32 rounding of a level that is converted to decibels and back to the natural logarithm.

@@ -12,11 +12,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 
 pytestmark = pytest.mark.xdist_group("coqui")
 
-SMALL = Path(__file__).parents[3] / "recipes" / "coqui" / "vocos-22khz-small.json"
+SMALL = ROOT / "recipes" / "coqui" / "vocos-22khz-small.json"
 LOSS = "TrainIterStats/G_mel"
 # A tiny model on a few tones loses a third within eight steps; the first step alone varies by a twentieth.
 FALLS = 0.85

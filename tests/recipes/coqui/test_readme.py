@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 
 pytestmark = pytest.mark.xdist_group("coqui")
 
-README = Path(__file__).parents[3] / "recipes" / "coqui" / "README.md"
+README = ROOT / "recipes" / "coqui" / "README.md"
 # Shortens runs to three epochs of one step, and runs console scripts in the environment that `vocos enable` changes.
 FUNCTIONS = """
 python() {
@@ -27,7 +28,7 @@ python() {
     *) command python "$@" ;;
   esac
 }
-vocos() { command python -c "from vocos_plugins.cli import main; main()" "$@"; }
+vocos() { command python -c "from vocos_plugins.apps.cli import main; main()" "$@"; }
 tts() { command python -m TTS.bin.synthesize "$@"; }
 """
 NATURAL = {"log_func": "np.log", "spec_gain": 1, "signal_norm": False}

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
-RECIPE = Path(__file__).parents[3] / "recipes" / "nemo"
+from helpers.paths import ROOT
+
+RECIPE = ROOT / "recipes" / "nemo"
 RATE = 22050
 # A model and discriminators of a few thousand parameters; mels are the configuration's own.
 TINY = (

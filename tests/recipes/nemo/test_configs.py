@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 
 import pytest
 from vocos_nemo.mel import CONVENTIONS, FASTPITCH, from_nemo
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
-FOLDER = Path(__file__).parents[3] / "recipes" / "nemo" / "conf"
+FOLDER = ROOT / "recipes" / "nemo" / "conf"
 # The base of the others, and groups of values.
 PARTS = {"base", "recorded", "predicted"}
 CONFIGS = sorted(path for path in FOLDER.rglob("*.yaml") if path.stem not in PARTS)

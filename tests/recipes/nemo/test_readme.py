@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
-README = Path(__file__).parents[3] / "recipes" / "nemo" / "README.md"
+README = ROOT / "recipes" / "nemo" / "README.md"
 # Shortens runs to six steps of two short clips, with a smaller model in place of the full size, and no GPU.
 FUNCTIONS = """
 SHORT="trainer.max_steps=6 trainer.accelerator=cpu n_samples=8192

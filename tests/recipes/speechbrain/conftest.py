@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-RECIPE = Path(__file__).parents[3] / "recipes" / "speechbrain"
+from helpers.paths import ROOT
+
+RECIPE = ROOT / "recipes" / "speechbrain"
 RATE = 22050
 TINY = {
     "device": "cpu",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 from vocos_speechbrain.mel import CONVENTIONS, LJSPEECH
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
-FOLDER = Path(__file__).parents[3] / "recipes" / "speechbrain"
+FOLDER = ROOT / "recipes" / "speechbrain"
 CONFIGS = sorted(FOLDER.rglob("*.yaml"))
 WHOLE = {"vocos", "hifigan_script"}
 MELS = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from pathlib import Path
 
 import pytest
 
+from helpers.paths import ROOT
+
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
-README = Path(__file__).parents[3] / "recipes" / "speechbrain" / "README.md"
+README = ROOT / "recipes" / "speechbrain" / "README.md"
 # Shortens runs to six steps, two per epoch, with small discriminators.
 FUNCTIONS = """
 python() {

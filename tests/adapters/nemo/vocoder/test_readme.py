@@ -43,7 +43,7 @@ def test_command_line(readme, workplace, nemo):
 
     from typer.testing import CliRunner
 
-    from vocos_plugins.cli import app
+    from vocos_plugins.apps.cli import app
 
     install, export, *runs = readme("shell")
     assert install == "pip install 'vocos-plugins[nemo]'"

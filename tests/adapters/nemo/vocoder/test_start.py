@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from helpers.paths import ROOT
+
 pytestmark = pytest.mark.xdist_group("nemo")
 
-PAGE = Path(__file__).parents[4] / "docs" / "start" / "nemo.md"
+PAGE = ROOT / "docs" / "start" / "nemo.md"
 
 
 @pytest.fixture

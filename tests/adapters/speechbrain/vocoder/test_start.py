@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from helpers.paths import ROOT
+
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
-PAGE = Path(__file__).parents[4] / "docs" / "start" / "speechbrain.md"
+PAGE = ROOT / "docs" / "start" / "speechbrain.md"
 
 
 @pytest.fixture

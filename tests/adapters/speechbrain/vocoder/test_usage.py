@@ -22,7 +22,7 @@ COMMANDS = re.findall(r"^vocos (export .*)$", README, flags=re.MULTILINE)
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """Returns a folder in which the README's commands have been run."""
-    from vocos_plugins.cli import app
+    from vocos_plugins.apps.cli import app
 
     folder = tmp_path_factory.mktemp("readme")
     with pytest.MonkeyPatch.context() as patch:

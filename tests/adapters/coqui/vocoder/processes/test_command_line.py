@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +11,11 @@ import soundfile
 from vocos_coqui.export import export
 from vocos_coqui.mel import read_convention
 
+from helpers.paths import ROOT
+
 pytestmark = pytest.mark.xdist_group("coqui")
 
-PYPROJECT = Path(__file__).parents[5] / "pyproject.toml"
+PYPROJECT = ROOT / "pyproject.toml"
 SENTENCE = "Hello there, how are you today?"
 # Files have 16 bits, and another process may round differently.
 STEPS = 2

@@ -14,16 +14,17 @@ import soundfile
 from vocos_coqui.activation import FILE
 from vocos_coqui.export import export
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 
 pytestmark = pytest.mark.xdist_group("coqui")
 
-README = (Path(__file__).parents[5] / "adapters" / "vocos_coqui" / "README.md").read_text()
+README = (ROOT / "adapters" / "vocos_coqui" / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 SHELL = re.findall(r"(?<!-->\n)```sh\n(.*?)```", README, flags=re.DOTALL)
 LJSPEECH = {"signal_norm": False, "mel_fmax": 8000.0, "spec_gain": 1, "log_func": "np.log"}
 SCRIPTS = {
-    "vocos": "from vocos_plugins.cli import main; main()",
+    "vocos": "from vocos_plugins.apps.cli import main; main()",
     "vocos-tts": "from vocos_coqui.command_line import main; main()",
     "tts": "from TTS.bin.synthesize import main; main()",
 }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 import soundfile
 
+from helpers.paths import ROOT
+
 pytestmark = pytest.mark.xdist_group("coqui")
 
-PAGE = Path(__file__).parents[5] / "docs" / "start" / "coqui.md"
+PAGE = ROOT / "docs" / "start" / "coqui.md"
 
 
 def test_page(markdown, make_tts, tmp_path, monkeypatch) -> None:

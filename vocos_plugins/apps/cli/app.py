@@ -1,0 +1,58 @@
+"""The ``vocos`` command with all of its subcommands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ... import __version__
+from .bench import bench
+from .conventions import conventions
+from .convert import convert
+from .decode import decode
+from .demo import demo
+from .doctor import doctor
+from .enable import disable, enable
+from .encode import encode
+from .evaluate import evaluate
+from .export import export
+from .plugins import plugins
+from .resynth import resynth
+from .studio import studio
+from .train import train
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+COMMANDS = (
+    *(demo, studio, resynth, decode, encode, convert, train, bench),
+    *(doctor, export, enable, disable, conventions, plugins),
+)
+for command in COMMANDS:
+    app.command()(command)
+app.command("eval")(evaluate)
+
+
+def print_version(wanted: bool) -> None:
+    """Prints the version and ends the command."""
+    if wanted:
+        typer.echo(f"vocos-plugins {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Vocos: a fast neural vocoder for speech synthesis toolkits."""
+
+
+def main() -> None:
+    """Entry point of the ``vocos`` command."""
+    app()

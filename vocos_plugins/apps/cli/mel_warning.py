@@ -1,0 +1,73 @@
+"""The warning that mels do not look like the convention that they are decoded as."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from typing import TYPE_CHECKING
+
+import typer
+
+from ...mel.guess import find_mismatch
+from ...plugins import mel_conventions
+from ..batch.work import Decoding
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...mel import MelConvention
+    from ...model import Vocos
+    from ..batch.jobs import Job
+
+PROBED = 10  # the mels of a batch have one origin, and checking one takes a few milliseconds
+
+
+class MelChecker:
+    """Checks the first mels of a batch and warns once on standard error; thread-safe.
+
+    Args:
+        convention: the convention that the mels are decoded as.
+    """
+
+    def __init__(self, convention: MelConvention) -> None:
+        self.convention = convention
+        self._left = PROBED
+        self._lock = threading.Lock()
+
+    def __call__(self, job: Job, mel: Tensor) -> None:
+        """Checks the mel of a job, ``(1, n_mels, T)``."""
+        if mel.shape[1] != self.convention.n_mels:
+            return  # decoding it reports that
+        with self._lock:
+            if self._left == 0:
+                return
+            self._left -= 1
+            found = find_mismatch(mel, self.convention, mel_conventions().values())
+            if found is None:
+                return
+            self._left = 0
+        name = self.convention.name
+        expected = f"a {name} mel" if name else "a mel of the model's convention"
+        names = [each.name for each in found.instead]
+        remedy = f"It could be {', '.join(names)}: try --source {names[0]}. " if names else ""
+        typer.secho(
+            f"warning: {job.source} does not look like {expected}: it {'; '.join(found.reasons)}. "
+            f"{remedy}Run `vocos doctor --mel {shlex.quote(str(job.source))}` for details",
+            fg="yellow",
+            err=True,
+        )
+
+
+class CheckedDecoding(Decoding):
+    """`Decoding` that checks the first mels with a `MelChecker`."""
+
+    def __init__(self, vocos: Vocos, source: MelConvention | None = None, strict: bool = False) -> None:
+        super().__init__(vocos, source, strict)
+        convention = source or vocos.mel
+        assert convention is not None  # noqa: S101
+        self._check_mel = MelChecker(convention)
+
+    def read(self, job: Job) -> Tensor:
+        mel = super().read(job)
+        self._check_mel(job, mel)
+        return mel

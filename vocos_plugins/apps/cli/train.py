@@ -1,0 +1,32 @@
+"""``vocos train``: a training run from a configuration file."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import fail
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; recipes/lightning has examples.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoints and the log.")] = Path("runs/vocos"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Fail if OUT holds a run, instead of continuing it.")] = False,
+) -> None:
+    """Train or fine-tune a model, in stages if CONFIG has them. The same command continues an interrupted run."""
+    for package in ("lightning", "tensorboard"):
+        if find_spec(package) is None:
+            fail(f"training needs {package}: pip install 'vocos-plugins[train]'")
+    from ...training.stages import read_stages, train_stages
+
+    try:
+        model = train_stages(read_stages(config), out, resume=not fresh)
+    except (ValueError, OSError) as error:
+        fail(str(error))
+    if model is None:
+        typer.echo("Stopped and saved. Run the same command to continue.")
+    else:
+        typer.echo(f"Done: Vocos.from_pretrained({str(model)!r}) loads the averaged generator.")
