@@ -1,11 +1,11 @@
-"""Approximate alignment against the usual way, the filterbank's clamped pseudo-inverse: mel error, and PESQ at the end.
+"""Compares lossy alignment with the usual method, the filterbank's clamped pseudo-inverse: mel error and PESQ.
 
     python benchmarks/alignment.py                       # the shipped clips
     python benchmarks/alignment.py --data recordings/    # a folder of .wav or .flac
 
-For every convention that can only be turned into the vocoder's with a loss: the error that `align` estimates, the one
-measured on the recordings, that of the usual way (nepers, above both floors, bands that the source knows), and the
-PESQ-wb of what the vocoder makes of each and of its own mel. Needs the extra ``demo``.
+Prints one row for every convention whose conversion to the vocoder's mel is lossy: the error that `align` estimates,
+the error measured on the recordings, that of the usual method (in nepers, above both floors, for bands that the source
+has), and the PESQ-wb of the audio decoded from each and from the vocoder's own mel. Needs the extra ``demo``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ COLUMNS = (
 
 
 def pseudo_inverse(source: MelConvention, target: MelConvention, mel: Tensor, n_frames: int) -> Tensor:
-    """The usual way: clamped pseudo-inverse, bins and frames taken by straight lines, the other filterbank."""
+    """Converts a mel by the usual method: clamped pseudo-inverse, linear interpolation, the target's filterbank."""
     bins = torch.matmul(torch.linalg.pinv(source.filterbank().double().T), expand(mel.double(), source)).clamp_min(0)
     frequency = torch.arange(target.n_fft // 2 + 1).double() * target.sample_rate / target.n_fft
     position = frequency * source.n_fft / source.sample_rate
@@ -51,38 +51,38 @@ def pseudo_inverse(source: MelConvention, target: MelConvention, mel: Tensor, n_
 
 
 def recordings(folder: Path, sample_rate: int) -> list[Tensor]:
-    found = []
+    clips = []
     for path in sorted([*folder.glob("*.flac"), *folder.glob("*.wav")]):
         audio, rate = soundfile.read(path, dtype="float64", always_2d=True)
         resampled = soxr.resample(audio.mean(axis=1), rate, sample_rate)
-        found.append(torch.from_numpy(resampled.astype(np.float32))[None])
-    return found
+        clips.append(torch.from_numpy(resampled.astype(np.float32))[None])
+    return clips
 
 
-def quality(expected: Tensor, found: Tensor, sample_rate: int) -> float:
-    n_samples = min(expected.shape[1], found.shape[1])
-    pair = (soxr.resample(audio[0, :n_samples].numpy(), sample_rate, PESQ_RATE) for audio in (expected, found))
+def quality(expected: Tensor, decoded: Tensor, sample_rate: int) -> float:
+    n_samples = min(expected.shape[1], decoded.shape[1])
+    pair = (soxr.resample(audio[0, :n_samples].numpy(), sample_rate, PESQ_RATE) for audio in (expected, decoded))
     return float(pesq(PESQ_RATE, *pair, "wb"))
 
 
 def compare(vocos: Vocos, source: MelConvention, folder: Path, own: float) -> str:
-    """One row of the table."""
+    """Returns one row of the table."""
     target = vocos.mel
     alignment = align(source, target)
-    heard, wanted = recordings(folder, source.sample_rate), recordings(folder, target.sample_rate)
+    inputs, wanted = recordings(folder, source.sample_rate), recordings(folder, target.sample_rate)
     scores = {"ours": [], "usual": []}
-    for given, expected in zip(heard, wanted, strict=True):
-        mel = MelSpectrogram(source)(given)
+    for audio, expected in zip(inputs, wanted, strict=True):
+        mel = MelSpectrogram(source)(audio)
         ours = alignment(mel)
         usual = pseudo_inverse(source, target, mel, ours.shape[-1]).float()
         scores["ours"].append(quality(expected, vocos.decode(ours), vocos.sample_rate))
         scores["usual"].append(quality(expected, vocos.decode(usual), vocos.sample_rate))
-    measured = measure_error(source, target, heard, wanted).mean
+    measured = measure_error(source, target, inputs, wanted).mean
 
     def usually(mel: Tensor) -> Tensor:
         return pseudo_inverse(source, target, mel, alignment(mel).shape[-1])
 
-    usual_error = measure_error(source, target, heard, wanted, usually).mean
+    usual_error = measure_error(source, target, inputs, wanted, usually).mean
     return (
         f"| {source.name} | {alignment.error.mean:.3f} | {measured:.3f} | {usual_error:.3f} "
         f"| {np.mean(scores['ours']):.2f} | {np.mean(scores['usual']):.2f} | {own:.2f} |"

@@ -1,9 +1,9 @@
-"""How near the error that `align` estimates is to the one that is measured, over all pairs of the catalogue.
+"""Compares the error that `align` estimates with the measured one, for all pairs of the catalogue.
 
     python benchmarks/alignment_estimates.py --data recordings/
 
-Prints the pairs where the two differ most, and how many differ by more than a factor of 1.5. The estimate is made of
-shipped speech; the recordings are the reader's own.
+Prints the pairs where the two differ most, and how many differ by more than a factor of 1.5. The estimates come from
+shipped speech; the recordings are your own.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ SHOWN = 10
 
 
 def load(paths: list[Path], sample_rate: int) -> list[Tensor]:
-    found = []
+    clips = []
     for path in paths:
         audio, rate = soundfile.read(path, dtype="float64", always_2d=True)
         resampled = soxr.resample(audio.mean(axis=1), rate, sample_rate)
-        found.append(torch.from_numpy(resampled.astype(np.float32))[None])
-    return found
+        clips.append(torch.from_numpy(resampled.astype(np.float32))[None])
+    return clips
 
 
 def main() -> None:

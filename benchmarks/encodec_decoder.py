@@ -1,12 +1,12 @@
-"""Our decoding of EnCodec's codes against EnCodec's own decoder: what Bark gains when Vocos takes its place.
+"""Compares the time and memory of Vocos with those of EnCodec's own decoder: what Bark gains from Vocos.
 
     python benchmarks/encodec_decoder.py --out docs/encodec-speed.md
     python benchmarks/encodec_decoder.py --rival transformers --seconds 1 10
 
-In one process both turn the same codes of eight codebooks, 6 kb/s as of Bark, into audio: EnCodec by its quantizer and
-decoder, as Bark calls them, of transformers or of the package encodec; ours from codes to features to audio, at the
-size of the published model, in the precision that it has by default. Weights are random, which changes nothing about
-time. `side_by_side` says how it is measured; a package that isn't installed is told and left out.
+Both decode the same codes in one process: eight codebooks, 6 kb/s, as in Bark. EnCodec runs its quantizer and decoder
+as Bark calls them, from transformers or from the package encodec. Vocos converts codes to features to audio, at the
+size of the published model and in its default precision. Weights are random, which does not affect time. See
+`side_by_side` for the method. A package that isn't installed is reported and skipped.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def rival_decoder(name: str) -> Contestant:
     for key, book in codec.named_buffers():
         if key.endswith("embed"):
             torch.nn.init.normal_(book)
-    # What a checkpoint of the decoding side alone would hold.
+    # The weights that a checkpoint of the decoder alone would hold.
     decoding = torch.nn.ModuleDict({"decoder": codec.decoder, "quantizer": codec.quantizer})
     return torch.no_grad()(lambda codes: codec.decoder(codec.quantizer.decode(codes))[:, 0]), decoding
 

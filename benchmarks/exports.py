@@ -1,13 +1,13 @@
-"""Exported models against the package vocos 0.1.0 and against torch: speed, size of the file, and what precision costs.
+"""Compares exported models with the package vocos 0.1.0 and with torch: speed, file size and the cost of precision.
 
     python benchmarks/exports.py --data recordings/ --out table.md
     python benchmarks/exports.py --seconds 1 10 --threads 2
 
-Speed is of the bundled model and of the paper's size with random weights. Each contestant has a process of its own, as
-one runtime's threads are in another's way; they take turns, and turns in which other work took a tenth of the
-processors are left out (``?`` where there were no others). Given are the median of the turns' ratios to the package's
-time, and the shortest median of a turn. Quality is of the bundled model: PESQ on recordings, the error against torch in
-float32, and the mean difference of log mels.
+Speed is measured for the bundled model and for the paper's size with random weights. Each contestant has its own
+process, because the threads of one runtime disturb another. They take turns, and turns in which other work took a tenth
+of the CPUs are left out (``?`` if there were no others). The table shows the median ratio to the package's time, and
+the shortest median of a turn. Quality is measured for the bundled model: PESQ on recordings, the error relative to
+torch in float32, and the mean difference of log mels.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ SIZES = {BUNDLED: lambda: Vocos.from_pretrained(BUNDLED), "the paper's size": pa
 
 
 def reference(model: Vocos) -> Decode:
-    """The package's model of the same shape."""
+    """Returns `decode` of the package's model of the same size."""
     import vocos
     from vocos.feature_extractors import MelSpectrogramFeatures
     from vocos.heads import ISTFTHead
@@ -66,7 +66,7 @@ def reference(model: Vocos) -> Decode:
 
 
 def in_torch(model: Vocos) -> Decode:
-    """The model's own modules in float32."""
+    """Returns a function that runs the model's own modules in float32."""
 
     @torch.no_grad()
     def decode(mel: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ def export(model: Vocos, runtime: str, precision: str, folder: Path) -> Path:
 
 
 def contest(pipe: Connection, size: str, name: str, file: Path | None, threads: int) -> None:
-    """A process: for each length that comes, takes its turn, and answers with a median and its share of processors."""
+    """Runs in a process: for each received length, decodes for one turn and sends the median time and the CPU share."""
     torch.set_num_threads(threads)
     model = SIZES[size]()
     decode = {"vocos": reference, "torch": in_torch}[name](model) if file is None else in_runtime(file, threads)
@@ -107,20 +107,20 @@ def contest(pipe: Connection, size: str, name: str, file: Path | None, threads: 
 
 
 def speeds(size: str, files: dict[str, Path], seconds: list[int], threads: int, turns: int) -> dict[str, list[str]]:
-    """How many times as fast as the package each is, for each length."""
+    """Returns each contestant's speed relative to the package, for each length."""
     spawn, pipes = multiprocessing.get_context("spawn"), {}
     for name in ("vocos", "torch", *files):
         pipes[name], theirs = spawn.Pipe()
         spawn.Process(target=contest, args=(theirs, size, name, files.get(name), threads), daemon=True).start()
     cells: dict[str, list[str]] = {name: [] for name in pipes}
     for length in seconds:
-        found: dict[str, list[tuple[float, float]]] = {name: [] for name in pipes}
+        turns_of: dict[str, list[tuple[float, float]]] = {name: [] for name in pipes}
         for _ in range(turns):
             for name, pipe in pipes.items():
                 pipe.send(length)
-                found[name].append(pipe.recv())
-        for name, results in found.items():
-            pairs = list(zip(found["vocos"], results, strict=True))
+                turns_of[name].append(pipe.recv())
+        for name, results in turns_of.items():
+            pairs = list(zip(turns_of["vocos"], results, strict=True))
             clean = [(theirs, own) for theirs, own in pairs if min(theirs[1], own[1]) >= BUSY]
             ratio = statistics.median(theirs[0] / own[0] for theirs, own in clean or pairs)
             cells[name].append(f"{ratio:.2f}{'' if clean else '?'} ({1e3 * min(results)[0]:.0f} ms)")
@@ -130,17 +130,17 @@ def speeds(size: str, files: dict[str, Path], seconds: list[int], threads: int, 
 
 
 def qualities(model: Vocos, sessions: dict[str, Session], clips: list[Tensor]) -> dict[str, str]:
-    """PESQ and what of it is lost, the error against torch, and of log mels."""
+    """Returns PESQ, its loss, the error relative to torch, and the difference of log mels, as table cells."""
     front_end, exact = MelSpectrogram(model.mel), in_torch(model)
     mels = [front_end(clip) for clip in clips]
     wanted = [exact(mel) for mel in mels]
     before = [score(model, clip, audio) for clip, audio in zip(clips, wanted, strict=True)]
     cells = {"torch": f"{statistics.mean(before):.3f} | | | | "}
     for name, session in sessions.items():
-        heard = [torch.from_numpy(session(mel.numpy())) for mel in mels]
-        after = [score(model, clip, audio) for clip, audio in zip(clips, heard, strict=True)]
+        outputs = [torch.from_numpy(session(mel.numpy())) for mel in mels]
+        after = [score(model, clip, audio) for clip, audio in zip(clips, outputs, strict=True)]
         lost = [a - b for a, b in zip(before, after, strict=True)]
-        pairs = list(zip(heard, wanted, strict=True))
+        pairs = list(zip(outputs, wanted, strict=True))
         errors = [float(10 * torch.log10(w.square().sum() / (h - w).square().sum())) for h, w in pairs]
         nepers = statistics.mean(float((front_end(h) - front_end(w)).abs().mean()) for h, w in pairs)
         cells[name] = (
@@ -151,7 +151,7 @@ def qualities(model: Vocos, sessions: dict[str, Session], clips: list[Tensor]) -
 
 
 def megabytes(file: Path | None) -> str:
-    """Of a file, and of the weights beside it."""
+    """Returns the size of a file, including the weights next to it."""
     if file is None:
         return ""
     files = [file, file.with_suffix(".bin")] if file.suffix == ".xml" else [file]
@@ -178,7 +178,8 @@ def main() -> None:
                     lines.append(f"| {name} | {' | '.join(cells)} | {megabytes(files.get(name))} |")
             if args.data and title == BUNDLED:
                 clips = recordings(args.data, model.sample_rate)
-                lines += ["", f"| {len(clips)} recordings | PESQ-wb | lost, mean | worst | error, dB (worst) | mel |"]
+                header = ("PESQ-wb", "PESQ loss, mean", "PESQ loss, worst", "error, dB (worst)", "mel")
+                lines += ["", f"| {len(clips)} recordings | {' | '.join(header)} |"]
                 lines += ["|---|--:|--:|--:|--:|--:|"]
                 sessions = {name: load_session(file, n_threads=args.threads) for name, file in files.items()}
                 lines += [f"| {name} | {cells} |" for name, cells in qualities(model, sessions, clips).items()]

@@ -1,15 +1,14 @@
-"""Vocos on a GPU: throughput at batch 16 x 1 s as in the paper's table 6, latency at batch 1, beside two rivals.
+"""Measures Vocos on a GPU next to two rivals: throughput at batch 16 x 1 s as in the paper's table 6, and latency.
 
     python benchmarks/gpu.py --out gpu.md
-    python benchmarks/gpu.py --compile                                             # also by torch.compile: minutes
+    python benchmarks/gpu.py --compile                                             # also with torch.compile: minutes
     python benchmarks/gpu.py --device cpu --dim 32 --layers 2 --seconds 0.1        # does it run?
 
-No figure in the documentation comes from it yet: it has been run on a CPU only. On the GPU at hand a model of the
-paper's size takes turns with the package ``vocos`` 0.1.0 in the same shape and with a HiFi-GAN v1 generator
-(transformers'), all with random weights and for the same mel. float32 is with TF32 off, TF32 with it on in products and
-convolutions; bfloat16 is autocast, in which the inverse STFT stays in float32. A CUDA graph is captured for each shape.
-Errors are against our own float32. `vocos_plugins.apps.bench.timing` says how time is taken; each call waits for
-the GPU.
+No figure in the documentation comes from it yet: it has been run on a CPU only. A model of the paper's size takes turns
+with the package ``vocos`` 0.1.0 at the same size and with a HiFi-GAN v1 generator (from transformers), all with random
+weights and the same mel. "float32" means TF32 off; "TF32" means TF32 on in matrix products and convolutions; "bfloat16"
+means autocast, in which the inverse STFT stays in float32. A CUDA graph is captured for each shape. Errors are relative
+to our own float32. See `vocos_plugins.apps.bench.timing` for the method; each call waits for the GPU.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ def hifigan(args: argparse.Namespace) -> Decode:
 
 @contextlib.contextmanager
 def mode(precision: str, device: str) -> Iterator[None]:
-    """Sets what torch computes in."""
+    """Sets torch's precision within the block."""
     tf32 = precision == "TF32"
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     torch.backends.cudnn.allow_tf32 = tf32
@@ -77,7 +76,7 @@ def mode(precision: str, device: str) -> Iterator[None]:
 
 
 def in_mode(decode: Decode, precision: str, device: str, features: Tensor) -> Tensor:
-    """A call that has ended on the device when it returns."""
+    """Decodes, and waits until the device has finished."""
     with mode(precision, device):
         audio = decode(features)
     if features.is_cuda:
@@ -86,20 +85,20 @@ def in_mode(decode: Decode, precision: str, device: str, features: Tensor) -> Te
 
 
 def captured(decode: Decode, precision: str, device: str, features: Tensor) -> Callable[[], Tensor]:
-    """The same as one CUDA graph: launched at once, without Python between its kernels."""
-    given, side = features.clone(), torch.cuda.Stream()
+    """Returns a call that replays the decode as one CUDA graph, without Python between its kernels."""
+    buffer, side = features.clone(), torch.cuda.Stream()
     with mode(precision, device):
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(WARM_UP_CALLS):
-                decode(given)
+                decode(buffer)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            audio = decode(given)
+            audio = decode(buffer)
 
     def replay() -> Tensor:
-        given.copy_(features)
+        buffer.copy_(features)
         graph.replay()
         torch.cuda.synchronize()
         return audio
@@ -107,8 +106,8 @@ def captured(decode: Decode, precision: str, device: str, features: Tensor) -> C
     return replay
 
 
-def line_up(model: Vocos, args: argparse.Namespace, features: Tensor) -> dict[str, Callable[[], Tensor]]:
-    """Everybody by name, ready for these features; who isn't installed is told."""
+def contestants(model: Vocos, args: argparse.Namespace, features: Tensor) -> dict[str, Callable[[], Tensor]]:
+    """Returns every contestant's call by name, ready for these features; reports those that aren't installed."""
     calls: dict[str, Callable[[], Tensor]] = {}
     for name, build in (("vocos 0.1.0", lambda: package(model, args.device)), ("HiFi-GAN v1", lambda: hifigan(args))):
         try:
@@ -119,24 +118,24 @@ def line_up(model: Vocos, args: argparse.Namespace, features: Tensor) -> dict[st
         for precision in ("float32", "TF32"):
             calls[f"{name}, {precision}"] = functools.partial(in_mode, decode, precision, args.device, features)
     for precision in ("float32", "TF32", "bfloat16"):
-        given = (precision, args.device, features)
-        calls[f"ours, {precision}"] = functools.partial(in_mode, model.compute, *given)
+        arguments = (precision, args.device, features)
+        calls[f"ours, {precision}"] = functools.partial(in_mode, model.compute, *arguments)
         if features.is_cuda:
-            calls[f"ours, {precision}, CUDA graph"] = captured(model.compute, *given)
+            calls[f"ours, {precision}, CUDA graph"] = captured(model.compute, *arguments)
         if args.compile:
-            calls[f"ours, {precision}, compiled"] = functools.partial(in_mode, torch.compile(model.compute), *given)
+            calls[f"ours, {precision}, compiled"] = functools.partial(in_mode, torch.compile(model.compute), *arguments)
     return calls
 
 
-def decibels(found: Tensor, exact: Tensor) -> float:
-    error = (found.float() - exact).square().sum().clamp_min(1e-20)
+def decibels(audio: Tensor, exact: Tensor) -> float:
+    error = (audio.float() - exact).square().sum().clamp_min(1e-20)
     return float(10 * torch.log10(exact.square().sum() / error))
 
 
-def rows(found: dict[str, Timing], errors: dict[str, float], case: Case) -> list[list[str]]:
-    base = found[PEER if PEER in found else EXACT].seconds
+def rows(timings: dict[str, Timing], errors: dict[str, float], case: Case) -> list[list[str]]:
+    base = timings[PEER if PEER in timings else EXACT].seconds
     lines = []
-    for name, timing in found.items():
+    for name, timing in timings.items():
         factor = case.batch * case.seconds / timing.seconds
         cells = [f"{1e3 * timing.seconds:.2f}", f"{factor:.0f}", f"{base / timing.seconds:.2f}"]
         error = f"{errors[name]:.0f}" if name in errors else ""
@@ -152,19 +151,19 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=512, help="channels")
     parser.add_argument("--layers", type=int, default=8, help="ConvNeXt blocks")
     parser.add_argument("--compile", action="store_true", help="also measure torch.compile")
-    parser.add_argument("--out", type=Path, help="also write the tables to a file, and JSON beside it")
+    parser.add_argument("--out", type=Path, help="also write the tables to a file, and JSON next to it")
     args = parser.parse_args()
     model = vocos(args)
     name = torch.cuda.get_device_name(args.device) if model.head.out.weight.is_cuda else this_machine()["processor"]
     parts, data = [f"{name}, torch {torch.__version__}"], {"device": name, **this_machine(), "cases": {}}
     for case in [Case(batch, args.seconds) for batch in args.batch]:
-        calls = line_up(model, args, make_features(model, case.batch, case.seconds).to(args.device))
+        calls = contestants(model, args, make_features(model, case.batch, case.seconds).to(args.device))
         exact = calls[EXACT]()
         errors = {own: decibels(calls[own](), exact) for own in calls if own.startswith("ours") and own != EXACT}
-        found = measure(calls)
-        header = (case.name, "ms", "times real time", f"times as fast as {PEER}", "error, dB")
-        parts.append(table(header, rows(found, errors, case)))
-        data["cases"][case.name] = {each: asdict(timing) for each, timing in found.items()}
+        timings = measure(calls)
+        header = (case.name, "ms", "times real time", f"speed relative to {PEER}", "error, dB")
+        parts.append(table(header, rows(timings, errors, case)))
+        data["cases"][case.name] = {each: asdict(timing) for each, timing in timings.items()}
     print("\n\n".join(parts))
     if args.out:
         args.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Where a fine-tuning to another mel begins: PESQ of the bundled model with its layers as they are, and translated.
+"""Measures where fine-tuning to another mel starts: PESQ of the bundled model with its layers copied and translated.
 
     python benchmarks/mel_transfer.py --data RECORDINGS
 
-Prints a table for docs/recipes.md. No step is trained: what differs is `vocos_plugins.training.mel_transfer`.
+Prints a table for docs/recipes.md. Nothing is trained; only `vocos_plugins.training.mel_transfer` makes the difference.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ALIGNED, COPIED, TRANSLATED = "aligned", "copied", "translated"
 
 
 def starts(donor: Vocos, source: MelConvention) -> dict[str, Vocos]:
-    """Models for natural logarithms of a convention's bands, with the donor's layers, and the donor itself."""
+    """Returns the donor, and models with its layers for natural logarithms of a convention's bands."""
     wanted = dataclasses.replace(source, log="natural", log_gain=1.0, normalization=None, framing="center")
     head = dataclasses.replace(donor.config.head, n_fft=wanted.n_fft, hop_length=wanted.hop_length)
     models = {ALIGNED: donor}
@@ -53,7 +53,7 @@ def main() -> None:
     if left_out:
         parser.error(f"PESQ can't be measured: {left_out['pesq']}")
     donor = Vocos.from_pretrained(DEFAULT_MODEL, precision="float32")
-    print(f"| mel | {ALIGNED}, not trained on it | layers {COPIED} | {TRANSLATED} |\n|---|--:|--:|--:|")
+    print(f"| mel | unmodified, {ALIGNED} | layers {COPIED} | layers {TRANSLATED} |\n|---|--:|--:|--:|")
     warnings.simplefilter("ignore", MelMismatchWarning)
     for name in CONVENTIONS:
         source = dataclasses.replace(mel_conventions()[name], framing="center")

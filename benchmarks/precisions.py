@@ -1,8 +1,7 @@
-"""What each precision of the backbone's linear layers costs in quality, on recordings: PESQ, and the error against
-float32.
+"""Measures the quality of each precision of the backbone's linear layers on recordings: PESQ and error to float32.
 
-    python benchmarks/precisions.py --data recordings/
-    python benchmarks/precisions.py --data recordings/ --model charactr/vocos-mel-24khz --out docs/precisions.md
+python benchmarks/precisions.py --data recordings/
+python benchmarks/precisions.py --data recordings/ --model charactr/vocos-mel-24khz --out docs/precisions.md
 """
 
 from __future__ import annotations
@@ -29,22 +28,22 @@ def recordings(folder: Path, sample_rate: int) -> list[Tensor]:
     return [read_mono(path, sample_rate) for path in files]
 
 
-def score(vocos: Vocos, recording: Tensor, heard: Tensor) -> float:
-    value = PESQ(recording[0].numpy(), heard[0].numpy(), vocos.sample_rate)
+def score(vocos: Vocos, recording: Tensor, decoded: Tensor) -> float:
+    value = PESQ(recording[0].numpy(), decoded[0].numpy(), vocos.sample_rate)
     if value.value is None:
         raise SystemExit(value.reason)
     return value.value
 
 
 def rows(vocos: Vocos, clips: list[Tensor]) -> list[str]:
-    heard: dict[str, list[Tensor]] = {}
+    outputs: dict[str, list[Tensor]] = {}
     for precision in PRECISIONS:
         vocos.backend = Backend(precision=precision)
-        heard[precision] = [vocos(clip, length=clip.shape[1]) for clip in clips]
-    exact = heard["float32"]
-    scores = {name: [score(vocos, *pair) for pair in zip(clips, audio, strict=True)] for name, audio in heard.items()}
+        outputs[precision] = [vocos(clip, length=clip.shape[1]) for clip in clips]
+    exact = outputs["float32"]
+    scores = {name: [score(vocos, *pair) for pair in zip(clips, audio, strict=True)] for name, audio in outputs.items()}
     lines = []
-    for name, audio in heard.items():
+    for name, audio in outputs.items():
         lost = [a - b for a, b in zip(scores["float32"], scores[name], strict=True)]
         errors = [_decibels(a, b) for a, b in zip(audio, exact, strict=True)]
         mean = statistics.mean(scores[name])
@@ -53,8 +52,8 @@ def rows(vocos: Vocos, clips: list[Tensor]) -> list[str]:
     return lines
 
 
-def _decibels(found: Tensor, exact: Tensor) -> float:
-    error = (found - exact).square().sum().clamp_min(1e-20)
+def _decibels(audio: Tensor, exact: Tensor) -> float:
+    error = (audio - exact).square().sum().clamp_min(1e-20)
     return float(10 * torch.log10(exact.square().sum() / error))
 
 
@@ -66,7 +65,10 @@ def main() -> None:
     args = parser.parse_args()
     vocos = Vocos.from_pretrained(args.model)
     clips = recordings(args.data, vocos.sample_rate)
-    lines = ["| precision | PESQ-wb | lost, mean | lost, worst clip | signal to error, dB |", "|---|--:|--:|--:|--:|"]
+    lines = [
+        "| precision | PESQ-wb | PESQ loss, mean | PESQ loss, worst | signal to error, dB |",
+        "|---|--:|--:|--:|--:|",
+    ]
     lines += rows(vocos, clips)
     print(f"{len(clips)} recordings, weights {fingerprint(vocos)}\n\n" + "\n".join(lines))
     if args.out:

@@ -1,14 +1,14 @@
-"""Throughput of a corpus of recordings, by threads of one process and by workers of a Ray cluster on this machine.
+"""Measures the throughput of batch resynthesis with threads of one process and with workers of a local Ray cluster.
 
     python benchmarks/scaling.py --out docs/scaling-table.md             # a few minutes on quiet cores
-    TMPDIR=/dev/shm python benchmarks/scaling.py --minutes 5             # a look, and no disk to wait for
+    TMPDIR=/dev/shm python benchmarks/scaling.py --minutes 5             # a quick look, without waiting for a disk
 
-The corpus is the shipped speech cut into recordings of 2 to 15 s, read from FLAC and written as WAV. Each row is a
-process of its own that keeps to as many processors as it has workers; with Ray these share them with Ray's own
-processes. Times start with the first output, so that neither loading nor a cluster's start counts; that time stands
-beside. CPU time, on Linux, is that of the process and of all that it started, looked up twice a second: where it is
-less than the workers, something waited, or other work went on. A last row of each engine does nothing to a file but
-write a hundredth of a second: how many files a second the machinery itself bears.
+The recordings are the shipped speech cut into pieces of 2 to 15 s, read from FLAC and written as WAV. Each row is
+measured in its own process, pinned to as many CPUs as it has workers; with Ray, these share them with Ray's own
+processes. Times start with the first output, so that loading and starting a cluster don't count; that time has its own
+column. CPU time, on Linux, includes all child processes and is sampled twice per second. If it is less than the number
+of workers, something waited, or other work was running. The last row of each engine only writes a hundredth of a second
+per file: it shows how many files per second the machinery itself can handle.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ N_EMPTY = 3000
 
 @dataclass(frozen=True)
 class Row:
-    """What one run came to.
+    """Measurements of one run.
 
     Attributes:
-        n_files, audio_s: after the first output.
-        wall_s, cpu_s: of these; the latter of all processes.
-        start_s: until the first output.
+        n_files, audio_s: files and seconds of audio after the first output.
+        wall_s, cpu_s: time for these; CPU time is that of all processes.
+        start_s: time until the first output.
     """
 
     engine: str
@@ -69,7 +69,7 @@ class Row:
 
 
 def write_corpus(folder: Path, minutes: float) -> None:
-    """Recordings of 2 to 15 s at 24 kHz."""
+    """Writes recordings of 2 to 15 s at 24 kHz."""
     clips = [soundfile.read(clip.path, dtype="float32") for clip in CLIPS]
     speech = np.concatenate([soxr.resample(samples, rate, RATE) for samples, rate in clips])
     generator, written, number = np.random.default_rng(0), 0, 0
@@ -125,7 +125,7 @@ def _ray(jobs: Iterator[Job], build: Callable[[str], Task], record: Record, n_wo
 
 @contextmanager
 def watched() -> Iterator[dict[int, float]]:
-    """CPU seconds, by their numbers, of this process and of those that come from it, also of those that end."""
+    """Yields the CPU seconds by process id of this process and its descendants, including those that have ended."""
     seconds = cpu_of_family()
     ended = threading.Event()
 
@@ -144,7 +144,7 @@ def watched() -> Iterator[dict[int, float]]:
 
 
 def cpu_of_family() -> dict[int, float]:
-    """CPU seconds of this process and of its descendants; none where there is no /proc."""
+    """Returns the CPU seconds of this process and its descendants; empty if there is no /proc."""
     parents, seconds = {}, {}
     for path in PROCESSES.glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has ended
@@ -165,7 +165,7 @@ def rows_of(engines: list[str], workers: list[int], folder: Path) -> Iterator[tu
 
 
 def line(kind: str, row: Row) -> tuple[str, ...]:
-    what = row.engine if kind == "speech" else f"{row.engine}, nothing but files"
+    what = row.engine if kind == "speech" else f"{row.engine}, files only"
     speech = (f"{row.audio_s / row.wall_s:.0f}", f"{row.audio_s / max(row.cpu_s, 1e-9):.0f}")
     rest = (
         f"{row.n_files / row.wall_s:.0f}",
@@ -178,15 +178,15 @@ def line(kind: str, row: Row) -> tuple[str, ...]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60.0, help="of speech")
-    parser.add_argument("--workers", type=int, action="append", help="1 and all processors by default")
+    parser.add_argument("--minutes", type=float, default=60.0, help="minutes of speech")
+    parser.add_argument("--workers", type=int, action="append", help="1 and all CPUs by default")
     parser.add_argument("--engine", action="append", choices=("local", "ray"), help="both by default")
     parser.add_argument("--out", type=Path, help="also write the table to a file")
     args = parser.parse_args()
     workers = args.workers or sorted({1, os.cpu_count() or 1})
     header = (
-        *("", "workers", "hours of audio an hour", "an hour of CPU time", "files a second"),
-        *("s", "CPU s a second", "s to the first output"),
+        *("", "workers", "hours of audio per hour", "per hour of CPU time", "files per second"),
+        *("s", "CPU s per second", "s to the first output"),
     )
     lines = []
     with tempfile.TemporaryDirectory() as name:

@@ -1,6 +1,6 @@
-"""Tables of rivals against our vocoders: how many times longer they take, what memory and what checkpoint they need.
+"""Tables that compare other vocoders with ours: ratio of times, peak memory, checkpoint size.
 
-All of a group take turns in one process, as `vocos_plugins.apps.bench.timing` describes; memory is measured in one
+The vocoders of a group take turns in one process, see `vocos_plugins.apps.bench.timing`. Memory is measured in one
 process each. ``?`` marks a ratio that other work on the machine disturbed.
 """
 
@@ -21,37 +21,37 @@ from vocos_plugins.apps.bench.grid import LONG_S, LONG_TURNS, Case
 from vocos_plugins.apps.bench.timing import TURNS, Timing, measure
 
 Contestant = tuple[Callable[[Any], Any], torch.nn.Module]
-Build = Callable[[str], Contestant]  # by name; of a script's top level, so that another process finds it
-Make = Callable[[int, float], Any]  # what is decoded, from batch and seconds
+Build = Callable[[str], Contestant]  # by name; defined at a script's top level, so that another process can import it
+Make = Callable[[int, float], Any]  # the input to decode, from batch size and seconds
 Times = dict[Case, dict[str, Timing]]
 
 
 def time_all(build: Build, names: Iterable[str], make: Make, cases: Iterable[Case], n_threads: int) -> Times:
-    """Every case, in this process."""
+    """Measures every case in this process."""
     calls = {name: build(name)[0] for name in names}
     torch.set_num_threads(n_threads)  # importing Coqui TTS can set it to 1
-    found = {}
+    times = {}
     for case in cases:
-        given = make(case.batch, case.seconds)
+        features = make(case.batch, case.seconds)
         turns = TURNS if case.batch * case.seconds <= LONG_S else LONG_TURNS
-        found[case] = measure({name: functools.partial(call, given) for name, call in calls.items()}, turns=turns)
-    return found
+        times[case] = measure({name: functools.partial(call, features) for name, call in calls.items()}, turns=turns)
+    return times
 
 
 def weigh(build: Build, name: str, make: Make, seconds: float) -> tuple[float, float]:
-    """What a call adds to this process's peak memory, and the size of the module's checkpoint, in MB."""
+    """Returns how much a call adds to this process's peak memory, and the size of the checkpoint, both in MB."""
     call, module = build(name)
     with tempfile.NamedTemporaryFile() as file:
         torch.save(module.state_dict(), file.name)
         size = Path(file.name).stat().st_size
-    given = make(1, seconds)
+    features = make(1, seconds)
     before = peak_memory()
-    call(given)
+    call(features)
     return (peak_memory() - before) / 1e6, size / 1e6
 
 
 def ratios(times: Times, rival: str, own: str) -> list[str]:
-    """How many times longer a rival takes, case by case."""
+    """Returns how many times longer a rival takes, case by case."""
     cells = []
     for timings in times.values():
         mark = "?" if timings[rival].disturbed or timings[own].disturbed else ""
@@ -60,13 +60,13 @@ def ratios(times: Times, rival: str, own: str) -> list[str]:
 
 
 def compare(build: Build, make: Make, rivals: list[str], ours: list[str], args: argparse.Namespace) -> Iterator[str]:
-    """Lines of `print_table`: each rival with each of ours.
+    """Yields the lines of `print_table`, one for each pair of a rival and a vocoder of ours.
 
     Args:
-        build: a contestant from its name.
-        make: what it is called on.
+        build: returns a contestant from its name.
+        make: returns the input of a call.
         rivals, ours: names.
-        args: of `parse`.
+        args: the result of `parse`.
     """
     try:
         times = in_fresh_process(args.threads, time_all, build, [*rivals, *ours], make, args.cases, args.threads)
@@ -78,12 +78,12 @@ def compare(build: Build, make: Make, rivals: list[str], ours: list[str], args: 
     for rival in rivals:
         for own in ours:
             pairs = zip(weights[own], weights[rival], strict=True)
-            cells = [*ratios(times, rival, own), *(f"{mine:.0f} / {theirs:.0f}" for mine, theirs in pairs)]
+            cells = [*ratios(times, rival, own), *(f"{ours_mb:.0f} / {rival_mb:.0f}" for ours_mb, rival_mb in pairs)]
             yield f"| {rival} | {own} | {' | '.join(cells)} |"
 
 
 def parse(description: str | None, add: Callable[[argparse.ArgumentParser], None]) -> argparse.Namespace:
-    """The options of every benchmark here, and those that ``add`` adds."""
+    """Parses the options that these benchmarks share, and those that ``add`` adds."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add(parser)
     parser.add_argument("--seconds", nargs="+", type=float, default=[1, 3, 10, 60], help="lengths at batch 1")
@@ -96,11 +96,11 @@ def parse(description: str | None, add: Callable[[argparse.ArgumentParser], None
 
 
 def print_table(args: argparse.Namespace, rows: Iterable[str]) -> None:
-    """Prints lines of `compare` as they come, under their heading; writes them to ``--out`` at the end."""
+    """Prints the lines of `compare` as they come, below a heading; writes them to ``--out`` at the end."""
     longest = max(case.seconds for case in args.cases)
     headings = [case.name for case in args.cases]
-    headings += [f"peak memory at {longest:g} s, MB, ours / theirs", "checkpoint, MB, ours / theirs"]
-    lines = [f"| against | with | {' | '.join(headings)} |", f"|---|---|{'--:|' * len(headings)}"]
+    headings += [f"peak memory at {longest:g} s, MB: Vocos / baseline", "checkpoint, MB: Vocos / baseline"]
+    lines = [f"| baseline | replaced by | {' | '.join(headings)} |", f"|---|---|{'--:|' * len(headings)}"]
     print("\n".join(lines), flush=True)
     for row in rows:
         lines.append(row)

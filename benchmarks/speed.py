@@ -1,13 +1,14 @@
-"""All ratios of speed that the project aims at, on the machine at hand, by one command.
+"""Measures all of the project's speed targets on this machine with one command.
 
     python benchmarks/speed.py --out docs/performance-tables.md    # up to ten minutes on two quiet cores
     python benchmarks/speed.py --quick                             # less than two
 
-Of a 13.5 M model with random weights, the paper's size, and of the bundled small one: decoding against the package
-``vocos`` 0.1.0 by length, precision and backend; where the time goes; the first call after loading; time and memory of
-long items; and the toolkits' HiFi-GANs in their own pipelines (`toolkits`). Each part is in a process of its own, with
-as many processors as threads. ``?`` marks what other work on the machine disturbed; a package that isn't installed is
-told and left out. The first table holds what was aimed at beside what was found. JSON comes beside the markdown.
+For a 13.5 M model with random weights, the paper's size, and for the bundled small one, it measures decoding next to
+the package ``vocos`` 0.1.0 by length, precision and backend; where the time goes; the first call after loading; and
+time and memory of long items. It also measures the toolkits' HiFi-GANs in their own pipelines (`toolkits`). Each part
+runs in its own process, with as many CPUs as threads. ``?`` marks figures that other work on the machine disturbed. A
+package that isn't installed is reported and skipped. The first table lists the targets with the measurements. JSON is
+written next to the Markdown.
 """
 
 from __future__ import annotations
@@ -39,16 +40,16 @@ PAPER = VocosConfig(
     head=ISTFT(n_fft=1024, hop_length=256),
 )
 PEER, DEFAULT = Contestant(REFERENCE), Contestant("torch", "auto")
-FASTER = {"float32": 1.2, "bfloat16": 1.9, "int8": 3.0}  # than the package, at any length
+FASTER = {"float32": 1.2, "bfloat16": 1.9, "int8": 3.0}  # relative to the package, at any length
 LONGER = {("v1", "vocos, 13.5 M"): 25, ("v1", "vocos small, 3.6 M"): 60, ("v2", "vocos small, 3.6 M"): 8}
 MAX_FIRST, MAX_HOUR_MB, MAX_GROWTH = 3, 1000, 1.2
 
 Judged = tuple[str, str, str, str]
-Found = list[tuple[float, bool]]  # figures, and whether they were disturbed
+Found = list[tuple[float, bool]]  # figures, and whether other work disturbed them
 
 
 def models() -> dict[str, Source]:
-    """The small one also without its passes of refinement, which the package hasn't."""
+    """Returns the models; the small one also without its refinement passes, which the package doesn't have."""
     small = Vocos.from_pretrained(BUNDLED).config
     found: dict[str, Source] = {"paper": PAPER, "small": BUNDLED}
     if isinstance(small.head, ISTFT) and small.head.refinement_steps:
@@ -86,7 +87,7 @@ def long_items(source: Source, args: argparse.Namespace) -> list[LongItem]:
 
 
 def pipelines(args: argparse.Namespace) -> dict[str, side_by_side.Times]:
-    """By toolkit; without those that aren't installed."""
+    """Returns the times by toolkit, without toolkits that aren't installed."""
     found = {}
     for toolkit, build in toolkits.VOCODERS.items():
         tell(f"HiFi-GAN in {toolkit}")
@@ -103,7 +104,7 @@ def pipelines(args: argparse.Namespace) -> dict[str, side_by_side.Times]:
 def aims(
     reports: dict[str, Report], long: dict[str, list[LongItem]], times: dict[str, side_by_side.Times]
 ) -> list[Judged]:
-    """What was asked for beside what was found."""
+    """Returns the rows of the table of targets: the required value, the measurements, and whether it is met."""
     lines = []
     for precision, asked in FASTER.items():
         rows = reports["paper"].rows
@@ -115,21 +116,21 @@ def aims(
         rivals = [(each, rival) for each in times for rival in toolkits.RIVALS[each] if rival.endswith(version)]
         for toolkit, rival in rivals:
             found = [quotient(timings, rival, own) for timings in times[toolkit].values()]
-            lines.append(at_least(f"{rival} takes longer than {own}: times", asked, found))
+            lines.append(at_least(f"{own}: times as fast as {rival}", asked, found))
     for name, report in reports.items():
         calls = [call for call in report.first_calls if call.contestant == DEFAULT.name]
         if calls:
             first = [(call.first / call.steady, call.disturbed) for call in calls]
-            lines.append(at_most(f"{name}: first call over later ones", MAX_FIRST, first))
+            lines.append(at_most(f"{name}: first call relative to later ones", MAX_FIRST, first))
     for name, items in long.items():
         ours = [item for item in items if item.contestant == DEFAULT.name]
         longest, shortest = ours[-1], ours[0]
         what = f"{name}: {longest.audio_seconds / 60:g} minutes"
-        lines.append(at_most(f"{what}, memory of the process in MB", MAX_HOUR_MB, [(longest.peak / 1e6, False)]))
+        lines.append(at_most(f"{what}, memory of the process, MB", MAX_HOUR_MB, [(longest.peak / 1e6, False)]))
         growth = longest.seconds / longest.audio_seconds / (shortest.seconds / shortest.audio_seconds)
         lines.append(
             at_most(
-                f"{what}, time of a second over that in a minute",
+                f"{what}, time per second relative to 1 minute",
                 MAX_GROWTH,
                 [(growth, longest.disturbed or shortest.disturbed)],
             )
@@ -183,9 +184,11 @@ def write(path: Path, parts: Sequence[str], data: dict[str, object]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="no minute-long items, other runtimes, or toolkits")
+    parser.add_argument(
+        "--quick", action="store_true", help="skip items of 1 minute or more, other runtimes, and toolkits"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--out", type=Path, help="also write the tables to a file, and JSON beside it")
+    parser.add_argument("--out", type=Path, help="also write the tables to a file, and JSON next to it")
     args = parser.parse_args()
     sources = models()
     reports: dict[str, Report] = {}
@@ -201,14 +204,14 @@ def main() -> None:
         show(f"## {name}", model_tables(reports[name]))
         if name != "unrefined":
             long[name] = long_items(source, args)
-            show("Long items, each in a process of its own:", long_table(long[name]))
+            show("Long items, each in its own process:", long_table(long[name]))
     times = {} if args.quick else pipelines(args)
     if times:
-        show("## In the toolkits' pipelines", "How many times longer HiFi-GAN takes:", pipeline_table(times))
+        show("## In the toolkits' pipelines", "HiFi-GAN's time divided by that of Vocos:", pipeline_table(times))
     judged = aims(reports, long, times)
     head = (
         f"{machine_line(this_machine())} `python benchmarks/speed.py{' --quick' * args.quick}`",
-        table(("aim", "asked", "found, by length", "reached"), judged),
+        table(("target", "required", "measured, by length", "met"), judged),
     )
     show(*head)
     parts = [*head, *parts[: -len(head)]]

@@ -1,13 +1,13 @@
-"""Streaming on a CPU: latency and time of computing by size of the chunks, for the bundled model and the paper's size.
+"""Measures streaming on a CPU: latency and computing time by chunk size, for the bundled model and the paper's size.
 
     python benchmarks/streaming.py --out table.md --json figures.json
     python benchmarks/streaming.py --chunks 1 8 --look-ahead 4 --threads 1
 
-Every contestant, a model with a look-ahead and a size of chunks, streams the same mel; they take turns. Latency is the
-algorithm's own for the first frame of a chunk: its look-ahead, and the rest of its chunk. Time is of each chunk, median
-and 95th percentile, and over the sound that the chunk lasts (real-time factor; less than 1 keeps up). ``?`` marks what
-got less than nine tenths of a processor, as other work was going on. The larger model's weights are random, which
-changes nothing about time.
+A contestant is a model with a look-ahead and a chunk size. All contestants stream the same mel and take turns. Latency
+is algorithmic, for the first frame of a chunk: its look-ahead plus the rest of its chunk. Time is measured per chunk,
+as median and 95th percentile, and divided by the chunk's duration (real-time factor; below 1 keeps up). ``?`` marks a
+contestant that got less than nine tenths of a CPU because of other work. The larger model's weights are random, which
+does not affect time.
 """
 
 from __future__ import annotations
@@ -31,12 +31,20 @@ from vocos_plugins.streaming import LOW_LATENCY_FRAMES
 
 TURNS = 4  # the first warms up
 BUNDLED = "vocos-mel-22khz-small"
-HEADINGS = ("model", "look-ahead, frames", "chunk, frames", "latency, ms", "a chunk takes, ms", "95 %, ms", "RTF")
+HEADINGS = (
+    "model",
+    "look-ahead, frames",
+    "chunk, frames",
+    "latency, ms",
+    "time per chunk, ms",
+    "95th percentile, ms",
+    "RTF",
+)
 
 
 @dataclass
 class Contestant:
-    """A model, its look-ahead and a size of chunks; and what was measured."""
+    """A model with a look-ahead and a chunk size, and its measurements."""
 
     model: str
     vocos: Vocos
@@ -72,7 +80,7 @@ class Contestant:
 
 
 def models() -> dict[str, Vocos]:
-    """The bundled one, and one of the paper's size for the same mel."""
+    """Returns the bundled model, and one of the paper's size for the same mel."""
     small = Vocos.from_pretrained(BUNDLED)
     backbone = ConvNeXt(dim=512, intermediate_dim=1536, num_layers=8)
     paper = Vocos(dataclasses.replace(small.config, backbone=backbone)).eval()
@@ -95,7 +103,7 @@ def as_markdown(rows: list[dict]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chunks", nargs="+", type=int, default=[1, 4, 16], help="frames")
-    parser.add_argument("--look-ahead", nargs="+", type=int, help="frames; by default low latency's, and all")
+    parser.add_argument("--look-ahead", nargs="+", type=int, help="frames; by default those of low_latency, and all")
     parser.add_argument("--seconds", type=float, default=3.0, help="of mel in each turn")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="also write the figures to a file")

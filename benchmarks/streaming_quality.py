@@ -1,10 +1,10 @@
-"""What streaming with less look-ahead costs in quality: PESQ-wb and MR-STFT against the recordings, by look-ahead.
+"""Measures the quality of streaming by look-ahead: PESQ-wb and MR-STFT relative to the recordings.
 
     python benchmarks/streaming_quality.py                              # the shipped clips
     python benchmarks/streaming_quality.py --data recordings/ --clips 12 --out table.md
 
-Each recording's mel is streamed frame by frame, the case in which no frame sees more than its look-ahead; larger chunks
-lose less. The last row has the full look-ahead, which gives what a whole decode gives. Needs the extra ``demo``.
+Each recording's mel is streamed frame by frame, so that no frame sees more than its look-ahead; larger chunks lose
+less. The last row has the full look-ahead, whose result equals decoding the whole mel. Needs the extra ``demo``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SUFFIXES = {".flac", ".wav", ".ogg"}
 
 
 def recordings(folder: Path, n_clips: int | None, sample_rate: int) -> list[Tensor]:
-    """``(1, N)`` each; spread over the folder's files in the order of their names."""
+    """Reads recordings ``(1, N)``, spread evenly over the folder's files in order of their names."""
     paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
     n_clips = min(n_clips or len(paths), len(paths))
     chosen = [paths[number * len(paths) // n_clips] for number in range(n_clips)]
@@ -41,10 +41,10 @@ def decode(vocos: Vocos, mel: Tensor, look_ahead: int, chunk: int) -> Tensor:
 
 
 def rate(vocos: Vocos, look_ahead: int, audios: list[Tensor], chunk: int) -> dict[str, object]:
-    """A row of the table: each measure's mean and worst over the recordings."""
+    """Returns a row of the table: each measure's mean and worst value over the recordings."""
     measures, left_out = choose(MEASURES)
     if left_out:
-        raise SystemExit(f"measures can't be taken: {left_out}")
+        raise SystemExit(f"measures are unavailable: {left_out}")
     scores: dict[str, list[float]] = {measure.name: [] for measure in measures}
     for audio in audios:
         decoded = decode(vocos, MelSpectrogram(vocos.mel)(audio), look_ahead, chunk)
@@ -60,7 +60,7 @@ def rate(vocos: Vocos, look_ahead: int, audios: list[Tensor], chunk: int) -> dic
 
 
 def as_markdown(rows: list[dict]) -> list[str]:
-    lines = ["| look-ahead, frames | latency, ms | PESQ-wb ↑ | lost | MR-STFT ↓ |", "|---|--:|--:|--:|--:|"]
+    lines = ["| look-ahead, frames | latency, ms | PESQ-wb ↑ | PESQ loss | MR-STFT ↓ |", "|---|--:|--:|--:|--:|"]
     whole = rows[-1]["pesq"]["mean"]
     for row in rows:
         pesq, distance = row["pesq"], row["mr-stft"]
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, help="how many of them; all by default")
     parser.add_argument("--model", default="vocos-mel-22khz-small")
     parser.add_argument("--look-ahead", nargs="+", type=int, default=LOOK_AHEADS)
-    parser.add_argument("--chunk", type=int, default=1, help="frames that come at once")
+    parser.add_argument("--chunk", type=int, default=1, help="frames per chunk")
     parser.add_argument("--json", type=Path, help="also write the figures to a file")
     parser.add_argument("--out", type=Path, help="also write the table to a file")
     args = parser.parse_args()

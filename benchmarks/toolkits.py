@@ -1,12 +1,12 @@
-"""Our adapters against the HiFi-GANs of SpeechBrain, NeMo and Coqui TTS, in the toolkits' own pipelines.
+"""Compares our adapters with the HiFi-GANs of SpeechBrain, NeMo and Coqui TTS, in the toolkits' own pipelines.
 
     python benchmarks/toolkits.py --out docs/toolkit-speed.md
     python benchmarks/toolkits.py --toolkit coqui --seconds 1 10
 
-In one process a toolkit's HiFi-GANs and our vocoders take turns on the same mels, each called as that toolkit's users
-call it, HiFi-GAN without its weight norm where the toolkit removes it, ours in the precision that they have by default.
-Weights are random, which changes nothing about time. The small model ships; the 13.5 M one has the size of the paper's.
-`side_by_side` says how it is measured; a toolkit that isn't installed is told and left out.
+A toolkit's HiFi-GANs and our vocoders take turns in one process on the same mels. Each is called as that toolkit's
+users call it: HiFi-GAN without its weight norm if the toolkit removes it, ours in their default precision. Weights are
+random, which does not affect time. The small model ships with the package; the 13.5 M one has the size of the paper's.
+See `side_by_side` for the method. A toolkit that isn't installed is reported and skipped.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def nemo_vocoder(name: str) -> Contestant:
         resblock_kernel_sizes=[3, 7, 11],
         resblock_dilation_sizes=[[1, 3, 5], [1, 3, 5], [1, 3, 5]],
     ).eval()
-    # What HifiGanModel.convert_spectrogram_to_audio does; the model itself also wants discriminators and data.
+    # This is what HifiGanModel.convert_spectrogram_to_audio does; the model itself also needs discriminators and data.
     return torch.no_grad()(lambda mel: generator(x=mel).squeeze(1)), generator
 
 

@@ -1,12 +1,12 @@
-"""What each choice of a training gives in equal processor time: losses, widths, crops, data, schedules, averaging.
+"""Compares training choices at equal CPU time: losses, widths, crops, data, schedules, averaging.
 
     python benchmarks/training_choices.py --data manifest.csv --recordings held-out --seconds 400 --out runs/choices
     python benchmarks/training_choices.py ... --lossy gcompris --lossy audiocmn --synthetic FOLDER
     python benchmarks/training_choices.py ... --only basis --only "width 192"
 
-Each variant changes a key or two of recipes/lightning/vocos-mel-22khz-small.yaml, begins with random weights, and is
-trained on one thread until its process has had so many seconds of a processor. Prints the table of
-docs/training-log.md. A variant that was trained already, in the same folder, is only measured.
+Each variant changes a key or two of recipes/lightning/vocos-mel-22khz-small.yaml, starts from random weights, and
+trains on one thread until its process has used ``--seconds`` of CPU time. Prints the table of docs/training-log.md. A
+variant that was already trained in the same folder is only measured.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "lightning" / "vocos-mel-22khz-
 BASIS = "basis"
 PASSES = 8
 MEASURES = ("pesq", "visqol-speech")
-HEADING = """| {:.0f} s of a processor | steps | PESQ-wb | ViSQOL speech | PESQ-wb, {} passes | ViSQOL speech |
+HEADING = """| {:.0f} s of CPU time | steps | PESQ-wb | ViSQOL speech | PESQ-wb, {} passes | ViSQOL speech |
 |---|--:|--:|--:|--:|--:|"""
 FULL_BAND_HZ = 10500.0
 SPLIT = "train"
@@ -48,7 +48,7 @@ Changes = Mapping[str, Any]
 
 
 def variants(steps: int) -> dict[str, Changes]:
-    """What differs from the basis, by dotted key; so many `steps` is what the basis came to in its time."""
+    """Returns each variant's changes to the basis, by dotted key; `steps` is the number that the basis reached."""
     passes = {"model.head.refinement_steps": 4}
     shallow = {**width(352), "model.backbone.num_layers": 4}  # as many weights, in half as many layers
     return {
@@ -59,8 +59,8 @@ def variants(steps: int) -> dict[str, Changes]:
         "through four passes": passes,
         "through four passes, 4 layers of 352": {**passes, **shallow},
         **{f"width {n}": width(n) for n in (192, 320)},
-        "crops of 8,192, 12 a step": {"data.num_samples": 8192, "data.batch_size": 12},
-        "crops of 24,576, 4 a step": {"data.num_samples": 24576, "data.batch_size": 4},
+        "crops of 8,192, 12 per step": {"data.num_samples": 8192, "data.batch_size": 12},
+        "crops of 24,576, 4 per step": {"data.num_samples": 24576, "data.batch_size": 4},
         "rate 5e-4": {"optimization.learning_rate": 5e-4},
         "rate falling over the last 30 %": {"optimization.decay_share": 0.3, "run.max_steps": steps},
         "rate falling as a cosine": {"optimization.schedule": "cosine", "run.max_steps": steps},
@@ -69,12 +69,12 @@ def variants(steps: int) -> dict[str, Changes]:
 
 
 def width(n: int) -> Changes:
-    """A backbone of so many channels, in the recipe's proportions."""
+    """Returns the changes for a backbone of ``n`` channels, in the recipe's proportions."""
     return {"model.backbone.dim": n, "model.backbone.intermediate_dim": 3 * n}
 
 
 def mixes(args: argparse.Namespace) -> dict[str, Changes]:
-    """Variants with other data, for which manifests are written."""
+    """Returns the variants with other data, and writes their manifests."""
     recordings = find_recordings(args.data, SPLIT)
     found = {"without what ends below 10.5 kHz": [r for r in recordings if (r.bandwidth_hz or NEVER) > FULL_BAND_HZ]}
     if args.lossy:
@@ -86,7 +86,7 @@ def mixes(args: argparse.Namespace) -> dict[str, Changes]:
 
 
 def basis(args: argparse.Namespace) -> dict[str, Any]:
-    """The bundled model's recipe from random weights, without passes or discriminators, at one rate."""
+    """Returns the bundled model's recipe from random weights, without passes or discriminators, at a constant rate."""
     config = {name: section for name, section in read_yaml(RECIPE).items() if name != "stages"}
     config["model"]["head"] |= {"refinement_steps": 0, "contrast": 1.0}
     config["data"] |= {"train": [str(args.data)], "cache_dir": str(args.out / "cache"), "num_workers": 0}
@@ -97,7 +97,7 @@ def basis(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def written(recordings: Sequence[Recording], manifest: Path) -> str:
-    """A manifest of these recordings, as the recipe's ``train`` takes it."""
+    """Writes a manifest of these recordings, in the format of the recipe's ``train``, and returns its path."""
     with manifest.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["file", "split", "bandwidth_hz"])
@@ -106,20 +106,22 @@ def written(recordings: Sequence[Recording], manifest: Path) -> str:
 
 
 def trained(name: str, changes: Changes, args: argparse.Namespace) -> Path:
-    """The model of a variant, trained first unless it is there."""
+    """Returns the model of a variant, and trains it first if necessary."""
     out = args.out / name
     if not (out / "model").exists():
         out.mkdir(parents=True, exist_ok=True)
         config = with_overrides(basis(args), changes)
         (out / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         parsed = TrainingConfig.from_dict(config)
-        parsed.data.train_dataset(parsed.model.features.sample_rate)  # decoded into the cache, so that it takes no time
+        parsed.data.train_dataset(
+            parsed.model.features.sample_rate
+        )  # fills the cache, so that decoding takes none of the time
         train(out, args.seconds)
     return out / "model"
 
 
 def train(out: Path, seconds: float) -> None:
-    """Trains until the process has had so many seconds of a processor; SIGTERM makes it save."""
+    """Trains until the process has used ``seconds`` of CPU time; SIGTERM makes it save."""
     vocos = [sys.executable, "-c", "from vocos_plugins.apps.cli.app import main; main()"]
     command = [*vocos, "train", str(out / "config.yaml"), "--out", str(out)]
     with (out / "output.txt").open("w") as output:
@@ -135,7 +137,7 @@ def train(out: Path, seconds: float) -> None:
 
 
 def processor_seconds(pid: int) -> float:
-    """That a process has had, by /proc; 0 once it has ended."""
+    """Returns the CPU time of a process from /proc; 0 once it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:
@@ -144,7 +146,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def row(name: str, model: Path, clips: Sequence[Clip], measures: Sequence[Measure]) -> str:
-    """One line of the table: mean measures as trained, and with passes of the refinement."""
+    """Returns one line of the table: mean measures as trained, and with refinement passes."""
     vocos = Vocos.from_pretrained(model, precision="float32")
     cells = [f"{vocos.provenance['steps']:,}"]
     for passes in (0, PASSES):
@@ -156,7 +158,7 @@ def row(name: str, model: Path, clips: Sequence[Clip], measures: Sequence[Measur
 
 
 def taken(score: Score) -> float:
-    """A measure's value; one that couldn't be taken ends the script."""
+    """Returns a measure's value; a missing one ends the script."""
     if score.value is None:
         raise SystemExit(score.reason)
     return score.value
@@ -164,13 +166,15 @@ def taken(score: Score) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="manifest of what to train on, with splits")
-    parser.add_argument("--recordings", type=Path, required=True, help="to measure with: folder, list or manifest")
-    parser.add_argument("--seconds", type=float, default=400.0, help="of a processor, for each variant")
-    parser.add_argument("--out", type=Path, default=Path("runs/choices"), help="folder of the trainings")
-    parser.add_argument("--lossy", action="append", help="part of the path of sources to be left out in a variant")
-    parser.add_argument("--synthetic", type=Path, help="synthetic sentences to be added in a variant")
-    parser.add_argument("--only", action="append", help="a variant, by its name in the table; may be given again")
+    parser.add_argument("--data", type=Path, required=True, help="manifest of the training data, with splits")
+    parser.add_argument(
+        "--recordings", type=Path, required=True, help="recordings to measure with: folder, list or manifest"
+    )
+    parser.add_argument("--seconds", type=float, default=400.0, help="of CPU time for each variant")
+    parser.add_argument("--out", type=Path, default=Path("runs/choices"), help="folder for the training runs")
+    parser.add_argument("--lossy", action="append", help="part of the path of sources that one variant leaves out")
+    parser.add_argument("--synthetic", type=Path, help="synthetic sentences that one variant adds")
+    parser.add_argument("--only", action="append", help="a variant, by its name in the table; can be repeated")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     measures, left_out = choose(MEASURES)

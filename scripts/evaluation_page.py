@@ -1,7 +1,7 @@
-"""Writes docs/evaluation.md: what `vocos eval` measures on the shipped clips; it takes about a minute.
+"""Writes docs/evaluation.md from the results of `vocos eval` on the shipped clips; this takes about a minute.
 
 python scripts/evaluation_page.py            # writes it
-python scripts/evaluation_page.py --check    # measures again; fails if a figure has moved
+python scripts/evaluation_page.py --check    # measures again; fails if a figure has changed
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "evaluation.md"
 COMMAND = ["eval", "vocos-mel-22khz-small", "--data", "vocos_plugins/mel/clips"]
-# Of means; the worst file may move twice as far. PESQ and ViSQOL align stretches of speech in time, which the rounding
-# of another processor can tip over; what is written has two digits, or three.
+# Tolerances of means; the worst file may change by twice as much. PESQ and ViSQOL align segments of speech in time, and
+# the rounding of another CPU can change that alignment. The page shows two or three digits.
 TOLERANCES = {
     "PESQ-wb": 0.1,
     "STOI": 0.002,
@@ -32,9 +32,9 @@ TOLERANCES = {
     "DistillMOS": 0.05,
 }
 BY_HAND = {"DistillMOS"}  # no extra installs it
-HEAD = """# Measured here
+HEAD = """# Our measurements
 
-Copy-synthesis of the four clips that ship with the project, beside Griffin-Lim with 32 iterations from the same mel:
+Copy-synthesis of the four clips that ship with the project, next to Griffin-Lim with 32 iterations from the same mel:
 
 <!-- not run: scripts/evaluation_page.py runs it -->
 ```sh
@@ -42,14 +42,15 @@ VOCOS_PLUGINS_PRECISION=float32 vocos {command}
 ```
 
 {table}
-This page is written by `python scripts/evaluation_page.py`, which runs that command; a test runs it again and
-compares. Four clips show that nothing has broken, and not how good a vocoder is: the README has 17 held-out
-recordings, [the comparison](comparison.md) the published figures, `docs/training-log.md` how the model was trained.
+`python scripts/evaluation_page.py` writes this page: it runs the command above. A test runs it again and compares the
+figures. Four clips show that nothing is broken, but not how good a vocoder is. For that, see the README, which has 17
+held-out recordings, and [the comparison](comparison.md), which has the published figures. `docs/training-log.md`
+describes how the model was trained.
 
-Distances in the spectrum count the band above 8 kHz, which the mel doesn't hold. The clips are recorded at 16 kHz and
-have nothing there; the model invents something, which ViSQOL's audio mode, MR-STFT and Mel hold against it.
+Spectral distances include the band above 8 kHz, for which the mel has no information. The clips are recorded at 16 kHz
+and have nothing there. The model invents something, which counts against it in ViSQOL's audio mode, MR-STFT and Mel.
 
-The table for recordings of your own, with a page to listen on:
+To get this table for your own recordings, and a page to listen to them:
 
 <!-- not run: downloads a model, and needs recordings of yours -->
 ```sh
@@ -59,7 +60,7 @@ vocos eval vocos-mel-22khz-small charactr/vocos-mel-24khz --data recordings/ --o
 
 
 def measure() -> str:
-    """Runs the command; gives its table, without speed, which is of the machine."""
+    """Runs the command and returns its table, without speed, which depends on the machine."""
     environment = {**os.environ, "VOCOS_PLUGINS_PRECISION": "float32"}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", "from vocos_plugins.apps.cli import main; main()", *COMMAND, "--out", folder]
@@ -69,28 +70,30 @@ def measure() -> str:
 
 
 def rows(text: str) -> dict[str, list[tuple[float, float]]]:
-    """Mean and worst of each measure in a table, for the recording, if it has any, and the two systems."""
-    found = re.findall(r"^\| ([^|]+?) [↑↓] \|(.*)$", text, flags=re.MULTILINE)
+    """Returns the mean and worst of each measure in a table, for the recording (if any) and the two systems."""
+    lines = re.findall(r"^\| ([^|]+?) [↑↓] \|(.*)$", text, flags=re.MULTILINE)
     return {
-        title: [(float(a), float(b)) for a, b in re.findall(r"([\d.]+) \(([\d.]+)\)", line)] for title, line in found
+        title: [(float(a), float(b)) for a, b in re.findall(r"([\d.]+) \(([\d.]+)\)", line)] for title, line in lines
     }
 
 
 def moved(text: str) -> list[str]:
-    """Figures on the page that the command doesn't give any more."""
+    """Returns the figures on the page that the command no longer prints."""
     written, now = rows(text), rows(measure())
-    found = [f"{title} isn't measured" for title in sorted(TOLERANCES.keys() - BY_HAND - (written.keys() & now.keys()))]
+    changes = [
+        f"{title} isn't measured" for title in sorted(TOLERANCES.keys() - BY_HAND - (written.keys() & now.keys()))
+    ]
     for title in sorted(written.keys() & now.keys()):
         for before, after in zip(written[title], now[title], strict=True):
             off = (abs(x - y) for x, y in zip(before, after, strict=True))
             if any(each > share * TOLERANCES[title] for each, share in zip(off, (1, 2), strict=True)):
-                found.append(f"{title} is {after}, written {before}")
-    return found
+                changes.append(f"{title} is {after}, on the page {before}")
+    return changes
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare only")
+    parser.add_argument("--check", action="store_true", help="only compare")
     if parser.parse_args().check:
         differences = moved(PAGE.read_text(encoding="utf-8"))
         if differences:

@@ -1,4 +1,4 @@
-"""What the scripts that write a page of docs/ share: write it, or say that it is out of date."""
+"""The command line of the scripts that write a page of docs/, or check that it is up to date."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def main(name: str, make: Callable[[], str], description: str | None) -> int:
-    """Command line of such a script.
+    """Runs the command line of such a script.
 
     Args:
-        name: of the page, below docs/.
-        make: gives its text.
-        description: for ``--help``.
+        name: file name of the page in docs/.
+        make: returns the page's text.
+        description: text for ``--help``.
 
     Returns:
-        exit code: 1 if ``--check`` finds another text.
+        the exit code: 1 if ``--check`` finds another text.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare only")
+    parser.add_argument("--check", action="store_true", help="only compare")
     check = parser.parse_args().check
     page, text = DOCS / name, make()
     if not check:

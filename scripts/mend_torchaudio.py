@@ -1,7 +1,7 @@
-"""Makes torchaudio importable beside a CPU-only torch.
+"""Makes torchaudio importable with a CPU-only torch.
 
-The registry's torchaudio loads an extension built for CUDA when it is imported, which fails where torch has no CUDA
-libraries. Without the extension's file torchaudio runs as pure Python, by its own design, so the file is removed from
+On import, the published torchaudio loads an extension built for CUDA, which fails if torch has no CUDA libraries.
+Without the extension's file, torchaudio runs as pure Python, by its own design. So this script removes the file from
 the development environment. Nothing that ships imports torchaudio.
 """
 
@@ -19,7 +19,7 @@ def main() -> int:
     if spec is None or spec.origin is None or torch.version.cuda is not None:
         return 0
     if Path(sys.prefix) not in Path(spec.origin).parents:
-        sys.stderr.write(f"torchaudio lies outside this environment, in {spec.origin}; left alone\n")
+        sys.stderr.write(f"torchaudio is outside this environment, in {spec.origin}; left unchanged\n")
         return 1
     for extension in (Path(spec.origin).parent / "lib").glob("_torchaudio*.so"):
         extension.unlink()

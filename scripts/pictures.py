@@ -1,7 +1,7 @@
 """Draws the pictures in docs/pictures from the package's own code and the shipped speech.
 
 python scripts/pictures.py            # writes them
-python scripts/pictures.py FOLDER     # writes them there, to compare
+python scripts/pictures.py FOLDER     # writes them to a folder, to compare
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 SECONDS = 2.0
 SHOWN = (
     ("vocos-22khz", "ln, 80 bands to 8 kHz"),
-    ("matcha-tts-ljspeech", "the same, by mean and deviation"),
+    ("matcha-tts-ljspeech", "the same, normalized"),
     ("espnet-ljspeech", "log10, 80 Hz to 7.6 kHz"),
-    ("coqui-default", "decibels, from -100..0 to -4..4"),
-    ("nemo-fastpitch-dataset-22khz", "ln(1 + x), bands not normed"),
-    ("vocos-24khz", "100 bands, HTK's scale, not normed"),
+    ("coqui-default", "decibels, -100..0 scaled to -4..4"),
+    ("nemo-fastpitch-dataset-22khz", "ln(1 + x), no filter norm"),
+    ("vocos-24khz", "100 bands, HTK scale, no filter norm"),
 )
 MISTAKEN = ("espnet-ljspeech", "matcha-tts-ljspeech", "coqui-default", "nemo-fastpitch-dataset-22khz")
 LOSSY = (("speecht5", PURPLE), ("coqui-default", BLUE), ("bigvgan-24khz-100band", GREEN), ("cosyvoice-2", ORANGE))
 
 
 def speech(sample_rate: int) -> Tensor:
-    """Two seconds of a shipped clip, ``(1, N)``."""
+    """Returns two seconds of a shipped clip, ``(1, N)``."""
     samples, rate = soundfile.read(CLIP_FOLDER / "arctic-1.flac", dtype="float32")
     resampled = soxr.resample(samples, rate, sample_rate)[: int(SECONDS * sample_rate)]
     return torch.from_numpy(np.ascontiguousarray(resampled))[None]
 
 
 def mel_of(convention: MelConvention) -> Tensor:
-    """The mel of that speech, ``(1, n_mels, T)``."""
+    """Returns the mel of that speech, ``(1, n_mels, T)``."""
     return MelSpectrogram(convention)(speech(convention.sample_rate))
 
 
 def conventions(_: Vocos) -> Figure:
-    """The same second of speech in six conventions, in one scale of colours."""
+    """Draws the same speech in six conventions, on one colour scale."""
     figure, grid = plt.subplots(2, 3, figsize=(9.6, 4.6), layout="constrained", sharex=True)
     for axes, (name, what) in zip(grid.flat, SHOWN, strict=True):
         mel = mel_of(mel_conventions()[name])[0]
@@ -71,7 +71,7 @@ def conventions(_: Vocos) -> Figure:
 
 
 def framing(_: Vocos) -> Figure:
-    """Where the windows of the two framings lie."""
+    """Draws the windows of the two framings over time."""
     figure, grid = plt.subplots(2, 1, figsize=(9.6, 3.4), layout="constrained", sharex=True)
     hop, length = 256, 1024
     window = torch.hann_window(length).numpy()
@@ -85,12 +85,12 @@ def framing(_: Vocos) -> Figure:
         axes.text(-length // 2 + 8, 0.8, "before the\nrecording", color="0.4", fontsize=8)
         axes.set(ylabel=name, yticks=[], ylim=(0, 1.28), xlim=(-length // 2, 4 * hop + length // 2))
         axes.set_xticks(range(-512, 1537, 256))
-    grid[1].set_xlabel("sample; frame t is the window around the line numbered t, a hop is 256 samples")
+    grid[1].set_xlabel("sample; the line numbered t is the center of frame t, a hop is 256 samples")
     return figure
 
 
 def wrong_mels(vocos: Vocos) -> Figure:
-    """What the bundled model makes of four other conventions' mels, as they are and aligned."""
+    """Draws the bundled model's output for the mels of four other conventions, unconverted and aligned."""
     figure, grid = plt.subplots(
         2, len(MISTAKEN) + 1, figsize=(9.6, 4.6), layout="constrained", sharex=True, sharey=True
     )
@@ -100,7 +100,7 @@ def wrong_mels(vocos: Vocos) -> Figure:
     for column, name in enumerate(MISTAKEN, start=1):
         mel, convention = mel_of(mel_conventions()[name]), mel_conventions()[name]
         plain, aligned = vocos.decode(mel)[0], vocos.decode(mel, source=convention)[0]
-        spectrogram(grid[0, column], plain, f"{name},\nas it is, {level(plain, right)}")
+        spectrogram(grid[0, column], plain, f"{name},\nunconverted, {level(plain, right)}")
         spectrogram(grid[1, column], aligned, f"aligned, {level(aligned, right)}")
     for axes in (grid[0, 0], grid[1, 1]):
         axes.set_ylabel("kHz")
@@ -110,7 +110,7 @@ def wrong_mels(vocos: Vocos) -> Figure:
 
 
 def spectrogram(axes: Axes, audio: Tensor, title: str) -> None:
-    """Of audio at 22.05 kHz, ``(N,)``; 80 dB from the darkest to the brightest."""
+    """Draws the spectrogram of audio at 22.05 kHz, ``(N,)``, with a range of 80 dB."""
     spectrum = torch.stft(audio, 512, 128, window=torch.hann_window(512), return_complex=True).abs()
     decibels = 20 * (spectrum / spectrum.max()).clamp_min(1e-4).log10()
     axes.imshow(decibels, origin="lower", aspect="auto", cmap="magma", vmin=-80, vmax=0, extent=(0, SECONDS, 0, 11.025))
@@ -118,31 +118,31 @@ def spectrogram(axes: Axes, audio: Tensor, title: str) -> None:
 
 
 def level(audio: Tensor, reference: Tensor) -> str:
-    """How much louder one is than the other."""
+    """Returns how much louder the audio is than the reference, as text."""
     decibels = round(10 * float((audio.square().mean() / reference.square().mean()).log10()))
-    return f"{decibels} dB louder" if decibels else "as loud"
+    return f"{decibels} dB louder" if decibels else "equally loud"
 
 
 def alignment_error(vocos: Vocos) -> Figure:
-    """The error that `align` estimates for lossy pairs, band by band."""
+    """Draws the error that `align` estimates for lossy pairs, band by band."""
     figure, axes = plt.subplots(figsize=(9.6, 3.4), layout="constrained")
     bank = vocos.mel.filterbank()
     middles = bank.argmax(0) * vocos.sample_rate / vocos.mel.n_fft / 1000
     for name, colour in LOSSY:
         error = align(mel_conventions()[name], vocos.mel).error
         axes.plot(middles, error.per_band, color=colour, label=f"{name}, mean {error.mean:.2f}")
-    axes.set(xlabel="middle of the band, kHz", ylabel="mean error, nepers", ylim=(0, None))
+    axes.set(xlabel="center of the band, kHz", ylabel="mean error, nepers", ylim=(0, None))
     axes.legend(title=f"to {vocos.mel.name}", frameon=False)
     return figure
 
 
 def chunks(vocos: Vocos) -> Figure:
-    """A border between chunks that are decoded by themselves, beside a stream's."""
+    """Draws the boundary between chunks that are decoded on their own, and the same moment of a stream."""
     mel = mel_of(vocos.mel)
     size, hop = 40, vocos.hop_length
     with vocos.streaming() as stream:
         streamed = torch.cat([*(stream(chunk) for chunk in mel.split(size, dim=2)), stream.flush()], dim=1)[0]
-    # A center model gives a hop less than its frames stand for; silence in its place is what a player would play.
+    # With center framing, the audio is one hop shorter than its frames; a player would fill the gap with silence.
     pieces = [torch.nn.functional.pad(vocos.decode(chunk)[0], (0, hop)) for chunk in mel.split(size, dim=2)]
     alone = torch.cat(pieces)
     border = 2 * size * hop
@@ -155,21 +155,21 @@ def chunks(vocos: Vocos) -> Figure:
         axes.plot(milliseconds, audio[shown], color=colour, linewidth=1)
         axes.axvline(0, color="0.6", linestyle=":")
         axes.set_title(name, fontsize=9, loc="left")
-    grid[1].set_xlabel("milliseconds from the border of two chunks")
+    grid[1].set_xlabel("milliseconds from the boundary between two chunks")
     return figure
 
 
 def checkpoint(_: Vocos) -> Figure:
-    """What `Vocos.from_pretrained` does with a name."""
+    """Draws what `Vocos.from_pretrained` does with a name."""
     figure, axes = plt.subplots(figsize=(9.6, 3.2), layout="constrained")
     axes.set(xlim=(0, 100), ylim=(0, 34))
     axes.axis("off")
-    sources = ("a directory", "a bundled name", "a repository of the hub,\nat the commit of its card")
+    sources = ("a directory", "a bundled name", "a repository on the hub,\nat the commit of its card")
     for y, text in zip((29, 17, 5), sources, strict=True):
         box(axes, 12, y, text, BLUE)
-    box(axes, 47, 26, "config.yaml\nnames out of a closed table", GREEN)
-    box(axes, 47, 8, "model.safetensors\ntensors, and nothing that runs", GREEN)
-    box(axes, 84, 17, "Vocos\nevery key there, every shape right,\nthe filterbank that of the mel", ORANGE)
+    box(axes, 47, 26, "config.yaml\nnames from a closed table", GREEN)
+    box(axes, 47, 8, "model.safetensors\ntensors, no code", GREEN)
+    box(axes, 84, 17, "Vocos\nall keys present, all shapes right,\nfilterbank matches the mel", ORANGE)
     for y in (29, 17, 5):
         axes.plot([24, 27], [y, y], [27, 27], [y, 17], color="0.4", linewidth=1)
     arrow(axes, (27, 17), (32, 24))
@@ -180,13 +180,13 @@ def checkpoint(_: Vocos) -> Figure:
 
 
 def box(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
-    """A framed text around a point."""
+    """Draws a framed text around a point."""
     frame = {"boxstyle": "round,pad=0.7", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5}
     axes.text(x, y, text, ha="center", va="center", bbox=frame)
 
 
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """From one point to another."""
+    """Draws an arrow from one point to another."""
     axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.4"})
 
 
@@ -202,7 +202,7 @@ PICTURES = {
 
 
 def save(figure: Figure, path: Path) -> None:
-    """As the same bytes from the same matplotlib; spectrograms in 64 colours, in a third of the space."""
+    """Saves a figure reproducibly; spectrograms use 64 colours, which takes a third of the space."""
     if path.suffix == ".svg":
         figure.savefig(path, metadata={"Date": None})
     else:

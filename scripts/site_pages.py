@@ -1,4 +1,4 @@
-"""MkDocs' hook: the READMEs beside the code become pages, and a page's path in a text becomes a link."""
+"""MkDocs hook: turns the READMEs next to the code into pages, and paths of pages in the text into links."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ NAMED = re.compile(r"`([\w/-]+(?:\.md)?)`")
 
 
 def pages() -> dict[str, str]:
-    """Pages of the site that lie elsewhere in the repository: from their names in the site to their paths there."""
-    found = {f"adapters/{readme.parent.name}.md": readme for readme in ROOT.glob("adapters/*/README.md")}
-    found |= {f"recipes/{readme.parent.name}.md": readme for readme in ROOT.glob("recipes/*/README.md")}
-    found |= {f"{name.lower()}.md": ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")}
-    return {uri: path.relative_to(ROOT).as_posix() for uri, path in sorted(found.items())}
+    """Returns the pages of the site that are stored elsewhere in the repository, from site name to repository path."""
+    readmes = {f"adapters/{readme.parent.name}.md": readme for readme in ROOT.glob("adapters/*/README.md")}
+    readmes |= {f"recipes/{readme.parent.name}.md": readme for readme in ROOT.glob("recipes/*/README.md")}
+    readmes |= {f"{name.lower()}.md": ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")}
+    return {uri: path.relative_to(ROOT).as_posix() for uri, path in sorted(readmes.items())}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -30,7 +30,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
-    """`docs/streaming.md` in code type, the way the repository's texts name a page, links to that page."""
+    """Turns a page's path in code type, such as `docs/streaming.md`, into a link to that page."""
     uris = {path.removesuffix("/README.md"): uri for uri, path in pages().items()}
     uris |= {path: uri for uri, path in pages().items()}
     uris |= {f"docs/{file.src_uri}": file.src_uri for file in files.documentation_pages()}

@@ -1,4 +1,4 @@
-"""Smoke test of an installed wheel: what a user does first, with nothing but the core's dependencies.
+"""Smoke test of an installed wheel: a user's first steps, with only the core's dependencies.
 
 python -I smoke.py PATH_OF_THE_VOCOS_COMMAND
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 UNWANTED = ("torchaudio", "lightning", "librosa", "speechbrain", "nemo", "TTS", "transformers", "vocos", "pytest")
 
-# What stands in each command's output where no toolkit is installed.
+# Text that each command prints if no toolkit is installed.
 COMMANDS = {
     "plugins": "pip install 'vocos-plugins[nemo]'",
     "conventions": "coqui-default",
@@ -24,7 +24,7 @@ COMMANDS = {
 
 
 def check(ok: bool, what: str) -> None:
-    """Says what was checked; stops at the first failure."""
+    """Prints what was checked, and exits at the first failure."""
     sys.stdout.write(f"{'ok' if ok else 'FAILED'}: {what}\n")
     if not ok:
         sys.exit(1)

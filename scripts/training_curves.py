@@ -1,4 +1,4 @@
-"""The curves of the training log, from docs/training-curves.csv: what was measured of each saved state."""
+"""The curves of the training log, from the measurements in docs/training-curves.csv."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLOURS = {"vocos-mel-22khz-small": "#0072b2", "vocos-mel-16khz-small": "#d55e00
 
 
 def training_curves() -> Figure:
-    """Two measures of the held-out clips and two losses, by step; a dot where a model was measured."""
+    """Draws two measures of the held-out clips and two losses by step, with a dot for each measured model."""
     curves: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
     with CURVES.open(newline="", encoding="utf-8") as rows:
         for row in csv.DictReader(rows):
@@ -29,6 +29,6 @@ def training_curves() -> Figure:
         axes.set_title(title, fontsize=9)
         axes.grid(color="0.9")
     for axes in grid[1]:
-        axes.set_xlabel("step through the passes of the refinement")
+        axes.set_xlabel("step, trained through refinement passes")
     grid[0, 0].legend(frameon=False, fontsize=8)
     return figure

@@ -13,7 +13,7 @@ from helpers.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
 ADAPTERS = ROOT / "adapters"
-TOOLKITS = README[README.index("## In your toolkit") : README.index("## Mels of other programs")]
+TOOLKITS = README[README.index("## Use it in your toolkit") : README.index("## Mels from other programs")]
 PYTHON = re.findall(r"(?<!-->\n)```python\n(.*?)```", README.replace(TOOLKITS, ""), flags=re.DOTALL)
 
 

@@ -1,6 +1,6 @@
-"""Bark and Vocos at a size that runs anywhere in a second, with random weights: they babble.
+"""Tiny Bark and Vocos models with random weights, which run anywhere in a second: they only babble.
 
-The real ones are loaded by name; these stand in where nothing can be downloaded, as in the test of ``bark.ipynb``.
+They replace the real models where nothing can be downloaded, such as in the test of ``bark.ipynb``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig
 from vocos_plugins.network.encodec_encoder import read_codebooks
 
-# Numbers of tokens: of text 30 to 89, of meaning 0 to 19, of sound 20 to 2067; with what ends or fills up each.
+# Token numbers: semantic tokens 0 to 19, text 30 to 89, audio 20 to 2067; and the end and padding tokens of each.
 SEMANTIC = {
     "semantic_vocab_size": 20,
     "eos_token_id": 20,
@@ -44,7 +44,7 @@ SIZE = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "block_size": 128}
 
 
 def bark_model(seed: int = 0, model_class: type[BarkModel] = BarkModel) -> BarkModel:
-    """Transformers' Bark of 200,000 parameters; a batch of texts gets speech of different lengths."""
+    """Returns a transformers Bark with 200,000 parameters; a batch of texts results in speech of different lengths."""
     torch.manual_seed(seed)
     config = BarkConfig(
         semantic_config=BarkSemanticConfig(**SIZE, input_vocab_size=92, output_vocab_size=92).to_dict(),
@@ -65,13 +65,13 @@ def bark_model(seed: int = 0, model_class: type[BarkModel] = BarkModel) -> BarkM
 
 
 def fill_codebooks(codec: Any) -> None:
-    """Random codebooks for an EnCodec that was built from a configuration; its own are zeros."""
+    """Fills the codebooks of an EnCodec built from a configuration with random values; they would be zeros."""
     for layer in codec.quantizer.layers:
         torch.nn.init.normal_(layer.codebook.embed, std=0.3)
 
 
 def processor() -> BarkProcessor:
-    """Text to tokens, letter by letter."""
+    """Returns a processor that turns text into tokens, letter by letter."""
     letters = string.ascii_lowercase
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
     with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +80,7 @@ def processor() -> BarkProcessor:
 
 
 def vocos_model(codec: torch.nn.Module, seed: int = 0) -> Vocos:
-    """A Vocos of 30,000 parameters for the codes of a 24 kHz EnCodec, whose codebooks it gets."""
+    """Returns a Vocos with 30,000 parameters for the codes of a 24 kHz EnCodec, with that EnCodec's codebooks."""
     torch.manual_seed(seed)
     backbone = ConvNeXt(dim=16, intermediate_dim=32, num_layers=2, adanorm_num_embeddings=4)
     head = ISTFT(n_fft=1280, hop_length=320, framing="same")

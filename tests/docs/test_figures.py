@@ -53,6 +53,15 @@ def test_speeds_in_the_toolkits_are_of_those_that_the_script_measures(toolkits) 
     assert rows == expected
 
 
+def test_the_headline_quotes_the_table() -> None:
+    """The README's first screen states the range of the bundled model's ratios to HiFi-GAN v1."""
+    text = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| \S+ HiFi-GAN v1 \| vocos small, [^|]+\|((?: [\d.]+ \|)+)", text, flags=re.MULTILINE)
+    ratios = [float(ratio) for row in rows for ratio in re.findall(r"[\d.]+", row)]
+    assert len(ratios) == 15
+    assert f"{min(ratios):.0f} to {max(ratios):.0f} times as fast" in text
+
+
 def test_real_time_factors_are_of_those_that_can_be_measured() -> None:
     """Every backend in every precision that it has, in both sizes; without refinement ours alone."""
     text = (ROOT / "docs" / "performance-tables.md").read_text()

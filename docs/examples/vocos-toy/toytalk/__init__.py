@@ -1,4 +1,4 @@
-"""A toy toolkit: sings one tone a letter, through the vocoder that it is given."""
+"""A toy toolkit: sings one tone per letter, with any vocoder."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ TONE_DB = -30.0
 
 
 class Vocoder:
-    """What a vocoder must be here: it turns frames in decibels, ``(T, 80)``, into samples, ``(N,)``."""
+    """Base class of vocoders: turns frames in decibels, ``(T, 80)``, into samples, ``(N,)``."""
 
     def to_samples(self, frames: Tensor) -> Tensor:
-        """Overridden by vocoders."""
+        """Returns the samples for a mel; vocoders override this."""
         raise NotImplementedError
 
 
 class Singer:
-    """Sings text."""
+    """A text-to-speech model that sings."""
 
     def __init__(self, vocoder: Vocoder) -> None:
         if not isinstance(vocoder, Vocoder):
@@ -28,12 +28,12 @@ class Singer:
         self.vocoder = vocoder
 
     def frames(self, text: str) -> Tensor:
-        """The mel spectrogram of a text, in decibels, ``(T, 80)``."""
+        """Returns the mel spectrogram of a text, in decibels, ``(T, 80)``."""
         frames = torch.full((len(text), N_MELS), SILENCE_DB)
         for position, letter in enumerate(text):
             frames[position, 10 + ord(letter) % 40] = TONE_DB
         return frames.repeat_interleave(FRAMES_PER_LETTER, dim=0)
 
     def sing(self, text: str) -> Tensor:
-        """Samples, ``(N,)``."""
+        """Returns the samples for a text, ``(N,)``."""
         return self.vocoder.to_samples(self.frames(text))

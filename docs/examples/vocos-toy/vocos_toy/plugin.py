@@ -1,4 +1,4 @@
-"""What the plugin offers, as data. Importing it doesn't import toytalk."""
+"""The plugin's hooks. Importing this module doesn't import toytalk."""
 
 from vocos_plugins.mel import MelConvention
 from vocos_plugins.plugins import LazyAdapter, hookimpl
@@ -21,13 +21,13 @@ TOYTALK = MelConvention(
 
 @hookimpl
 def vocos_mel_conventions():
-    """Toytalk has only one."""
+    """Returns toytalk's only mel convention."""
     return [TOYTALK]
 
 
 @hookimpl
 def vocos_toolkit_adapter():
-    """Vocos as a vocoder of toytalk."""
+    """Returns the adapter that makes Vocos a vocoder of toytalk."""
     return LazyAdapter(
         name="toy",
         toolkit_module="toytalk",

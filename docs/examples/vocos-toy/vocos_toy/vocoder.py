@@ -9,18 +9,18 @@ from .plugin import TOYTALK
 
 
 class ToyVocoder(toytalk.Vocoder):
-    """Vocos, with toytalk's interface and mel."""
+    """Vocos with toytalk's interface and mel."""
 
     def __init__(self, vocos: Vocos, source: MelConvention) -> None:
         self.vocos = vocos
         self.source = source
 
     def to_samples(self, frames: Tensor) -> Tensor:
-        """Frames ``(T, 80)`` to samples ``(N,)``."""
+        """Turns frames ``(T, 80)`` into samples ``(N,)``."""
         return self.vocos.decode(frames.T[None], source=self.source)[0]
 
 
 def wrap(vocos: Vocos, *, source: MelConvention | None = None, strict: bool = False) -> ToyVocoder:
-    """Refuses a model that doesn't fit here and now, rather than at the first word."""
+    """Returns a vocoder for toytalk; a model that doesn't fit is refused here, not at the first word."""
     align(source or TOYTALK, vocos.mel, strict=strict)
     return ToyVocoder(vocos, source or TOYTALK)
