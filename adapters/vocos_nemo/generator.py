@@ -7,11 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vocos_plugins import Vocos
+from vocos_plugins.inference.frames import hold_last, synthesize_frames
 from vocos_plugins.mel import MelConvention, align
 
 
 class VocosGenerator(nn.Module):
-    """Computes what `vocos_plugins.inference.fast.frames.decode_frames` gives, differentiably and unchecked.
+    """Decodes as `vocos_plugins.inference.frames.decode_frames` does, differentiably and without checks.
 
     Args:
         vocos: a mel model.
@@ -34,23 +35,13 @@ class VocosGenerator(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Synthesizes ``(B, n_mels, T)`` to ``(B, 1, T * hop_length)``; rows are 0 past ``lengths`` ``(B,)``."""
         if lengths is None:
-            return self._synthesize(x)[:, None]
-        n_samples = self.alignment.n_samples(x.shape[-1] + self._n_held)
+            return synthesize_frames(self.vocos, x, self.alignment)[:, None]
+        n_samples = self.alignment.n_samples(hold_last(x, self.source).shape[-1])
         rows = [x.new_zeros(1, 0)] * len(x)
         for row, n_frames in enumerate(lengths.tolist()):
             if n_frames > 0:
-                rows[row] = self._synthesize(x[row, None, :, :n_frames])
+                rows[row] = synthesize_frames(self.vocos, x[row, None, :, :n_frames], self.alignment)
         return torch.stack([F.pad(row, (0, n_samples - row.shape[-1])) for row in rows])
-
-    @property
-    def _n_held(self) -> int:
-        """Frames that are held at the end: a centred one stands for half a hop on each side."""
-        return 1 if self.source.framing == "center" else 0
-
-    def _synthesize(self, mel: Tensor) -> Tensor:
-        held = torch.cat([mel, mel[..., -1:]], dim=-1) if self._n_held else mel
-        audio = self.vocos.synthesize(self.alignment(held))
-        return self.alignment.trim(audio, held.shape[-1])
 
 
 def filled_lengths(mel: Tensor, pad_value: float | None) -> Tensor | None:

@@ -14,7 +14,7 @@ from vocos_plugins.config import VocosConfig
 from vocos_plugins.config.mapping import read_part
 from vocos_plugins.inference.backend import Backend
 from vocos_plugins.inference.checks import frame_mask
-from vocos_plugins.inference.frames import decode_frames
+from vocos_plugins.inference.frames import decode_frames, synthesize_frames
 from vocos_plugins.inference.resampling import resample
 from vocos_plugins.storage.safe_files import read_weights
 from vocos_plugins.storage.weights import load_weights
@@ -76,9 +76,7 @@ class VocosGenerator(nn.Module):
                 f"a model of {self.vocos.sample_rate} Hz can't be trained on mels of {self.sample_rate} Hz; "
                 f"start from one of {self.sample_rate} Hz"
             )
-        held = torch.cat([mel, mel[..., -1:]], dim=-1) if self.source.framing == "center" else mel
-        alignment = align(self.source, self.vocos.mel)
-        return alignment.trim(self.vocos.synthesize(alignment(held)), held.shape[-1])[:, None]
+        return synthesize_frames(self.vocos, mel, align(self.source, self.vocos.mel))[:, None]
 
     @torch.no_grad()
     def decode(self, mel: Tensor, lengths: Tensor | None = None) -> Tensor:

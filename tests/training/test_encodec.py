@@ -52,14 +52,17 @@ def module(mapping: dict[str, Any]) -> VocosTraining:
     return VocosTraining(TrainingConfig.from_dict(mapping))
 
 
-def test_features_are_encodec_s_own(module: VocosTraining, noise: Callable[..., torch.Tensor]) -> None:
+def test_features_are_encodec_s_own(module: VocosTraining, encodec: Path, noise: Callable[..., torch.Tensor]) -> None:
     """Oracle: transformers' encoding and its decoder's input, for a clip of 24000 samples at 12 kb/s."""
     audio = 0.1 * noise(2, 24000)
     inputs = module.inputs
     assert isinstance(inputs, EncodecInputs)
     found = inputs.validate(module.vocos, audio)
-    codes = inputs.codec.encode(audio[:, None], bandwidth=12.0).audio_codes[0].transpose(0, 1)
-    expected = inputs.codec.quantizer.decode(codes)
+    from transformers import EncodecModel
+
+    codec = EncodecModel.from_pretrained(encodec)
+    codes = codec.encode(audio[:, None], bandwidth=12.0).audio_codes[0].transpose(0, 1)
+    expected = codec.quantizer.decode(codes)
     assert codes.shape == (16, 2, 75)
     torch.testing.assert_close(found.features, expected, rtol=0, atol=1e-5)  # 16 float32 vectors summed in one order
     assert found.bandwidth_id is not None

@@ -28,7 +28,7 @@ def export_onnx(network: Network, target: str | Path, *, precision: str = "float
     Args:
         network: the model.
         target: the file.
-        precision: ``int8`` computes the blocks' pointwise layers in 8 bits; `quality.measure` measures what that costs.
+        precision: ``int8`` computes the blocks' pointwise layers in 8 bits; `quality.measure` measures the difference.
         outputs: ``audio``, or ``spectrum``: magnitude, and cosine and sine of the phase, for a runtime that has its own
             inverse STFT.
 

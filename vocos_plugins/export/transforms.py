@@ -57,7 +57,7 @@ class RealSTFT(nn.Module):
         self.to(window.device)
 
     def arrange(self, parts: Tensor) -> Tensor:
-        """Real and imaginary parts in their own order, ``(B, T, 2 * (N // 2 + 1))`` -> spectra."""
+        """Reorders real and imaginary parts, ``(B, T, 2 * (N // 2 + 1))`` -> spectra."""
         arranged = parts.index_select(2, self.order) * self.sign
         return arranged.view(*parts.shape[:2], -1, 2 * self.width).permute(2, 0, 1, 3)
 
@@ -66,13 +66,13 @@ class RealSTFT(nn.Module):
         return spectra.permute(1, 2, 0, 3).flatten(2).index_select(2, self.back) * self.back_sign
 
     def invert(self, spectra: Tensor) -> Tensor:
-        """Spectra -> windowed frames ``(B, T, N)``."""
+        """Transforms spectra into windowed frames ``(B, T, N)``."""
         columns = torch.matmul(spectra, self.inverse_rest).permute(1, 2, 0, 3)
         columns = columns.reshape(columns.shape[0], columns.shape[1], -1, self.width)
         return torch.matmul(self.inverse_columns, columns).flatten(2) * self.window
 
     def analyse(self, frames: Tensor) -> Tensor:
-        """Frames ``(B, T, N)``, not yet windowed -> spectra."""
+        """Windows frames ``(B, T, N)`` and transforms them into spectra."""
         rows = (frames * self.window).view(frames.shape[0], frames.shape[1], self.rows, self.width)
         columns = torch.matmul(self.columns, rows)
         columns = columns.view(frames.shape[0], frames.shape[1], -1, 2 * self.width)
@@ -82,35 +82,37 @@ class RealSTFT(nn.Module):
         self.register_buffer(name, table.float() if table.is_floating_point() else table, persistent=False)
 
     def _keep_order(self, n: int) -> None:
-        """Where each number of `arrange` comes from, and with which sign; and the way back."""
+        """Builds the index and sign tables of `arrange` and `restore`."""
         n_bins, p, q = n // 2 + 1, self.rows, self.width
         bins = torch.arange(p // 2 + 1)[:, None] + p * torch.arange(q)  # (r, q)
+        # Bins above N / 2 are conjugates of lower ones: the same numbers, the imaginary part negated.
         mirrored = bins >= n_bins
         source = torch.where(mirrored, n - bins, bins)
         self._keep("order", torch.cat([source, n_bins + source], dim=1).flatten())
         signs = torch.where(mirrored, -1.0, 1.0)
         self._keep("sign", torch.cat([torch.ones_like(signs), signs], dim=1).flatten())
+        # Only remainders up to P / 2 are stored; bins of the others are found as conjugates, too.
         wanted = torch.arange(n_bins)
         upper = wanted % p > p // 2
-        found = torch.where(upper, n - wanted, wanted)
-        real = found % p * 2 * q + found // p
+        stored = torch.where(upper, n - wanted, wanted)
+        real = stored % p * 2 * q + stored // p
         self._keep("back", torch.cat([real, real + q]))
         self._keep("back_sign", torch.cat([torch.ones(n_bins), torch.where(upper, -1.0, 1.0)]))
 
 
 def _turns(angles: Tensor) -> Tensor:
-    """``exp(2 pi i angle)``."""
+    """Returns ``exp(2 pi i angle)``."""
     return torch.polar(torch.ones_like(angles), 2 * torch.pi * angles)
 
 
 def _real(matrices: Tensor) -> Tensor:
-    """Complex matrices ``(r, m, n)``, for rows of numbers, as real ones ``(r, 2 m, 2 n)``, for rows of parts."""
+    """Turns complex matrices ``(r, m, n)`` into real ones ``(r, 2 m, 2 n)``, which multiply rows of parts."""
     upper = torch.cat([matrices.real, matrices.imag], dim=2)
     return torch.cat([upper, torch.cat([-matrices.imag, matrices.real], dim=2)], dim=1)
 
 
 class OverlapAdd(nn.Module):
-    """Sums frames that start ``hop_length`` samples apart, as whole hops: no convolution, no index.
+    """Sums frames that start ``hop_length`` samples apart, hop by hop, without convolution or index.
 
     Args:
         length: samples of a frame.
@@ -138,13 +140,14 @@ class OverlapAdd(nn.Module):
         hops = [frame.narrow(2, n * self.hop_length, self.hop_length) for n, frame in enumerate(delayed)]
         audio = functools.reduce(torch.add, hops)
         if self.power is not None:
+            # Which frames reach each hop, at the ends fewer: times their squared windows that is the envelope.
             present = torch.cat(self._delayed(torch.ones_like(frames[:1, :, :1])), dim=2)
             audio = audio / torch.matmul(present, self.power).clamp_min(ENVELOPE_FLOOR)
         n_samples = (frames.shape[1] - self.lost_frames) * self.hop_length
         return audio.flatten(1)[:, self.first_sample : self.first_sample + n_samples]
 
     def frames(self, audio: Tensor) -> Tensor:
-        """The frames of audio, with zeros beyond its ends: ``(B, N)`` -> ``(B, T, L)``."""
+        """Cuts audio into frames, with zeros beyond its ends: ``(B, N)`` -> ``(B, T, L)``."""
         more = self.n_hops - 1
         padded = F.pad(audio, (self.first_sample, (more + self.lost_frames) * self.hop_length - self.first_sample))
         hops = padded.view(padded.shape[0], -1, self.hop_length)
@@ -152,7 +155,7 @@ class OverlapAdd(nn.Module):
         return frames[..., : self.length]
 
     def _delayed(self, frames: Tensor) -> list[Tensor]:
-        """Frames ``(B, T, C)`` as late as their first, second, ... hop is: each ``(B, T + n_hops - 1, C)``."""
+        """Delays frames ``(B, T, C)`` by 0, 1, ... hops: each ``(B, T + n_hops - 1, C)``."""
         more = self.n_hops - 1
         padded = F.pad(frames, (0, 0, more, more))
         return [padded[:, more - n : -n or None] for n in range(self.n_hops)]

@@ -24,7 +24,7 @@ PRIOR_FLOOR = 1e-4
 
 
 class WindowBuffer(Float32Buffers):
-    """Holds a transform's window under the name that published checkpoints give it."""
+    """Holds a transform's window under its name in published checkpoints."""
 
     window: Tensor
 

@@ -30,7 +30,7 @@ class EngineSource(Protocol):
 
 
 class MelFeatures(nn.Module):
-    """Holds the mel front end under the name that published checkpoints give it: ``(B, N)`` -> ``(B, n_mels, T)``."""
+    """Holds the mel front end under its name in published checkpoints: ``(B, N)`` -> ``(B, n_mels, T)``."""
 
     def __init__(self, mel: MelConvention) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from ..config.mapping import ConfigError
 from ..mel import MelConvention, MelSpectrogram
 from ..model import Vocos
 from ..network.encodec import EncodecFeatures
+from ..network.encodec_encoder import EncodecEncoder
+from ..network.encodec_loading import EncodecError
 from .config import Run, TrainingConfig
 from .mel_jitter import jitter_mel
 
@@ -74,18 +76,19 @@ class EncodecInputs:
             raise ConfigError("run.encodec is not set; to train on EnCodec codes, set it to EnCodec's weights")
         self.codes = codes
         self.run = run
-        self.codec = _load_encodec(run.encodec)
+        self.encoder = EncodecEncoder(codes, run.encodec)
 
     def codebooks(self) -> Tensor:
         """Returns the vectors of all codes, ``(n_codebooks * codebook_size, codebook_dim)``."""
-        layers = self.codec.quantizer.layers[: self.codes.n_codebooks]
-        table: Tensor = torch.cat([layer.codebook.embed for layer in layers])
-        expected = (self.codes.n_codebooks * self.codes.codebook_size, self.codes.codebook_dim)
-        if table.shape != expected:
+        try:
+            books = self.encoder.codebooks()
+        except EncodecError as error:
+            raise ConfigError(f"run.encodec: {error}") from error
+        if len(books) < self.codes.n_codebooks:
             raise ConfigError(
-                f"run.encodec: {self.run.encodec} has codebooks {tuple(table.shape)}, expected {expected}"
+                f"run.encodec: {self.run.encodec} has {len(books)} codebooks, expected {self.codes.n_codebooks}"
             )
-        return table
+        return books[: self.codes.n_codebooks].flatten(0, 1)
 
     def train(self, vocos: Vocos, audio: Tensor, step: int) -> StepInput:
         return self._encode(vocos, audio, int(_random(self.run, step).integers(len(self.codes.bandwidths))))
@@ -95,9 +98,7 @@ class EncodecInputs:
 
     @torch.no_grad()
     def _encode(self, vocos: Vocos, audio: Tensor, bandwidth: int) -> StepInput:
-        codec = self.codec.to(audio.device)
-        with torch.autocast(audio.device.type, enabled=False):
-            codes = codec.quantizer.encode(codec.encoder(audio[:, None].float()), self.codes.bandwidths[bandwidth])
+        codes = self.encoder.encode(audio, self.codes.bandwidths[bandwidth])
         features = vocos.feature_extractor(codes, bandwidth)
         conditioned = vocos.config.n_bandwidths is not None
         return StepInput(features, audio, torch.tensor([[bandwidth]], device=audio.device) if conditioned else None)
@@ -116,17 +117,3 @@ def build_inputs(config: TrainingConfig, vocos: Vocos) -> Inputs:
 
 def _random(run: Run, step: int) -> np.random.Generator:
     return np.random.default_rng((run.seed, step))
-
-
-def _load_encodec(source: str) -> Any:
-    try:
-        from transformers import EncodecModel
-    except ImportError as error:
-        raise ConfigError(
-            "training on EnCodec codes needs transformers: pip install 'vocos-plugins[encodec]'"
-        ) from error
-    try:
-        codec: Any = EncodecModel.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"run.encodec: {source} can't be loaded: {error}") from error
-    return codec.eval().requires_grad_(False)

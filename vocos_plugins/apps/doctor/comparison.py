@@ -143,7 +143,7 @@ def _fatal(source: MelConvention, target: MelConvention, unknown: list[int]) -> 
 
 
 def _is_below(band: int, source: MelConvention, target: MelConvention) -> bool:
-    # Unknown bands lie outside the source's range, so comparing their centre with its middle tells the two ends apart.
+    # Unknown bands lie outside the source's range: comparing their centre with its middle shows at which end.
     peak = float(target.filterbank()[:, band].argmax()) * target.sample_rate / target.n_fft
     return peak < (source.f_min + top_frequency(source)) / 2
 
