@@ -43,7 +43,7 @@ def test_mels_of_another_convention(run, model, speech, tmp_path) -> None:
     found = [json.loads(run(*arguments, *more).stdout)["summary"] for more in ((), ("--source", "coqui-default"))]
     own, given = (summary["Griffin-Lim"]["mel"] for summary in found)
     assert own != given
-    assert "no file, directory or known name" in run(*arguments, "--source", "coqui-defalt", code=2).output
+    assert "is not a file, directory or known name" in run(*arguments, "--source", "coqui-defalt", code=2).output
 
 
 def test_a_bad_file_is_listed_and_the_rest_measured(run, model, speech, tmp_path) -> None:

@@ -81,7 +81,7 @@ def test_an_exact_pair_is_fixed_by_naming_the_source(coqui_config, tmp_path):
     path = str(coqui_config().rename(folder / "config.json"))
     shell, python = commands(pair(path, BUNDLED))
     assert shlex.split(shell) == ["vocos", "decode", "MELS", "OUT", "--model", BUNDLED, "--source", path]
-    assert f'adapt(vocos, "coqui", source=resolve_endpoint("{path}").convention)' in python
+    assert f'source = resolve_endpoint("{path}").convention\nvocoder = adapt(vocos, "coqui", source=source)' in python
 
 
 def test_the_python_advice_runs(noise):

@@ -99,20 +99,20 @@ def _convert(comparison: Comparison, what: str) -> tuple[Remedy, ...]:
     if model is None:
         return (Remedy(what=f"{what}, in Python, before the vocoder", command=_in_front(comparison)),)
     on_files = Remedy(what=f"{what}, on the command line", command=_decode(model, tts))
-    load = f"vocos = Vocos.from_pretrained({json.dumps(model)})"
+    load = (f"vocos = Vocos.from_pretrained({json.dumps(model)})", f"source = {_convention(tts)}")
     if tts.toolkit is None:
-        lines = ("Vocos", load, f"audio = vocos.decode(mel, source={_convention(tts)})")
-        return (on_files, Remedy(what="In Python", command=_script(*lines)))
-    lines = ("Vocos, adapt", load, f'vocoder = adapt(vocos, "{tts.toolkit}", source={_convention(tts)})')
-    return (on_files, Remedy(what=f"In Python, a vocoder for {tts.toolkit}", command=_script(*lines)))
+        script = _script("Vocos", *load, "audio = vocos.decode(mel, source=source)")
+        return (on_files, Remedy(what="In Python", command=script))
+    script = _script("Vocos, adapt", *load, f'vocoder = adapt(vocos, "{tts.toolkit}", source=source)')
+    return (on_files, Remedy(what=f"In Python, a vocoder for {tts.toolkit}", command=script))
 
 
 def _in_front(comparison: Comparison) -> str:
-    alignment = f"align({_convention(comparison.tts)}, {_convention(comparison.vocoder)})"
+    ends = (f"source = {_convention(comparison.tts)}", f"target = {_convention(comparison.vocoder)}")
     if comparison.kind != "framing":
-        return _script("align", f"mel = {alignment}(mel)")
+        return _script("align", *ends, "mel = align(source, target)(mel)")
     trimmed = "audio = alignment.trim(vocoder(alignment(mel)), mel.shape[-1])"
-    return _script("align", f"alignment = {alignment}", trimmed)
+    return _script("align", *ends, "alignment = align(source, target)", trimmed)
 
 
 def _other_checkpoint(comparison: Comparison) -> tuple[Remedy, ...]:
