@@ -57,6 +57,7 @@ def stft(
     """
     left, right = frame_padding(n_fft, hop_length, framing)
     n_samples = audio.shape[-1]
+    # `reflect` mirrors around the outermost sample, so a signal needs one sample more than its padding.
     needed = max(n_fft - left - right, max(left, right) + 1 if pad_mode == "reflect" else 0)
     if n_samples < needed:
         raise ValueError(
@@ -66,6 +67,7 @@ def stft(
     if audio.shape[0] == 0:  # the FFT rejects an empty batch
         n_frames = (n_samples + left + right - n_fft) // hop_length + 1
         return audio.new_zeros(0, n_fft // 2 + 1, n_frames, dtype=window.dtype.to_complex())
+    # Padded here, since torch's own center=True knows no `same` framing.
     padded = F.pad(audio, (left, right), mode=pad_mode)
     spectrum: Tensor = torch.stft(
         padded, n_fft, hop_length, window.shape[0], window, center=False, onesided=True, return_complex=True
@@ -77,6 +79,7 @@ def overlap_add(frames: Tensor, hop_length: int) -> Tensor:
     """Sums frames that start ``hop_length`` samples apart: ``(B, L, T)`` -> ``(B, (T - 1) * hop_length + L)``."""
     length, n_frames = frames.shape[1:]
     n_samples = (n_frames - 1) * hop_length + length
+    # `fold` sums overlapping patches of an image, here one that is a single sample high.
     folded = F.fold(frames, (1, n_samples), kernel_size=(1, length), stride=(1, hop_length))
     return folded[:, 0, 0]
 
@@ -104,8 +107,10 @@ def istft(
     """
     batch, _, n_frames = spectrum.shape
     n_samples = output_length(n_frames, hop_length, framing)
+    # A single centred frame spans no samples. torch.istft raises there; a vocoder returns empty audio.
     if n_samples == 0 or batch == 0:
         return window.new_zeros(batch, n_samples)
+    # Not torch.istft: it has no `same` framing, whose ends fail its check that windows overlap (pytorch issue 62323).
     frames = istft_frames(spectrum, window, n_fft)
     weights = _centred(window, n_fft).square()[None, :, None].expand(1, n_fft, n_frames)
     if mask is not None:
@@ -134,6 +139,7 @@ def mdct(audio: Tensor, window: Tensor, *, framing: Framing = "center") -> Tenso
     # The transform as an FFT of the same length, between two rotations of the phase.
     frames = F.pad(audio, frame_padding(length, half, framing)).unfold(-1, length, half) * window
     turned = frames * _rotation(-_count(length, audio) / length, window)
+    # The time shift of (half + 1) / 2 samples is what makes the aliases of neighbouring frames cancel.
     shift = -(half + 1) / 2 * (_count(half, audio) + 0.5) / half
     spectrum = torch.fft.fft(turned, dim=-1)[..., :half] * _rotation(shift, window)
     real: Tensor = spectrum.real
@@ -162,6 +168,8 @@ def imdct_frames(coefficients: Tensor, window: Tensor) -> Tensor:
     """Returns the windowed frames that `imdct` sums: ``(B, T, L / 2)`` -> ``(B, L, T)``."""
     half = coefficients.shape[2]
     length = 2 * half
+    # The real part over the lower half of the bins is already the whole sum of cosines. The reference also sums the
+    # mirrored upper half, with the wrong sign for an odd `half`.
     turned = coefficients * _rotation((half + 1) / 2 * _count(half, window) / half, window)
     shift = (_count(length, window) + (half + 1) / 2) / length
     frames = torch.fft.ifft(turned, n=length, dim=-1) * _rotation(shift, window)
@@ -187,6 +195,7 @@ class Float32Buffers(nn.Module):
         for name, buffer in exact.items():
             moved = getattr(self, name)
             if moved.dtype in (torch.float16, torch.bfloat16):
+                # From the copy made before: converting back would not restore the rounded digits.
                 setattr(self, name, buffer.to(moved.device))
         return self
 

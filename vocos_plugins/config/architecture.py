@@ -27,7 +27,7 @@ class EncodecCodes:
         codebook_dim: length of an entry.
     """
 
-    sample_rate: int = 24000
+    sample_rate: int = 24000  # facebook/encodec_24khz, with the bandwidths of charactr/vocos-encodec-24khz
     hop_length: int = 320
     bandwidths: tuple[float, ...] = (1.5, 3.0, 6.0, 12.0)
     n_codebooks: int = 16
@@ -173,13 +173,14 @@ class VocosConfig:
                 f"the head produces {hop_length} samples per frame, "
                 f"but features.hop_length is {self.features.hop_length}"
             )
+        # Codes have no framing of their own: whichever the head was trained with is right.
         if isinstance(self.features, MelConvention) and framing != self.features.framing:
             raise ConfigError(f"the head's framing is {framing!r}, but features.framing is {self.features.framing!r}")
         if isinstance(self.head, ISTFT) and self.head.amplitude_prior:
             _check_prior(self.head, self.features)
         if isinstance(self.backbone, ConvNeXt) and isinstance(self.features, EncodecCodes):
             embeddings, needed = self.backbone.adanorm_num_embeddings, len(self.features.bandwidths)
-            if embeddings is not None and embeddings < needed:
+            if embeddings is not None and embeddings < needed:  # more do no harm: the surplus is never chosen
                 raise ConfigError(f"adanorm_num_embeddings is {embeddings}, but the features have {needed} bandwidths")
 
     @property
@@ -216,9 +217,9 @@ def head_grid(head: Head) -> tuple[int, Framing]:
         case ISTFT():
             return head.hop_length, head.framing
         case WaveNeXt():
-            return head.hop_length, "same"
+            return head.hop_length, "same"  # each frame is one hop of samples, without overlap
         case _:
-            return head.frame_length // 2, head.framing
+            return head.frame_length // 2, head.framing  # frames of an MDCT overlap by half
 
 
 def _check_prior(head: ISTFT, mel: Features) -> None:

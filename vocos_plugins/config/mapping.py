@@ -50,6 +50,7 @@ def read_dataclass(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
     check_keys(mapping, set(fields), required, where)
+    # Annotations are strings here (`from __future__ import annotations`).
     hints = typing.get_type_hints(cls)
     values = {name: _convert(value, hints[name], f"{where}.{name}") for name, value in mapping.items()}
     try:
@@ -72,6 +73,7 @@ def check_keys(mapping: Any, known: set[str], required: set[str], where: str) ->
 
 def _convert(value: Any, hint: Any, where: str) -> Any:
     """Converts a value to the annotated type, where that is lossless."""
+    # `int | None` is a UnionType, but `Literal[...] | None` a typing.Union.
     is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
     options = typing.get_args(hint) if is_union else (hint,)
     for option in options:
@@ -80,7 +82,9 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if typing.get_origin(option) is typing.Literal and value in typing.get_args(option):
             return value
         if typing.get_origin(option) is tuple and isinstance(value, (list, tuple)):
+            # YAML has lists only; tuples keep the configuration hashable.
             return tuple(_convert(item, typing.get_args(option)[0], where) for item in value)
+        # Not isinstance, since True is an int for Python.
         if option in (bool, int, str) and type(value) is option:
             return value
         if option is float and (type(value) in (int, float) or _is_scientific(value)):

@@ -28,6 +28,7 @@ class RuntimeBackend(Backend):
 
     def __init__(self, name: BackendName, precision: Precision = "float32") -> None:
         self.name = name
+        # Looked for but not imported: the import is slow, and waits until an engine is built.
         if importlib.util.find_spec(name) is None:
             raise ValueError(f"{name} is not installed: pip install 'vocos-plugins[{EXTRAS[name]}]'")
         super().__init__(precision)

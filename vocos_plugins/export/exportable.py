@@ -51,6 +51,7 @@ class Exportable(nn.Module):
         self.backbone = copy.deepcopy(network.backbone).cpu().float()
         _fold_scales(self.backbone)
         if bfloat16:
+            # After the layer scales are folded: they are part of the weights that are rounded.
             _to_bfloat16(self.backbone)
         self.eval().requires_grad_(False)
 
@@ -67,6 +68,7 @@ class Exportable(nn.Module):
 
     def example(self, batch: int = 2, n_frames: int = 50) -> tuple[Tensor, ...]:
         """Returns example inputs for tracing."""
+        # Not a batch of one: torch.export takes a size of 1 for a constant.
         features = torch.zeros(batch, self.n_features, n_frames)
         return (features, torch.zeros(batch, dtype=torch.int64)) if self.conditioned else (features,)
 
@@ -101,6 +103,7 @@ def _fold_scales(backbone: ConvNeXtBackbone | ResNetBackbone) -> None:
         weight, bias = block.scaled_pwconv2()
         block.pwconv2.weight, block.pwconv2.bias = nn.Parameter(weight), nn.Parameter(bias)
         block.gamma = None
+    # A list, as modules are replaced during the loop.
     for parent in list(backbone.modules()):
         for name, child in parent.named_children():
             if isinstance(child, nn.Conv1d) and parametrize.is_parametrized(child):

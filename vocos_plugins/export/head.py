@@ -23,6 +23,7 @@ class RealISTFTHead(nn.Module):
 
     def __init__(self, head: ISTFTHead) -> None:
         super().__init__()
+        # In float64 until the tables of the transform are made.
         options, window = head.options, head.istft.window.double()
         self.out = head.out
         self.prior = head.prior
@@ -53,6 +54,7 @@ class RealISTFTHead(nn.Module):
         spectra = self.stft.arrange(torch.cat([magnitude * x, magnitude * y], dim=2))
         if self.options.refinement_steps == 0:
             return spectra
+        # `arrange` negates the imaginary parts of mirrored bins. These are magnitudes, hence abs().
         wanted = self.stft.arrange(torch.cat([magnitude, magnitude], dim=2)).abs()
         floor = power_floor(wanted)
 

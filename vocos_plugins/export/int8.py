@@ -68,6 +68,7 @@ def quantize_onnx(model: ModelProto) -> ModelProto:
                 model,
                 target,
                 op_types_to_quantize=["MatMul"],
+                # By name: the head and the transforms are MatMul nodes too, and stay in float32.
                 nodes_to_quantize=[node.name for node in model.graph.node if node.name.endswith(POINTWISE)],
                 per_channel=True,
                 weight_type=QuantType.QInt8,

@@ -56,6 +56,7 @@ def onnx_model(network: Network, *, precision: str = "float32", outputs: str = "
         raise ValueError(f"precision must be one of {', '.join(ONNX_PRECISIONS)}, got {precision!r}{hint}")
     exportable = Exportable(network, outputs)
     if precision == "int8":
+        # Before tracing: this changes weights, whereas the quantization below changes the graph.
         smooth(exportable.backbone, network)
     model = trace(exportable, "features" if network.mel is None else "mel")
     if precision == "int8":
@@ -66,6 +67,7 @@ def onnx_model(network: Network, *, precision: str = "float32", outputs: str = "
 
 def trace(exportable: Exportable, input_name: str) -> ModelProto:
     """Traces a model into a graph without metadata."""
+    # An extra, and slow to import.
     import onnx
 
     outputs = OUTPUT_NAMES[exportable.outputs]

@@ -39,14 +39,17 @@ def export_openvino(
         ValueError: the model does not support these options; the message says why.
         OSError: the files cannot be written.
     """
+    # An extra, and slow to import.
     import openvino
 
     model = openvino_model(network, precision=precision, outputs=outputs)
     target = Path(target)
     target = target if target.suffix == ".xml" else target / MODEL_NAME
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Next to the target, since files can be renamed only within a file system.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
         written = Path(folder) / target.name
+        # OpenVINO would store weights in float16 by default.
         openvino.save_model(model, written, compress_to_fp16=False)
         # The .xml comes last: wherever it is, its weights already are.
         publish({written.with_suffix(suffix): target.with_suffix(suffix) for suffix in (".bin", ".xml")})
@@ -82,6 +85,7 @@ def _compress_weights(model: Model) -> None:
         if node.get_type_name() == "MatMul" and node.get_friendly_name().endswith(POINTWISE):
             weight = node.input_value(1).get_node().get_data()
             scale = np.maximum(np.abs(weight).max(axis=0, keepdims=True), np.finfo(np.float32).tiny) / 127
+            # Integers that are converted and scaled before the product: OpenVINO recognizes this as compressed weights.
             whole = ops.constant(np.round(weight / scale).astype(np.int8).T.copy())
             restored = ops.multiply(ops.convert(whole, "f32"), ops.constant(scale.astype(np.float32).T.copy()))
             product = ops.matmul(node.input_value(0), restored, False, True)

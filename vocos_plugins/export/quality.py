@@ -39,6 +39,7 @@ def measure(session: Session, network: Network) -> Quality:
     `vocos eval`, says more, and docs/export.md has both.
     """
     signal, error, worst = 0.0, 0.0, math.inf
+    # The exported form, so that only the precision differs and not the transforms.
     exact = Exportable(network)
     for features, bandwidth_id in speech_features(network):
         ids = None if bandwidth_id is None else bandwidth_id[:, 0]

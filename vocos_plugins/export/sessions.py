@@ -86,6 +86,7 @@ class Session(ABC):
         """Decodes piece by piece, ``(B, n)`` each, in memory that does not grow with the length."""
         context, hop_length, n_frames = int(self.metadata["context_frames"]), self.hop_length, features.shape[-1]
         n_samples = (n_frames - 1 if self.metadata["framing"] == "center" else n_frames) * hop_length
+        # At least once, so that features without frames are refused as in a call.
         for start in range(0, max(n_frames, 1), chunk_frames):
             first = max(0, start - context)
             audio = self(features[..., first : start + chunk_frames + context], bandwidth_id)
@@ -116,6 +117,7 @@ class OnnxSession(Session):
     """
 
     def __init__(self, model: str | Path | bytes, *, n_threads: int | None = None) -> None:
+        # Optional, like openvino below: a program needs only the runtime of its file.
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -126,6 +128,7 @@ class OnnxSession(Session):
         source = model if isinstance(model, bytes) else str(model)
         try:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        # onnxruntime's own exceptions, which no public module names.
         except (state.Fail, state.InvalidProtobuf, state.InvalidGraph, state.NotImplemented) as error:
             raise ValueError(f"not an ONNX model: {error}") from error
         self._names = [each.name for each in self._session.get_inputs()]
@@ -133,6 +136,7 @@ class OnnxSession(Session):
         super().__init__(self._session.get_modelmeta().custom_metadata_map, where)
 
     def _run(self, features: Audio, bandwidth_id: NDArray[np.int64] | None) -> Audio:
+        # The graph of an unconditioned model has one input; zip drops the None.
         inputs = dict(zip(self._names, (features, bandwidth_id), strict=False))
         audio: Audio = self._session.run(None, inputs)[0]
         return audio
@@ -205,4 +209,5 @@ def usable_threads() -> int:
     """Returns ``OMP_NUM_THREADS`` if it is set, as torch does, or else the number of CPUs that this process may use."""
     if (wanted := os.environ.get("OMP_NUM_THREADS", "")).isdigit() and int(wanted) > 0:
         return int(wanted)
+    # Fewer than cpu_count() under taskset, for instance. macOS and Windows do not have this function.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

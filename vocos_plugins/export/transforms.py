@@ -40,6 +40,7 @@ class RealSTFT(nn.Module):
     def __init__(self, window: Tensor) -> None:
         super().__init__()
         n = len(window)
+        # As near to a square as possible: the number of multiplications grows with P + Q.
         self.rows = p = max(each for each in range(1, math.isqrt(n) + 1) if n % each == 0)
         self.width = q = n // p
         remainders = torch.arange(p // 2 + 1, dtype=torch.float64)
@@ -47,6 +48,7 @@ class RealSTFT(nn.Module):
         samples = torch.arange(q, dtype=torch.float64)
         angles = samples[:, None] * (remainders[:, None, None] / n + samples / q)  # (r, sample, bin)
         once = (remainders == 0) | (2 * remainders == p)  # remainders that mirror themselves
+        # The other remainders also stand for their mirror images, which are not stored.
         weights = torch.where(once, 1.0, 2.0)[:, None, None] / n
         self._keep("columns", torch.stack([columns.real, -columns.imag], dim=1).flatten(0, 1))
         self._keep("rest", _real(_turns(-angles))[:, None])
@@ -79,6 +81,7 @@ class RealSTFT(nn.Module):
         return torch.matmul(columns.permute(2, 0, 1, 3), self.rest)
 
     def _keep(self, name: str, table: Tensor) -> None:
+        # Tables are no part of the state: the network's keys stay those of published checkpoints.
         self.register_buffer(name, table.float() if table.is_floating_point() else table, persistent=False)
 
     def _keep_order(self, n: int) -> None:
@@ -151,6 +154,7 @@ class OverlapAdd(nn.Module):
         more = self.n_hops - 1
         padded = F.pad(audio, (self.first_sample, (more + self.lost_frames) * self.hop_length - self.first_sample))
         hops = padded.view(padded.shape[0], -1, self.hop_length)
+        # An end of 0 would mean an empty slice, None means all of it.
         frames = torch.cat([hops[:, n : n - more or None] for n in range(self.n_hops)], dim=2)
         return frames[..., : self.length]
 

@@ -127,6 +127,7 @@ def fingerprint(network: nn.Module) -> str:
 
 
 def _has_fast_path(backbone: nn.Module) -> bool:
+    # A model that was converted to half precision or float64 keeps computing in it, by its modules.
     return isinstance(backbone, ConvNeXtBackbone) and backbone.embed.weight.dtype == torch.float32
 
 

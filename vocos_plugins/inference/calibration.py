@@ -16,7 +16,7 @@ from ..network.backbone import ConvNeXtBlock, convnext_blocks
 from ..network.network import Network
 
 N_STEPS = 255
-RANDOM_FRAMES = 300
+RANDOM_FRAMES = 300  # 4 s at EnCodec's 75 frames per second
 # Channels and weights that stay below it count as this large: a silent channel must not get an endless factor.
 SMALLEST = 1e-4
 
@@ -82,6 +82,7 @@ def speech_features(network: Network) -> Iterator[tuple[Tensor, Tensor | None]]:
 
 def _random_codes(network: Network, options: EncodecCodes, index: int | None) -> Tensor:
     n_codebooks = options.n_codebooks if index is None else options.codebook_counts[index]
+    # A generator of its own: loading a model must not change what a seeded script draws afterwards.
     generator = torch.Generator().manual_seed(0)
     codes = torch.randint(options.codebook_size, (n_codebooks, RANDOM_FRAMES), generator=generator)
     return network.codes_to_features(codes.to(next(network.parameters()).device)).cpu().float()
@@ -120,6 +121,7 @@ class _RangeHooks:
 
 def _steps(low: float, high: float) -> tuple[float, int]:
     """Scale and zero point of unsigned 8-bit steps from ``low`` to ``high``; zero is always one of the steps."""
+    # Only a range that includes 0 has an unsigned zero point. The small number gives constant channels a step.
     low, high = min(low, 0.0), max(high, low + 1e-6, 1e-6)
     scale = (high - low) / N_STEPS
     return scale, round(-low / scale)

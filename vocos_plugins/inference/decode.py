@@ -116,6 +116,7 @@ def _decode_aligned(network: Network, mel: Tensor, alignment: Alignment, lengths
     """Aligns mels ``(B, n_mels, T)`` of another convention to the network's own and decodes them: ``(B, N)``."""
     check_shape(mel, alignment.source.n_mels)
     mask = None if lengths is None else frame_mask(lengths, len(mel), mel.shape[-1], mel.device)
+    # Before the alignment, whose clamps would turn NaN and infinity into something that looks like sound.
     check_finite(mel, mel.dtype, mask)
     if mask is None:
         return alignment.trim(_decode_own(network, alignment(mel)), mel.shape[-1])

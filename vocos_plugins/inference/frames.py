@@ -47,6 +47,7 @@ def decode_frames(
         counts = frame_mask(lengths, len(mel), mel.shape[-1], mel.device).sum(dim=1)
         rows = torch.arange(len(mel), device=mel.device)
         held[rows, :, counts] = mel[rows, :, (counts - 1).clamp_min(0)]
+        # An empty row has no frame to hold.
         lengths = counts + (counts > 0)
     return decode(network, held, lengths=lengths, source=source, strict=strict)
 

@@ -20,6 +20,7 @@ def resample(audio: Tensor, sample_rate: int, new_rate: int, n_samples: int) -> 
     Shape: ``(B, n_samples)``, on the audio's device and in its precision.
     """
     if sample_rate != new_rate:
+        # Row by row, since soxr takes a 2-D array as (samples, channels).
         rows = [soxr.resample(row, sample_rate, new_rate) for row in audio.cpu().numpy()]
         audio = torch.from_numpy(np.stack(rows)).to(audio)
     missing = n_samples - audio.shape[-1]

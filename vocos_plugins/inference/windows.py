@@ -74,6 +74,7 @@ def decode_windows(
 ) -> Iterator[Window]:
     """Yields the windows that `decode_chunks` decodes, with aligned features; see there."""
     check_shape(features, network.config.n_features if source is None else source.n_mels)
+    # The whole at once, so that a bad frame is reported with its place in it, and before any audio comes out.
     check_finite(features, torch.float32)
     if source is not None and source != network.mel:
         # The whole mel is aligned, as an alignment may depend on all of it; it is a hundredth of the audio's size.

@@ -171,8 +171,10 @@ def _bounds(source: MelConvention, target: MelConvention) -> tuple[float, float]
     """Returns the target's lowest and highest value if the floor of the logarithm is all that differs, else None."""
     if _convertible(_relation(source, target)[1]) != {"guard_value"}:
         return None
+    # An added guard moves every value, and a normalization rescales it: clamping would not be enough.
     if target.guard != "clamp" or target.normalization is not None:
         return None
+    # `expand` bounds a linear mel, so the general path has this ceiling as well.
     floor, ceiling = compress(torch.tensor([0.0, MAX_LINEAR], dtype=torch.float64), target).tolist()
     return floor, ceiling
 
@@ -201,6 +203,7 @@ def _approximate(source: MelConvention, target: MelConvention) -> Alignment:
     # Cached, so that a process warns once for each pair and estimates its error once.
     error = estimate_error(source, target)
     names = f"{source.name or 'the source'} to {target.name or 'the target'}"
+    # Level 4 is the caller of `align`: lru_cache, written in C, adds no frame.
     warnings.warn(f"lossy mel conversion from {names}: mean error {error}", MelMismatchWarning, stacklevel=4)
     return Alignment(source=source, target=target, kind="lossy", differences=differences(source, target), error=error)
 

@@ -59,9 +59,11 @@ def _to_range(values: Tensor, level: LevelNormalization) -> Tensor:
 
 def _from_range(values: Tensor, level: LevelNormalization) -> Tensor:
     low = -level.max_norm if level.symmetric else 0.0
+    # A model may predict values outside the range, which `_to_range` never produces: they count as its ends.
     scaled = values.clamp(low, level.max_norm) if level.clip else values
     return (scaled - low) / (level.max_norm - low) * -level.min_level + level.min_level + level.ref_level
 
 
 def _per_band(statistic: float | tuple[float, ...], like: Tensor) -> Tensor:
+    # A column, so that statistics go by band and not by frame.
     return torch.as_tensor(statistic, dtype=like.dtype, device=like.device).reshape(-1, 1)

@@ -42,6 +42,7 @@ class LevelNormalization:
     clip: bool
 
     def __post_init__(self) -> None:
+        # Written as `not <`, so that NaN is refused as well.
         if not self.min_level < 0:
             raise ValueError(f"min_level must be negative, got {self.min_level}")
         if not self.max_norm > 0:
@@ -87,6 +88,7 @@ class MelConvention:
         pad_value: value of the frames past an item's end in a batch; None if unspecified.
     """
 
+    # Conventions are keys of caches (`alignment`, `estimate`): frozen, and hashed without the name.
     name: str = field(default="", compare=False)
     sample_rate: int
     n_fft: int
@@ -132,6 +134,7 @@ class MelConvention:
         for name in ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        # A hop longer than the window would leave samples that no frame sees.
         if not self.hop_length <= self.win_length <= self.n_fft:
             raise ValueError(
                 "expected hop_length <= win_length <= n_fft, got "

@@ -9,7 +9,8 @@ from .convention import MelConvention
 
 Severity = Literal["negligible", "convertible", "lossy"]
 
-# For each field: whether a difference can be undone, and the audible effect of ignoring it.
+# For each field: whether a difference can be undone, and the audible effect of ignoring it. Differences are reported
+# in this order, so the severest come first.
 EFFECTS: dict[str, tuple[Severity, str]] = {
     "sample_rate": ("lossy", "pitch and speed are wrong by the ratio of the rates"),
     "hop_length": ("lossy", "speech is too fast or too slow by the ratio of the hops"),

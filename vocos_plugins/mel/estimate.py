@@ -69,12 +69,14 @@ def measure_error(
     """
     project = project or MelProjection(source, target)
     known = known_bands(source, target)
+    # The floors do not change over time, so any one frame shows them.
     lowest = (expand(mel, target)[0, :, 4:5] for mel in (project(_floor(source)), _floor(target)))
     floor = MARGIN * torch.maximum(*lowest).clamp_min(LEAST)
     total, count = torch.zeros(target.n_mels).double(), torch.zeros(target.n_mels).double()
     for source_audio, target_audio in zip(at_source, at_target, strict=True):
         aligned = expand(project(MelSpectrogram(source)(source_audio)), target)[0]
         own = expand(MelSpectrogram(target)(target_audio).double(), target)[0]
+        # Framings and sample rates round to different numbers of frames.
         n_frames = min(aligned.shape[1], own.shape[1])
         aligned, own = aligned[:, :n_frames], own[:, :n_frames]
         # Where the target's own mel is at its floor, a distance would compare silence with silence.
@@ -119,6 +121,7 @@ def _speech(sample_rate: int) -> list[Tensor]:
     They end at 8 kHz. From there up to 24 kHz they are filled with weaker mirror images, so that wider conventions
     have a signal to compare in every band.
     """
+    # Slow to import, and only a lossy pair needs them.
     import soundfile
     import soxr
 
@@ -126,6 +129,8 @@ def _speech(sample_rate: int) -> list[Tensor]:
     for clip in CLIPS:
         recording, rate = soundfile.read(clip.path, dtype="float64")
         narrow = soxr.resample(recording, rate, CLIP_RATE)[: int(SECONDS * CLIP_RATE)]
+        # Zeros between the samples mirror the spectrum into the bands above 8 kHz; the factor keeps its level. What
+        # this adds to the band-limited signal are the images alone.
         images = np.zeros(len(narrow) * IMAGES)
         images[::IMAGES] = narrow * IMAGES
         clean = soxr.resample(narrow, CLIP_RATE, CLIP_RATE * IMAGES)[: len(images)]

@@ -115,6 +115,7 @@ def _univnet(extractor: Any) -> MelConvention:
         mel_norm="slaney",
         window=_window(extractor),
         framing="same",
+        # UnivNet's mel_floor is added under the root of the magnitude, unlike SpeechT5's, which bounds the mel.
         magnitude_eps=extractor.mel_floor,
         guard_value=extractor.compression_clip_val,
         normalization=_univnet_normalization(extractor),
@@ -142,6 +143,7 @@ def _clvp(extractor: Any) -> MelConvention:
         win_length=extractor.n_fft,
         hop_length=extractor.hop_length,
         n_mels=extractor.feature_size,
+        # This, the scale, the norm and the guard are constants in transformers' code, not attributes.
         f_max=8000.0,
         mel_scale="htk",
         mel_norm="slaney",

@@ -26,6 +26,7 @@ SLANEY_LOG_STEP = math.log(6.4) / 27.0
 def hz_to_mel(frequency: float, scale: MelScale) -> float:
     """Returns the mel value of a frequency in Hz."""
     if scale == "htk":
+        # HTK's formula (O'Shaughnessy, 1987).
         return 2595.0 * math.log10(1.0 + frequency / 700.0)
     if frequency < SLANEY_LOG_START_HZ:
         return frequency / SLANEY_HZ_PER_MEL
@@ -64,6 +65,7 @@ def mel_filterbank(
     Shape: ``(n_fft // 2 + 1, n_mels)``, float32. A band narrower than a bin can be all zero.
     """
     nyquist = sample_rate / 2
+    # The last bin of an odd n_fft lies below the Nyquist frequency. torchaudio places it there nevertheless.
     bins = torch.linspace(0, n_fft // 2 * sample_rate / n_fft, n_fft // 2 + 1)
     ends = hz_to_mel(f_min, mel_scale), hz_to_mel(nyquist if f_max is None else f_max, mel_scale)
     corners = mel_to_hz(torch.linspace(*ends, n_mels + 2), mel_scale)

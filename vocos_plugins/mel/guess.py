@@ -145,6 +145,7 @@ def _implausible(mel: Tensor, convention: MelConvention) -> tuple[str, ...]:
 
 def _loudness(mel: Tensor, convention: MelConvention) -> tuple[float, float]:
     """Returns the 10th and the 99th percentile of a bin's magnitude, for a window whose sum is `USUAL_WINDOW_SUM`."""
+    # A band's mean over its bins can be compared between filterbanks, and a share of the window's sum between windows.
     linear = expand(mel, convention) / convention.filterbank().double().sum(0).mean()
     scale = USUAL_WINDOW_SUM / float(make_window(convention).sum())
     ordered = (scale * linear.pow(1 / convention.power)).clamp_min(1e-9).flatten().sort().values
@@ -196,5 +197,6 @@ def _unit(convention: MelConvention) -> float:
         case LevelNormalization() as level:
             return unit / -level.min_level * level.max_norm * (2 if level.symmetric else 1)
         case MeanStdNormalization() as statistics:
+            # The band with the largest unit, so that the slack is enough for every band.
             return unit / (min(statistics.std) if isinstance(statistics.std, tuple) else statistics.std)
     return unit

@@ -54,6 +54,7 @@ class MelProjection:
         bins = spread_over_bins(linear, self.weights.to(mel.device))
         if self.source.power == 2:
             bins = bins.sqrt()
+        # `to_target` maps magnitudes, whatever the power of the two mels.
         bins = torch.matmul(self.to_target.to(mel.device), bins)
         if self.target.power == 2:
             bins = bins.square()
@@ -121,7 +122,9 @@ def _bin_mapping(source: MelConvention, target: MelConvention) -> Tensor:
     frequency = torch.arange(target.n_fft // 2 + 1, dtype=torch.float64) * target.sample_rate / target.n_fft
     position = frequency * source.n_fft / source.sample_rate
     distance = (position[:, None] - torch.arange(source.n_fft // 2 + 1, dtype=torch.float64)).abs()
+    # Linear interpolation between the two nearest bins, as a matrix.
     mapping = (1 - distance).clamp_min(0.0)
+    # A pre-emphasis near 1 has hardly any gain at 0 Hz; the bound keeps its inverse from magnifying noise there.
     emphasis = _emphasis(target, frequency) / _emphasis(source, frequency).clamp_min(1e-2)
     return mapping * emphasis[:, None] * noise_gain(source, target)
 
@@ -161,6 +164,7 @@ def _spread_in_frames(source: MelConvention, target: MelConvention) -> float:
 def _interpolate(values: Tensor, position: Tensor) -> Tensor:
     """Interpolates frames ``(..., T)`` at positions ``(T',)`` by Catmull-Rom cubics, with the ends held."""
     base = position.floor().long()
+    # Catmull-Rom: the cubic through the two nearest frames, with the slopes that their neighbours imply.
     t = position - base
     weights = (
         ((2 - t) * t - 1) * t / 2,

@@ -12,7 +12,8 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from .. import config
 
-NORM_EPS = 1e-6
+NORM_EPS = 1e-6  # ConvNeXt's; torch's default, 1e-5, would change the output of published weights
+# HiFi-GAN's (V1).
 LEAKY_SLOPE = 0.1
 RESNET_DILATIONS = (1, 3, 5)
 
@@ -28,6 +29,7 @@ class AdaLayerNorm(nn.Module):
         nn.init.zeros_(self.shift.weight)
 
     def forward(self, x: Tensor, bandwidth_id: Tensor) -> Tensor:
+        # The norm's own scale and shift are left out, as the bandwidth's take their place.
         normed = F.layer_norm(x, (self.scale.embedding_dim,), eps=NORM_EPS)
         scale: Tensor = self.scale(bandwidth_id)
         shift: Tensor = self.shift(bandwidth_id)
@@ -46,6 +48,7 @@ class ConvNeXtBlock(nn.Module):
         self.gamma = nn.Parameter(torch.full((dim,), layer_scale)) if layer_scale > 0 else None
 
     def forward(self, x: Tensor, bandwidth_id: Tensor | None, mask: Tensor | None) -> Tensor:
+        # Convolutions want channels before frames, norms and linear layers want them last.
         return x + self.pointwise(self.dwconv(_masked(x, mask)).transpose(1, 2), bandwidth_id).transpose(1, 2)
 
     def scaled_pwconv2(self) -> tuple[Tensor, Tensor]:
@@ -76,12 +79,14 @@ class ConvNeXtBackbone(nn.Module):
             ConvNeXtBlock(
                 options.dim,
                 options.intermediate_dim,
+                # The reference writes `scale or 1 / num_layers`, which replaces 0 too. Here 0 leaves the scale out.
                 1 / options.num_layers if scale is None else scale,
                 options.adanorm_num_embeddings,
             )
             for _ in range(options.num_layers)
         )
         self.final_layer_norm = nn.LayerNorm(options.dim, eps=NORM_EPS)
+        # Last, as in the reference: one seed then gives both packages the same initial weights.
         self.apply(_init_weights)
 
     def forward(self, x: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
@@ -95,6 +100,7 @@ class ConvNeXtBackbone(nn.Module):
     @property
     def receptive_field(self) -> int:
         """Frames on each side of a frame that reach its output."""
+        # A kernel of 7 sees three frames to each side; the embedding is a convolution as well.
         return 3 * (1 + len(self.convnext))
 
 
@@ -128,6 +134,7 @@ class ResNetBackbone(nn.Module):
         self.embed = weight_norm(nn.Conv1d(input_channels, options.dim, kernel_size=3, padding=1))
         scale = options.layer_scale_init_value
         self.resnet = nn.ModuleList(
+            # Each block adds three branches to its residual.
             ResBlock(options.dim, 1 / options.num_blocks / 3 if scale is None else scale)
             for _ in range(options.num_blocks)
         )
@@ -143,6 +150,7 @@ class ResNetBackbone(nn.Module):
     @property
     def receptive_field(self) -> int:
         """Frames on each side of a frame that reach its output."""
+        # Kernels of 3: d frames to each side for a dilated convolution, and one for the one after it.
         return 1 + len(self.resnet) * sum(d + 1 for d in RESNET_DILATIONS)
 
 

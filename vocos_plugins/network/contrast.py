@@ -30,6 +30,7 @@ def contrasted(magnitude: Tensor, contrast: float, n_fft: int, dim: int) -> Tens
     """
     if contrast == 1.0:
         return magnitude
+    # Silence counts as a flat spectrum of power TINY: its logarithm stays finite, and its factor is 1.
     power, last = magnitude * magnitude + TINY, magnitude.dim() - 1
     n_bins, reach = n_fft // 2 + 1, round(REACH * n_fft)
     index = torch.arange(n_bins, device=power.device)

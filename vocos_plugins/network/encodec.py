@@ -10,6 +10,7 @@ from ..config import EncodecCodes
 from .encodec_encoder import EncodecEncoder, warn_of_other_codebooks
 from .encodec_loading import EncodecError
 
+# Toolkits also store codes as uint16 or int32.
 INTEGER_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.uint32, torch.int64)
 
 
@@ -32,6 +33,7 @@ class EncodecFeatures(nn.Module):
 
     def forward(self, codes: Tensor, bandwidth_id: int | None = None) -> Tensor:
         codes = self.checked(codes, bandwidth_id)
+        # One table has all codebooks, one after the other, as in published checkpoints.
         books = torch.arange(codes.shape[0], device=codes.device) * self.options.codebook_size
         return F.embedding(codes + books[:, None, None], self.codebook_weights).sum(dim=0).transpose(1, 2)
 
@@ -67,8 +69,10 @@ class EncodecFeatures(nn.Module):
             raise TypeError(f"codes must be integers, got {codes.dtype}; features need no codes_to_features")
         if codes.dim() not in (2, 3):
             raise ValueError(f"codes must be (Q, T) or (Q, B, T), got shape {tuple(codes.shape)}")
+        # In int64 before values are compared: torch has no minimum of unsigned integers.
         codes = codes.long() if codes.dim() == 3 else codes.long()[:, None]
         self._check_count(codes, bandwidth_id)
+        # A code beyond its codebook would be an entry of the next one's. The reference decodes that without an error.
         if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.options.codebook_size:
             raise ValueError(
                 f"codes must lie in 0..{self.options.codebook_size - 1}, "

@@ -42,6 +42,7 @@ class EncodecEncoder:
 
     def __deepcopy__(self, memo: dict[int, object]) -> EncodecEncoder:
         """Returns a copy that shares EnCodec, which is only read."""
+        # encodec's own EnCodec cannot be deep-copied once it has been used.
         copy = EncodecEncoder(self.options, self.source if self._user_codec is None else self._user_codec)
         copy._loaded = self._loaded
         return copy
@@ -58,6 +59,7 @@ class EncodecEncoder:
         """
         codec: Any = self._user_codec if self._user_codec is not None else self._load().to(audio.device)
         weight = next(codec.parameters())
+        # Codes are nearest neighbours: a lower precision would choose other entries here and there.
         with torch.no_grad(), torch.autocast(weight.device.type, enabled=False):
             hidden = codec.encoder(audio[:, None].to(weight).contiguous())  # other strides change the last bits
             rate = () if hasattr(codec, "config") else (codec.frame_rate,)  # encodec's quantizer takes it
@@ -93,6 +95,8 @@ def read_codebooks(codec: nn.Module) -> Tensor:
         EncodecError: the module is neither of these.
     """
     quantizer: Any = getattr(codec, "quantizer", None)
+    # encodec keeps its layers in `quantizer.vq`, and each `codebook` is a tensor. transformers keeps them in
+    # `quantizer`, and each `codebook` is a module with a tensor `embed`.
     layers = getattr(getattr(quantizer, "vq", quantizer), "layers", ())
     books = [getattr(layer.codebook, "embed", layer.codebook) for layer in layers if hasattr(layer, "codebook")]
     if not books or not all(isinstance(book, Tensor) and book.dim() == 2 for book in books):
@@ -117,6 +121,7 @@ def check_encodec(codec: nn.Module, options: EncodecCodes) -> None:
         for name, value in actual.items()
         if value != getattr(options, name)
     ]
+    # The published 48 kHz model is all of this: stereo, normalized, and cut into segments.
     if channels != 1:
         problems.append(f"it takes {channels} channels of audio, expected 1")
     if in_segments:

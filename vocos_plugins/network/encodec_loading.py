@@ -86,6 +86,7 @@ def _checkpoint_file(source: str | Path | None) -> Path | None:
 
 
 def _transformers_model(source: str | Path, checkpoint: Path | None) -> nn.Module:
+    # Like encodec below, optional and slow to import.
     from transformers import EncodecConfig, EncodecModel
 
     if checkpoint is not None:
@@ -99,6 +100,7 @@ def _transformers_model(source: str | Path, checkpoint: Path | None) -> nn.Modul
             f"EnCodec can't be loaded from {source}: {reason} For weights on disk pass "
             "Vocos.from_pretrained(..., encodec=DIRECTORY)"
         ) from error
+    # transformers fills missing tensors with random numbers, and only warns.
     if missing := sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}):
         raise EncodecError(f"{source} holds no EnCodec: {len(missing)} of its tensors are missing, first {missing[0]}")
     codec: nn.Module = model

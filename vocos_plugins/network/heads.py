@@ -18,9 +18,10 @@ from ..spectral import Float32Buffers, imdct, imdct_frames, istft, istft_frames,
 from .contrast import contrasted
 from .refinement import magnitude_projection, refine
 
-# Upper bound of magnitudes and MDCT coefficients: an untrained model, or one that gets a wrong mel, stays finite.
+# Upper bound of magnitudes and MDCT coefficients: an untrained model, or one that gets a wrong mel, stays finite. The
+# value is the reference's.
 MAX_MAGNITUDE = 1e2
-PRIOR_FLOOR = 1e-4
+PRIOR_FLOOR = 1e-4  # FreeV's; trained checkpoints depend on it
 
 
 class WindowBuffer(Float32Buffers):
@@ -45,6 +46,7 @@ class AmplitudePrior(Float32Buffers):
         super().__init__()
         self.mel = mel
         filterbank = mel.filterbank()
+        # Not persistent: checkpoints with and without a prior have the same keys, so that either loads into the other.
         self.register_buffer("inverse", torch.linalg.pinv(filterbank.double().T).float(), persistent=False)
 
     def forward(self, mel: Tensor) -> Tensor:
@@ -73,6 +75,7 @@ def polar(
     if prior is not None:
         magnitude = magnitude * prior
     magnitude = contrasted(magnitude.clamp_max(MAX_MAGNITUDE), contrast, n_fft, dim)
+    # A phase counts by its cosine and sine alone, so it can be any number and is never wrapped.
     return magnitude, phase.cos(), phase.sin()
 
 
@@ -82,6 +85,7 @@ class ISTFTHead(nn.Module):
     def __init__(self, dim: int, options: config.ISTFT, mel: MelConvention | None) -> None:
         super().__init__()
         self.options = options
+        # Log magnitude and phase of n_fft // 2 + 1 bins.
         self.out = nn.Linear(dim, options.n_fft + 2)
         self.istft = WindowBuffer(torch.hann_window(options.n_fft))
         self.prior = AmplitudePrior(mel) if options.amplitude_prior and mel is not None else None
@@ -132,11 +136,13 @@ class IMDCTHead(nn.Module):
         super().__init__()
         self.options = options
         self.out = nn.Linear(dim, options.frame_length // 2 * self.n_outputs_per_bin)
+        # Not persistent: published checkpoints hold other tables here, which loading skips (`storage.weights.FOREIGN`).
         self.imdct = WindowBuffer(sine_window(options.frame_length), persistent=False)
 
     def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
         coefficients = self.coefficients(_at_least_float32(self.out(hidden)))
         audio = imdct(coefficients, self.imdct.window, framing=self.options.framing, mask=mask)
+        # The reference returns its clipped coefficients here instead of the audio.
         return audio.clamp(-1.0, 1.0) if self.options.clip_audio else audio
 
     def frames(self, hidden: Tensor, features: Tensor) -> Tensor:
@@ -154,12 +160,14 @@ class IMDCTSymExpHead(IMDCTHead):
     def __init__(self, dim: int, options: config.IMDCTSymExp) -> None:
         super().__init__(dim, options)
         if options.sample_rate is not None:
+            # As in the reference: the higher a bin, the smaller its initial weights, along the mel scale.
             bins = torch.linspace(0, hz_to_mel(options.sample_rate / 2, "htk"), self.out.out_features)
             frequencies = mel_to_hz(bins, "htk")
             with torch.no_grad():
                 self.out.weight.mul_((1 - frequencies / frequencies.max())[:, None])
 
     def coefficients(self, outputs: Tensor) -> Tensor:
+        # expm1, since exp(x) - 1 loses the digits of small coefficients.
         return (outputs.sign() * torch.expm1(outputs.abs())).clamp(-MAX_MAGNITUDE, MAX_MAGNITUDE)
 
 

@@ -102,6 +102,7 @@ class Network(nn.Module):
         """
         if mask is not None:
             features = features.masked_fill(~mask[:, None], 0.0)
+        # The head gets the features unrounded: an amplitude prior reads them.
         hidden = self.backbone(features.to(next(self.backbone.parameters()).dtype), bandwidth_id, mask)
         audio: Tensor = self.head(hidden, features, mask)
         return audio
@@ -155,6 +156,7 @@ class Network(nn.Module):
         if not isinstance(self.head, ISTFTHead):
             name = type(self.head).__name__
             raise ValueError(f"refinement_steps needs an ISTFT head; {name} does not predict an STFT")
+        # In both places: the head computes by its options; a backend builds its engine again if `config.head` changes.
         self.head.options = dataclasses.replace(self.head.options, refinement_steps=steps)
         self.config = dataclasses.replace(self.config, head=self.head.options)
 
@@ -172,6 +174,7 @@ def module_engine(network: Network) -> Engine:
 def engine_allowed(device: torch.device) -> bool:
     """Whether a call may run on another engine than the modules: it is on the CPU, and not trained or traced."""
     return not (
+        # An engine's operators have no gradients, ignore autocast and would be missing in a traced graph.
         torch.is_grad_enabled()
         or device.type != "cpu"
         or torch.is_autocast_enabled("cpu")

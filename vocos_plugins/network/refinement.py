@@ -85,6 +85,8 @@ def extrapolate(
     """
     if before is None:
         return signal, signal
+    # With s for `signal`, c for `before` and r for `relaxation`: c' = c + r (s - c) is the next `before`, and the next
+    # point is (1 + momentum) c' - momentum c. Divided by (1 + momentum) r, that is s - share * c: one operation.
     share = 1 - 1 / ((1 + momentum) * relaxation)
     return torch.sub(signal, before, alpha=share), torch.lerp(before, signal, relaxation)
 

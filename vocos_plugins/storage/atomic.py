@@ -45,6 +45,7 @@ def publish(staged: Mapping[Path, Path]) -> None:
     Raises:
         OSError: a file could not be synced or renamed.
     """
+    # Before any rename: after a power cut, a file that was renamed but not synced could be empty.
     for temporary in staged:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())

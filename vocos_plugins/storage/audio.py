@@ -55,6 +55,7 @@ def read_blocks(
             resampler = soxr.ResampleStream(file.samplerate, sample_rate, file.channels, dtype="float32")
         block_size = round(BLOCK_S * file.samplerate)
         while True:
+            # If the length is a multiple of the block size, the last block is empty. It still flushes the resampler.
             block = _read(file, block_size if end is None else min(block_size, end - position))
             _check_samples(block, position, file.samplerate)
             position += len(block)
@@ -82,6 +83,7 @@ def read_mono(path: Path | bytes, sample_rate: int) -> Tensor:
         OSError: as raised by `read_blocks`.
         ValueError: as raised by `read_blocks`, or the file is too short for one sample at this rate.
     """
+    # Mixed block by block, so that one channel is held and not all of them.
     blocks = [block.mean(dim=0, keepdim=True) for block in read_blocks(path, sample_rate)]
     if not blocks:
         raise ValueError(f"too short: it holds no sample at {sample_rate} Hz")
@@ -110,6 +112,7 @@ def _open(path: Path | bytes) -> soundfile.SoundFile:
         raise ValueError("the file is empty (0 bytes)")
     if head[:4] == b"RIFF" and len(head) == 12:
         promised = struct.unpack("<I", head[4:8])[0]
+        # The size in the header leaves out the 8 bytes before it and itself.
         if promised not in RIFF_SIZE_UNKNOWN and promised + 8 > size + 1:
             raise ValueError(f"truncated: its header promises {promised + 8} bytes, but it has {size}")
     try:
@@ -170,6 +173,7 @@ class AudioWriter:
 
     def write(self, audio: Tensor) -> None:
         """Appends ``(channels, n)``; samples outside [-1, 1] are clipped."""
+        # 16-bit samples would wrap around.
         samples = audio.clamp(-1.0, 1.0).T.cpu().numpy()
         try:
             if self.file is None:
@@ -178,6 +182,7 @@ class AudioWriter:
                     self.temporary, "w", self.sample_rate, samples.shape[1], format=container, subtype=subtype
                 )
             self.file.write(samples)
+        # soundfile asserts that all samples were written, which fails on a full disk.
         except (soundfile.LibsndfileError, AssertionError) as error:
             raise OSError(f"could not write {self.path} (is the disk full?): {error}") from error
         self.n_samples += len(samples)

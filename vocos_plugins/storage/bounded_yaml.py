@@ -31,6 +31,8 @@ class BoundedLoader(yaml.SafeLoader):
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Refuses a mapping of more than `MAX_PAIRS` keys once its merge keys are expanded."""
+        # PyYAML flattens nested merge keys from the inside, so the first mapping that is too large ends it. From 6.0.4
+        # on it also expands each key only once.
         super().flatten_mapping(node)
         if len(node.value) > MAX_PAIRS:
             raise yaml.constructor.ConstructorError(None, None, f"more than {MAX_PAIRS} keys in a mapping")

@@ -51,6 +51,7 @@ def _read(checkpoint: Path) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f"{checkpoint}: expected a training checkpoint or a state dict, got {type(content)}")
     if isinstance(steps := content.get("global_step"), int):
         provenance["steps"] = steps
+    # Lightning nests the weights under this key, a plain state dict does not.
     weights = content.get("state_dict", content)
     if not isinstance(weights, Mapping):
         raise CheckpointError(f"{checkpoint}: expected tensors by name under 'state_dict', got {type(weights)}")

@@ -26,6 +26,7 @@ def bundled_names() -> list[str]:
 def local_directory(name_or_path: str | Path) -> Path:
     """Returns the directory of a local checkpoint: an existing directory first, then a bundled name."""
     path = Path(name_or_path).expanduser()
+    # A folder in the working directory is what the user sees, so it takes precedence over a bundled name.
     return BUNDLED / path if not path.is_dir() and str(name_or_path) in bundled_names() else path
 
 
@@ -48,6 +49,7 @@ def load_checkpoint(name_or_path: str | Path, options: HubOptions, cards: Cards)
             f"{name} is a file; pass the directory that holds {CONFIG_FILE} and {WEIGHTS_FILE}. "
             "`vocos convert` turns a training checkpoint into such a directory"
         )
+    # A mistyped path must not become a request to a server: only `organisation/name` is looked up there.
     if not is_repo_id(name):
         raise CheckpointError(_unknown(name, cards()))
     return _load_from_hub(name, options, pick_card(name, cards()))
@@ -58,6 +60,7 @@ def _load_from_hub(repo_id: str, options: HubOptions, card: CheckpointCard | Non
         raise CheckpointError(f"{repo_id} can't be loaded: {card.refusal}")
     config_path, weights_path = download(repo_id, options, card)
     config, provenance = read_config(config_path, None if card is None else card.mel)
+    # The reference's configurations hold no provenance.
     provenance = provenance or _provenance(repo_id, options, card)
     return Checkpoint(config, read_weights(weights_path), provenance, f"{repo_id}/{weights_path.name}")
 

@@ -42,6 +42,7 @@ def download(repo_id: str, options: HubOptions, card: CheckpointCard | None) -> 
     Raises:
         CheckpointError: a file can't be downloaded, or is not the one that the card describes.
     """
+    # A revision that the user chooses is not the one whose size and hash the card has.
     pinned = card is not None and card.revision is not None and options.revision in (None, card.revision)
     if card is not None and pinned:
         options = options._replace(revision=card.revision)
@@ -59,6 +60,7 @@ def upload(repo_id: str, directory: Path, *, private: bool, token: str | bool | 
     Raises:
         CheckpointError: the hub refused the upload or can't be reached.
     """
+    # Slow to import, and local checkpoints need none of it.
     from huggingface_hub import HfApi
 
     api = HfApi(token=token)
@@ -76,6 +78,7 @@ def upload(repo_id: str, directory: Path, *, private: bool, token: str | bool | 
 def _fetch_weights(repo_id: str, options: HubOptions) -> Path:
     from huggingface_hub.errors import EntryNotFoundError
 
+    # safetensors first: if a repository has both, the pickle is not even requested.
     for name in (WEIGHTS_FILE, LEGACY_WEIGHTS_FILE):
         try:
             return _fetch(repo_id, name, options)
@@ -109,6 +112,8 @@ def _explain(what: str, revision: str | None, error: Exception) -> NoReturn:
     from huggingface_hub import errors
 
     at = f" at revision {revision!r}" if revision else ""
+    # Subclasses first: a gated repository is a RepositoryNotFoundError too, and a missing cache entry an
+    # EntryNotFoundError.
     match error:
         case errors.GatedRepoError():
             reason = "the repository is gated: accept its terms on its page, then pass a token or run `hf auth login`"

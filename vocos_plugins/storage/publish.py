@@ -37,6 +37,7 @@ def _model_card(checkpoint: Checkpoint, repo_id: str) -> str:
     licence = str(provenance.get("licence") or provenance.get("license") or "").lower()
     front_matter: dict[str, Any] = {"library_name": "vocos-plugins", "tags": ["vocos", "vocoder", "text-to-speech"]}
     if licence:
+        # The Hugging Face hub knows licences by lower-case identifiers; it calls all others `other`.
         front_matter["license"] = licence if LICENCE_ID.fullmatch(licence) else "other"
     return (
         f"---\n{yaml.safe_dump(front_matter)}---\n\n# {repo_id.rsplit('/', 1)[-1]}\n\n"

@@ -25,13 +25,14 @@ from ..config.mapping import ConfigError
 from ..mel.convention import MelConvention
 
 PARTS = ("feature_extractor", "backbone", "head")
+# The reference's defaults. Its mel pads as `center` and its heads as `same`: a file that sets neither is refused.
 MEL = {"sample_rate": 24000, "n_fft": 1024, "hop_length": 256, "n_mels": 100, "padding": "center"}
 BANDS = ("f_min", "f_max", "norm", "mel_scale")
 ORIGINAL_BANDS = {"f_min": 0.0, "f_max": None, "norm": None, "mel_scale": "htk", "clip_val": 1e-7}
 # langtech-bsc/vocos@matcha reads the bands from the configuration; its floor is a constant in its code.
 LANGTECH_BANDS = {"f_min": 0.0, "f_max": 8000.0, "norm": "slaney", "mel_scale": "slaney", "clip_val": 1e-5}
 ENCODEC = {"encodec_model": "encodec_24khz", "bandwidths": (1.5, 3.0, 6.0, 12.0), "train_codebooks": False}
-ENCODEC_BITS_PER_FRAME_PER_BOOK = 10
+ENCODEC_BITS_PER_FRAME_PER_BOOK = 10  # codebooks of 1024 entries
 
 
 class _Class(NamedTuple):
@@ -110,6 +111,7 @@ def _read(parts: Mapping[str, Any], where: str, known: Mapping[str, _Class]) -> 
 
 
 def _mel(a: dict[str, Any]) -> MelConvention:
+    # `...` marks what the file leaves out. None would not do: it is a value of f_max and norm.
     arguments = {key: a[key] for key in (*BANDS, "clip_val") if a[key] is not ...}
     # wavenext_pytorch's copy takes the floor as clip_val, with the original's defaults for the rest.
     is_langtech = arguments and "clip_val" not in arguments

@@ -42,6 +42,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
         content = yaml.load(path.read_bytes(), BoundedLoader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise CheckpointError(f"{path} can't be read: {error.strerror}") from error
+    # PyYAML raises ValueError for impossible dates, and RecursionError for deep nesting.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not valid YAML: {error}") from error
     _check_extent(content, path)
@@ -102,6 +103,7 @@ def write_files(directory: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    # Slow to import, and only this format needs it.
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -114,6 +116,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _check_extent(content: Any, path: Path) -> None:
     """Refuses YAML whose aliases recurse without end, or expand a few lines to gigabytes."""
+    # An alias is one object in memory, but code that walks a configuration meets it at each use: so it is counted.
     waiting = [content]
     for _ in range(MAX_YAML_VALUES):
         if not waiting:

@@ -40,6 +40,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str) -
     _check_names(stored, expected, source)
     for key in DERIVED:
         if key in stored:
+            # Compared, then left out: a stored table may be rounded, the model's own is exact.
             _check_derived(key, stored.pop(key), expected[key], source)
     for key, value in stored.items():
         if not bool(torch.isfinite(value).all()):
@@ -67,6 +68,7 @@ def weights_to_save(weights: Mapping[str, Tensor], *, half: bool) -> dict[str, T
             tensor = tensor.half()
             if not bool(torch.isfinite(tensor).all()):
                 raise CheckpointError(f"{key} has values that float16 can't hold; save without half=True")
+        # safetensors takes no tensors that share memory or are not contiguous; a view is stored by its values.
         saved[_rename(key, names)] = tensor.clone(memory_format=torch.contiguous_format)
     return saved
 

@@ -144,6 +144,7 @@ class ResNetLayers:
         """Returns the state before the first frame: two convolutions' and the waiting residual, for each pair."""
         state = [self.embed.start(batch)]
         for conv1, conv2, _ in self.pairs:
+            # The residual begins empty: it waits for the branch and is never padded.
             state += [conv1.start(batch), conv2.start(batch), conv1.start(batch)[:, :, :0]]
         return state
 

@@ -45,6 +45,7 @@ def stream_frames(
         named = "; ".join(map(str, lossy))
         raise MelMismatch(f"cannot stream a lossy mel conversion: it needs the whole mel: {named}", lossy)
     alignment = align(source, network.mel)
+    # The generator is a function of its own, so that a source is refused here, before the first chunk.
     return _decode(network, chunks, alignment, {"look_ahead": look_ahead, "low_latency": low_latency})
 
 
@@ -55,6 +56,7 @@ def _decode(
     skipped = alignment.first_sample
     for chunk in chunks:
         check_shape(chunk, alignment.source.n_mels, min_frames=0)
+        # Before the alignment, whose clamps would hide NaN and infinity.
         check_finite(chunk, chunk.dtype)
         if stream is None:
             stream = Stream(network, len(chunk), **options)
@@ -68,7 +70,9 @@ def _decode(
         yield audio[:, skipped:]
         skipped -= min(skipped, audio.shape[1])
     if stream is not None:
+        # The last frame is held where a whole decode does so: by `hold_last`, or by the alignment at the end.
         held = "center" in (alignment.source.framing, alignment.target.framing)
         rest = torch.cat([stream(newest if held else newest[:, :, :0]), stream.flush()], dim=1)
+        # Another framing's grid lasts a hop longer: a part was skipped at the beginning, the rest is cut here.
         surplus = network.hop_length - alignment.first_sample if alignment.kind == "framing" else 0
         yield rest[:, skipped : max(0, rest.shape[1] - surplus)]

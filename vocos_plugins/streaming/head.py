@@ -72,6 +72,7 @@ class RefinedFrameSource(FrameSource):
         if hidden.shape[1] == 0:
             return None
         spectrum = self.spectrum(hidden, features)
+        # Every pass returns to the magnitudes that the model predicted, so they travel along.
         magnitude, before = spectrum.abs(), None
         for each in self.passes:
             spectrum, magnitude, before, n_real = each(spectrum, magnitude, before, n_real, last)
@@ -95,6 +96,7 @@ class RefinementPass:
 
     def __init__(self, options: ISTFT, window: Tensor, batch: int) -> None:
         self.options, self.window = options, window
+        # Frames that are further apart share no sample.
         self.reach = -(-options.n_fft // options.hop_length) - 1
         self.n_in = self.n_out = 0  # real frames so far
         self.frames = window.new_zeros(batch, options.n_fft, 0)
@@ -124,10 +126,12 @@ class RefinementPass:
         frames = torch.cat([self.frames, points], dim=2)
         waiting = [torch.cat(pair, dim=2) for pair in zip(self.waiting, (magnitude, before), strict=True)]
         self.n_in += n_real
+        # `stop` ends the frames that can be computed, guesses included; `settled` those that no later frame changes.
         stop, settled = (number if last else max(self.n_out, number - self.reach) for number in (end, self.n_in))
         rebuilt = self._rebuild(frames, first, stop, end if last else None)
         magnitude, before = (tensor[:, :, : stop - self.n_out] for tensor in waiting)
         refined = rebuilt * magnitude_ratio(rebuilt, magnitude, power_floor(magnitude))
+        # Real frames only, and of these the ones that overlap frames still to come.
         self.frames = frames[:, :, max(0, settled - self.reach - first) : self.n_in - first].clone()
         self.waiting = [tensor[:, :, settled - self.n_out : self.n_in - self.n_out].clone() for tensor in waiting]
         n_settled, self.n_out = settled - self.n_out, settled
@@ -145,6 +149,7 @@ class RefinementPass:
         audio = overlap_add(frames, hop_length) / overlap_add(weights, hop_length).clamp_min(ENVELOPE_FLOOR)
         left, _ = frame_padding(options.n_fft, hop_length, options.framing)
         position = first * hop_length - left
+        # As in a whole decode, a pass sees zeros beyond the ends (`ISTFTHead.refined`).
         audio[:, : max(0, -position)] = 0
         if n_frames is not None:
             audio[:, max(0, output_length(n_frames, hop_length, options.framing) - position) :] = 0
@@ -218,4 +223,5 @@ def frame_length(options: Head) -> int:
 def overlapping_frames(options: Head) -> int:
     """Returns how many frames after a frame reach samples before its middle."""
     hop_length, _ = head_grid(options)
+    # Frame t + k begins half a frame before its own middle: before the middle of frame t if k hops are less than that.
     return max(0, frame_length(options) // 2 - 1) // hop_length

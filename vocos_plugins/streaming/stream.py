@@ -65,6 +65,7 @@ class Stream:
         self._batch_size = batch_size
         self._bandwidths = bandwidth_ids(bandwidth_id, batch_size, network.config)
         self._state: _StreamState | None = None
+        # Before the checks: only the layers know the full look-ahead.
         self.reset()
         full = self.full_look_ahead
         if look_ahead is None:
@@ -165,6 +166,7 @@ class Stream:
             raise RuntimeError("this stream has ended (by flush() or its `with` block); call reset() to start again")
         return self._state
 
+    # Saves each operator some bookkeeping. `pop` runs outside of it, so that callers get ordinary tensors.
     @torch.inference_mode()
     def _advance(self, state: _StreamState, features: Tensor, *, last: bool) -> None:
         """Runs backbone and head as far as the frames allow."""
@@ -179,6 +181,7 @@ class Stream:
             features.to(self._weight.dtype), n_real, state.layers, self._bandwidths, last
         )
         state.waiting = seen[:, :, n_settled : state.n_frames - n_before].clone()
+        # Hidden states lag behind: they belong to the oldest of the frames seen.
         frames = state.source(hidden, seen[:, :, : hidden.shape[1]], n_settled, last)
         if frames is not None:
             state.overlap.push(frames)

@@ -16,5 +16,6 @@ def update_average(average: nn.Module, generator: nn.Module, decay: float) -> No
         generator: after the step.
         decay: from `Optimization.average_decay_at`.
     """
+    # Parameters are enough: the buffers, windows and filterbanks, are constants.
     for mean, new in zip(average.parameters(), generator.parameters(), strict=True):
         mean.lerp_(new, 1 - decay)

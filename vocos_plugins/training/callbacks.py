@@ -44,6 +44,7 @@ class Checkpoints(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Restores the optimizers, and handles SIGTERM, which schedulers send some time before SIGKILL."""
+        # Only now: Lightning creates the optimizers when it starts to train.
         for optimizer, state in zip(trainer.optimizers, self._optimizers or (), strict=False):
             optimizer.load_state_dict(state)
         # Python allows signal handlers in the main thread only.
@@ -88,6 +89,7 @@ class Examples(lightning.Callback):
     ) -> None:
         """Logs the first batch's clips."""
         board: Any = getattr(trainer.logger, "experiment", None)
+        # Other loggers than TensorBoard's have no add_audio.
         if batch_idx or not trainer.is_global_zero or not hasattr(board, "add_audio"):
             return
         step = module.generator_step

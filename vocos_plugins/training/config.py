@@ -84,6 +84,7 @@ class TrainingConfig:
             ConfigError: a key is unknown, missing or of the wrong type; the message names it.
         """
         check_keys(mapping, {"model", "run", *SECTIONS}, {"model", "data"}, "the training configuration")
+        # A section that is named but left empty is None in YAML.
         sections: dict[str, Any] = {
             name: read_dataclass(section, mapping[name] or {}, name)
             for name, section in {**SECTIONS, "run": Run}.items()

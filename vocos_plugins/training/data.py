@@ -84,6 +84,7 @@ class Data:
     def train_dataset(self, sample_rate: int) -> CropDataset:
         """Returns training crops at a sample rate in Hz; raises like `find_recordings` and `decode_recordings`."""
         recordings = self.train_recordings()
+        # Likely a manifest whose split was forgotten: the validation loss would say nothing.
         if shared := {r.path for r in recordings} & {r.path for r in self.validation_recordings()}:
             warnings.warn(
                 f"{len(shared)} recordings, such as {min(shared)}, are in both the training and the validation data",
@@ -113,6 +114,7 @@ class Data:
 def band_limits(recordings: Sequence[Recording], decoded: DecodedAudio, sample_rate: int) -> list[float]:
     """Returns each recording's bandwidth in Hz: the stated one, limited by the source's and the target's Nyquist."""
     return [
+        # A recording that was resampled to a higher rate has nothing above its own Nyquist frequency.
         min(recording.bandwidth_hz or math.inf, int(source_rate) / 2, sample_rate / 2)
         for recording, source_rate in zip(recordings, decoded.spans[:, 2], strict=True)
     ]
@@ -151,7 +153,8 @@ class CropDataset(Dataset[Clip]):
     def __getitem__(self, item: int) -> Clip:
         # Of NumPy's draws, plain uniform numbers are the least likely to change between its versions.
         where, start, level = np.random.default_rng((self.seed, item)).random(3)
-        # A uniform position in the concatenated audio chooses a recording by its duration.
+        # A uniform position in the concatenated audio chooses a recording by its duration. An unreadable recording ends
+        # where the one before it does: side="right" passes over it.
         recording = int(np.searchsorted(self.ends, int(where * self.ends[-1]), side="right"))
         starts = max(int(self.decoded.spans[recording, 1]) - self.num_samples, 0) + 1
         low, high = self.gain_db
@@ -226,6 +229,7 @@ class StepSampler(Sampler[list[int]]):
         while self.last_step is None or step < self.last_step:
             # The processes take consecutive parts of one large batch, so their number doesn't change it.
             first = (step * self.world_size + self.rank) * self.batch_size
+            # Not indices of recordings: item `i` of a `CropDataset` is a random draw, seeded by `i`.
             yield list(range(first, first + self.batch_size))
             step += 1
 

@@ -52,6 +52,7 @@ class VocosData(lightning.LightningDataModule):
         dataset = data.validation_dataset(self.sample_rate)
         if dataset is None:
             return []
+        # Lightning's own sampler is off (`run.build_trainer`), so each process takes its share here.
         share = Subset(dataset, range(trainer.global_rank, len(dataset), trainer.world_size))
         return DataLoader(share, batch_size=data.batch_size, num_workers=data.num_workers, worker_init_fn=delay_sigterm)
 

@@ -25,7 +25,7 @@ Samples = npt.NDArray[np.int16]
 FULL_SCALE = 32767
 SILENCE = 1e-3  # a recording with a lower peak counts as empty: normalized, it would be noise
 LAYOUT = 1  # version of the cache's layout; it is part of the key
-ABANDONED_S = 86400.0
+ABANDONED_S = 86400.0  # a day; a build that still runs writes more often
 LISTED_FAILURES = 10
 
 
@@ -107,6 +107,7 @@ def _key(recordings: Sequence[Recording], sample_rate: int) -> str:
             # A missing file is part of the key too, so that it is decoded once it appears.
             files.append((str(recording.path), -1, -1))
     text = json.dumps([LAYOUT, sample_rate, files])
+    # The metadata of a manifest is left out: a corrected bandwidth needs no decoding.
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -114,6 +115,7 @@ def _build(folder: Path, recordings: Sequence[Recording], sample_rate: int) -> N
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as part:
+        # One level deeper, so that the temporary folder is still there to be removed after the rename.
         unfinished = Path(part) / "decoded"
         unfinished.mkdir()
         with (unfinished / "audio.i16").open("wb") as file:
@@ -180,6 +182,7 @@ def _decode_each(recordings: Sequence[Recording], sample_rate: int) -> Iterator[
             peak = float(np.abs(audio).max(initial=0.0))
             if peak < SILENCE:
                 raise ValueError(f"it is silent: its peak is {peak:.1g} of full scale")
+            # Training sets each recording's peak anyway (`Data.gain_db`), so quiet ones can use all 16 bits.
             samples = np.round(audio * (FULL_SCALE / peak)).astype(np.int16)
             yield samples, soundfile.info(recording.path).samplerate
         except (OSError, ValueError, soundfile.LibsndfileError) as error:

@@ -18,6 +18,7 @@ DISCRIMINATORS_FILE = "discriminators.safetensors"
 def save_discriminators(objective: Objective, directory: Path) -> None:
     """Writes `DISCRIMINATORS_FILE` atomically."""
     tensors = {
+        # safetensors refuses tensors that are not contiguous.
         f"{name}.{key}": value.detach().cpu().contiguous()
         for name, part in _parts(objective).items()
         for key, value in part.state_dict().items()
@@ -48,6 +49,7 @@ def load_discriminators(objective: Objective, directory: Path) -> list[str]:
 def copy_fitting(stored: dict[str, Tensor], target: nn.Module, what: str) -> tuple[list[str], list[str]]:
     """Loads the tensors whose name and shape fit; returns notes on the others, and the names that were loaded."""
     expected = target.state_dict()
+    # A window or filterbank of another mel may fit by its shape: the configuration's own stays.
     fitting = {
         key: value
         for key, value in stored.items()

@@ -20,8 +20,8 @@ from torch.nn.utils.parametrizations import weight_norm
 from ..network.heads import WindowBuffer
 from ..spectral import stft
 
-LEAKY_SLOPE = 0.1
-PEAK = 0.8
+LEAKY_SLOPE = 0.1  # HiFi-GAN's, which the reference uses for both
+PEAK = 0.8  # the level that DAC's discriminator sets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +121,7 @@ class SubDiscriminator(nn.Module):
         if self.emb is None or bandwidth_id is None:
             return score
         embedding: Tensor = self.emb(bandwidth_id)
+        # Added to the score, and so part of the last feature too: the reference adds it in place.
         return score + (embedding[:, :, None, None] * hidden).sum(dim=1, keepdim=True)
 
 
@@ -142,9 +143,11 @@ class DiscriminatorP(SubDiscriminator):
         return self.period // 2 + 1
 
     def forward(self, audio: Tensor, bandwidth_id: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        # As an image with one period per row: kernels of width 1 then compare samples that are whole periods apart.
         whole = F.pad(audio[:, None], (0, -audio.shape[1] % self.period), mode="reflect")
         features: list[Tensor] = self.convs(whole.reshape(len(audio), 1, -1, self.period))
         score = self.judge(features[-1], bandwidth_id)
+        # The reference leaves the first layer's output out of feature matching.
         return score.flatten(1), [*features[1:], score]
 
 
@@ -182,8 +185,10 @@ class DiscriminatorR(SubDiscriminator):
         with torch.autocast(audio.device.type, enabled=False):
             centred = audio.to(window.dtype)
             centred = centred - centred.mean(dim=1, keepdim=True)
+            # The constant is for silent rows, which have no peak to divide by.
             level = centred.abs().amax(dim=1, keepdim=True) + 1e-9
             complex_stft = stft(PEAK * centred / level, window, n_fft=self.n_fft, hop_length=self.hop_length)
+        # Real and imaginary part as channels: phases are judged too, not magnitudes alone.
         return torch.view_as_real(complex_stft).permute(0, 3, 2, 1)
 
     def forward(self, audio: Tensor, bandwidth_id: Tensor | None) -> tuple[Tensor, list[Tensor]]:
@@ -255,6 +260,7 @@ def build_discriminators(
 
 def _bins(band: tuple[float, float], n_fft: int) -> tuple[int, int]:
     n_bins = n_fft // 2 + 1
+    # Truncated as in the reference: another rounding would move the edges of bands for which weights were trained.
     return int(band[0] * n_bins), int(band[1] * n_bins)
 
 

@@ -94,6 +94,7 @@ class EncodecInputs:
         return self._encode(vocos, audio, int(_random(self.run, step).integers(len(self.codes.bandwidths))))
 
     def validate(self, vocos: Vocos, audio: Tensor) -> StepInput:
+        # One fixed bandwidth, so that validation losses can be compared between steps.
         return self._encode(vocos, audio, len(self.codes.bandwidths) - 1)
 
     @torch.no_grad()
@@ -116,4 +117,5 @@ def build_inputs(config: TrainingConfig, vocos: Vocos) -> Inputs:
 
 
 def _random(run: Run, step: int) -> np.random.Generator:
+    # Hashed together by NumPy. Their sum would make one seed's steps another seed's later ones.
     return np.random.default_rng((run.seed, step))

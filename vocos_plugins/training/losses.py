@@ -38,6 +38,7 @@ def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor
     Args:
         real, fake: the scores of K sub-discriminators, of any shapes.
     """
+    # The reference sums over sub-discriminators in its losses, and divides by their number in its training step.
     pairs = zip(real, fake, strict=True)
     return torch.stack([F.relu(1 - r.float()).mean() + F.relu(1 + f.float()).mean() for r, f in pairs]).mean()
 
@@ -72,6 +73,7 @@ class MelDistance(Float32Buffers):
         self.convention = convention
         self.mel = MelSpectrogram(convention)
         frequencies = _frequencies(convention.n_fft, convention.sample_rate)
+        # The highest bin that each band weighs.
         top = (frequencies[:, None] * (self.mel.mel_scale.fb > 0)).amax(dim=0)
         self.register_buffer("top", top, persistent=False)
 
@@ -163,9 +165,12 @@ class PhaseDistance(Float32Buffers):
             weight = weight * _within(edges, bandwidth_hz, self.sample_rate, self.n_fft)[:, :, None]
         turns = [spectrum / _magnitude(spectrum) for spectrum in (fake, real)]
         total = weight.new_zeros(())
+        # For numbers of magnitude 1, |z' conj(z) - r' conj(r)| equals |z' conj(r') - z conj(r)|, which takes half of
+        # the time. It was reverted: with the constant in `_magnitude`, equal quiet signals then had a distance above 0.
         for axis in (1, 2):
             last = weight.shape[axis] - 1
             of_fake, of_real = (turn.narrow(axis, 1, last) * turn.narrow(axis, 0, last).conj() for turn in turns)
+            # A step belongs to two bins: the geometric mean of their weights.
             both = (weight.narrow(axis, 1, last) * weight.narrow(axis, 0, last)).sqrt()
             # The root's value at zero is subtracted, so that equal signals have a distance of 0.
             chord = _magnitude(of_fake - of_real) - MAGNITUDE_EPS**0.5
@@ -231,6 +236,7 @@ def low_pass(audio: Tensor, bandwidth_hz: Tensor, sample_rate: int) -> Tensor:
         edge = bandwidth_hz.to(exact)[:, None]
         fall = ((frequency - (1 - TRANSITION) * edge) / (TRANSITION * edge)).clamp(0.0, 1.0)
         gain = 0.5 + 0.5 * torch.cos(torch.pi * fall)
+        # A real gain shifts no phase, so there is no delay to undo.
         passed = torch.fft.irfft(torch.fft.rfft(padded, length) * gain, length)[:, pad : pad + n_samples]
     return torch.where(whole[:, None], audio, passed.to(audio.dtype))
 

@@ -50,6 +50,7 @@ def translate_input(
     covariance = x.T @ x / len(x)
     ridge = RIDGE * covariance.trace() / wanted.n_mels
     left = covariance + ridge * torch.eye(wanted.n_mels, dtype=torch.float64)
+    # A regression of what the starting map leaves over: the ridge then pulls towards that map, and not to 0.
     change = torch.linalg.solve(left, x.T @ (y - x @ start.T) / len(x)).T
     bands = start + change
     offset = target.mean(0) - bands @ source.mean(0)

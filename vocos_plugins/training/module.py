@@ -39,6 +39,7 @@ class VocosTraining(lightning.LightningModule):
         self.generator_step = 0
         self.vocos = Vocos(config.model)
         self.inputs = build_inputs(config, self.vocos)
+        # Without gradients, so that DDP waits for none of its parameters.
         self.average = copy.deepcopy(self.vocos).requires_grad_(False).eval()
         self.objective = Objective(config.model, config.discriminators, config.losses)
 
@@ -60,6 +61,7 @@ class VocosTraining(lightning.LightningModule):
             betas = (options.betas[0], options.betas[1])
             return torch.optim.AdamW(parameters, options.learning_rate, betas, weight_decay=options.weight_decay)
 
+        # All but EnCodec's codebooks.
         trainable = [parameter for parameter in self.vocos.parameters() if parameter.requires_grad]
         return [adam(trainable), adam(chain(*(part.parameters() for part in self.discriminators)))]
 
@@ -73,6 +75,8 @@ class VocosTraining(lightning.LightningModule):
                 group["lr"] = rate
         bandwidth_hz = batch["bandwidth_hz"]
         step_input = self.inputs.train(self.vocos, batch["audio"], self.generator_step)
+        # Both networks learn from this one signal (the reference computes it twice). The generator steps last, since
+        # its step makes the signal out of date.
         fake = self.vocos.synthesize(step_input.features, step_input.bandwidth_id)
         signals = self.objective.signals(step_input.audio, fake, bandwidth_hz, step_input.bandwidth_id)
         logged: Logged = {}

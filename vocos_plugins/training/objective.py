@@ -70,6 +70,7 @@ class Objective(nn.Module):
         n_samples = min(fake.shape[1], real.shape[1])
         real, fake = real[:, :n_samples], fake[:, :n_samples]
         if bandwidth_hz is not None:
+            # Above the bandwidth the generator is free, so the discriminators must not judge what it makes there.
             real, fake = (low_pass(audio, bandwidth_hz, self.sample_rate) for audio in (real, fake))
         return Signals(real, fake, bandwidth_id)
 
@@ -110,6 +111,7 @@ class Objective(nn.Module):
         names = ("period", "resolution")
         for name, part, weight in zip(names, self.discriminators, (1.0, self.resolution_weight), strict=True):
             part.requires_grad_(False)  # gradients of its weights are unused here and cost as much as the generator's
+            # Feature matching takes the real side as a constant.
             with torch.no_grad():
                 of_real: Judgement = part(signals.real, signals.bandwidth_id)
             of_fake: Judgement = part(signals.fake, signals.bandwidth_id)

@@ -33,18 +33,22 @@ def train(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTra
     if last.exists() and not resume:
         raise ValueError(f"{out} already holds a run; choose another folder, or continue it")
     out.mkdir(parents=True, exist_ok=True)
+    # Before the modules exist: it is the seed of their initial weights.
     torch.manual_seed(config.run.seed)
     module = VocosTraining(config)
     optimizers = load_state(module, last) if last.exists() else None
     if config.run.init_from is not None and optimizers is None:
         for line in warm_start(module.vocos, module.objective, config.run.init_from):
             warnings.warn(line, stacklevel=2)
+        # The average was copied before the warm start, from random weights.
         module.average.load_state_dict(module.vocos.state_dict())
     if config.run.compile:
+        # In place: wrapping a module in torch.compile would change the names in its state dict.
         module.vocos.backbone.compile()
         for part in module.discriminators:
             part.compile()
     saving = Checkpoints(out, every=config.run.save_every, keep_every=config.run.keep_every, optimizers=optimizers)
+    # A finished run has nothing to fit, and is left as it is.
     if module.generator_step < config.run.max_steps:
         build_trainer(config, out, saving).fit(module, VocosData(config))
     return module
@@ -67,8 +71,8 @@ def build_trainer(config: TrainingConfig, out: Path, saving: Checkpoints) -> lig
         val_check_interval=run.validate_every,
         check_val_every_n_epoch=None,  # the interval may be longer than the rest of a resumed run
         num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        enable_checkpointing=False,
+        use_distributed_sampler=False,  # `StepSampler` divides the crops itself
+        enable_checkpointing=False,  # `Checkpoints` saves instead; see `state`
         enable_model_summary=False,
         logger=TensorBoardLogger(out, name="", version="log"),
         callbacks=[

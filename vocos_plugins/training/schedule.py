@@ -48,15 +48,18 @@ class Optimization:
 
     def rate_at(self, step: int, max_steps: int) -> float:
         """Returns the learning rate of a generator step, counted from 0, in a run of ``max_steps``."""
+        # Counted from 1, so that the first step is not lost to a rate of zero.
         warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
         if self.schedule == "cosine":
             past = max(0, step - self.warmup_steps) / max(1, max_steps - self.warmup_steps)
             return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, past)))
+        # In units of the falling part, so above 1 before it begins.
         left = (max_steps - step) / (self.decay_share * max_steps)
         return self.learning_rate * warm * min(1.0, max(0.0, left))
 
     def average_decay_at(self, step: int) -> float:
         """Returns the decay of the average, which is small at first to forget the random start quickly."""
+        # The warm-up of TensorFlow's ExponentialMovingAverage.
         return min(self.ema_decay, (step + 1) / (step + 10))
 
 

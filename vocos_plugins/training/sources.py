@@ -67,6 +67,7 @@ def credit_lines(recordings: Sequence[Recording]) -> list[str]:
 
 def _from_folder(folder: Path) -> list[Recording]:
     recordings = []
+    # Sorted, since the order decides which crops a seed draws, and file systems list in any order.
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix.lower() in AUDIO_SUFFIXES and not hidden and path.is_file():
@@ -76,6 +77,7 @@ def _from_folder(folder: Path) -> list[Recording]:
 
 def _from_list(listed: Path) -> list[Recording]:
     try:
+        # utf-8-sig drops a byte order mark, which would become part of the first path.
         lines = listed.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"{listed}: not a folder, a manifest (.csv) or a text file that lists recordings") from error
@@ -107,11 +109,13 @@ def _from_manifest(manifest: Path, split: str | None) -> list[Recording]:
 
 def _read_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
     with manifest.open(encoding="utf-8-sig", newline="") as file:
+        # strict: a quote that is never closed would otherwise swallow the rest of the file.
         reader = csv.DictReader(file, strict=True)
         try:
             if "file" not in (columns := reader.fieldnames or ()):
                 raise ValueError(f"{manifest}: a manifest needs a column 'file'; it has {', '.join(columns) or 'none'}")
             for row in reader:
+                # csv collects a row's surplus values under the key None.
                 if None in row:
                     raise ValueError(f"{manifest}, line {reader.line_num}: more values than columns")
                 yield reader.line_num, {name: (value or "").strip() for name, value in row.items()}

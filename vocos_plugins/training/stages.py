@@ -152,6 +152,7 @@ def save_mean(config: VocosConfig, shares: Mapping[str, float], directory: Path)
     """
     models = {source: Vocos.from_pretrained(source, precision="float32") for source in shares}
     mean = Vocos(config)
+    # Each state dict is read once. The mean's own shares its memory: copying into it sets the weights.
     own, weights = mean.state_dict(), {source: model.state_dict() for source, model in models.items()}
     for source, others in weights.items():
         if {name: value.shape for name, value in others.items()} != {name: value.shape for name, value in own.items()}:

@@ -15,6 +15,7 @@ from ..storage.atomic import atomic_write
 from ..storage.safe_files import read_pickle
 from .discriminator_files import save_discriminators
 
+# Only for annotations: `module` imports Lightning, which takes seconds, and `stages` imports this file first.
 if TYPE_CHECKING:
     from .module import VocosTraining
 
@@ -24,6 +25,7 @@ MODEL = "model"
 
 def save_state(module: VocosTraining, optimizers: list[Any], path: Path) -> None:
     """Writes weights, averages, optimizers and the step atomically."""
+    # Tensors, numbers and plain containers only: `read_pickle` refuses anything else.
     state = {
         "generator_step": module.generator_step,
         "state_dict": module.state_dict(),

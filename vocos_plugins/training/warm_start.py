@@ -56,6 +56,7 @@ def copy_generator(
         CheckpointError: at most input and output layers fit; ``source`` has another architecture.
     """
     weights, notes = dict(weights), []
+    # Before copying: a translated layer has the shape that the model expects, the stored one may not.
     if mel is not None and mel != vocos.mel and f"{EMBED}.weight" in weights:
         notes.append(_take_over_mel(weights, vocos, source, mel))
     misfits, kept = copy_fitting(weights, vocos, "generator")

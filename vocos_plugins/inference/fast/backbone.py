@@ -40,6 +40,7 @@ class FastBackbone:
         hidden = PaddedFrames(self.norm(self.embed(features.t().contiguous()), bandwidth), self.reach)
         for conv, mlp in self.blocks:
             hidden.frames.add_(mlp(conv(hidden), bandwidth))
+        # The last norm has no bandwidths, as in the reference.
         return self.final_norm(hidden.frames, None)
 
 
@@ -76,6 +77,7 @@ class Depthwise:
         if len(padded.frames) > FEW_FRAMES:
             return self.conv(padded.frames)
         first, *others = zip(padded.shifted, self.taps, strict=True)
+        # The sum begins with the bias: short items are bound by the number of operators.
         mixed = torch.addcmul(self.bias, *first)
         for rows, tap in others:
             mixed.addcmul_(rows, tap)

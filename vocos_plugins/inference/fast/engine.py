@@ -45,6 +45,7 @@ def build_fast_engine(network: Network, precision: str) -> FastEngine:
         precision: of the blocks' linear layers; `onednn.edge_dtype` chooses that of the first and last layer.
     """
     backbone, head = network.backbone, network.head
+    # `Backend` builds this engine for no other backbone.
     assert isinstance(backbone, ConvNeXtBackbone)  # noqa: S101
     blocks = cast(Iterable[ConvNeXtBlock], backbone.convnext)
     mlps: list[Mlp]

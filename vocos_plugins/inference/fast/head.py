@@ -51,6 +51,7 @@ class FastISTFT:
         weights = self._weights(n_frames)
         # The forward transform of a pass sees zeros beyond the ends, not the samples that frames reach there.
         weights.view(-1)[:left] = weights.view(-1)[left + n_samples :] = 0.0
+        # Filled by `_initial`, a generator that the first sum consumes: complete before the first pass reads it.
         pieces: list[HeadPiece] = []
         sums = refine(
             self._initial(hidden, features, pieces),
@@ -89,11 +90,13 @@ class FastISTFT:
         framed = signal.unfold(0, self.head.options.n_fft, self.head.options.hop_length)
         for piece in pieces:
             spectra = piece.frames.spectra(framed[piece.rows])
+            # A pass is bound by memory: writing over the spectrum takes half of the time.
             yield piece.frames.hops(spectra.mul_(magnitude_ratio(spectra, piece.magnitude, piece.floor)))
 
     def _signal(self, sums: Iterator[Tensor], weights: Tensor) -> Tensor:
         """Adds pieces' sums where they overlap and weights them: all the samples that a frame reaches."""
         n_frames = len(weights) - self.overlap + 1
+        # A single piece overlaps with no other, so nothing needs to be cleared and added.
         if piece_length(n_frames) == n_frames:
             return next(sums).mul_(weights).flatten()
         total, start = torch.zeros_like(weights), 0

@@ -49,6 +49,7 @@ class Int8Mlp:
         self.first = Int8Linear(
             first * smoothing, block.pwconv1.bias.detach(), step, zero_point, gelu=True, output=ranges.hidden
         )
+        # Its input comes out of the first product in 8 bits, with the same scale and zero point.
         self.second = Int8Linear(*block.scaled_pwconv2(), *ranges.hidden)
 
     def __call__(self, mixed: Tensor, bandwidth: int | None) -> Tensor:

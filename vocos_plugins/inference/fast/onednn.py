@@ -80,6 +80,7 @@ class Int8Linear:
         gelu: bool = False,
         output: tuple[float, int] | None = None,
     ) -> None:
+        # Symmetric, -127 to 127, so that zero points are 0. The bound is for rows of zeros.
         scales = weight.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / 127
         rounded = (weight / scales[:, None]).round().to(torch.int8)
         self.weight = _onednn.qlinear_prepack(rounded, [ROWS, weight.shape[1]])
