@@ -207,7 +207,7 @@ class TrainableVocoder(GAN):
         config, mel, source = self.config, self.model_g.mel, self.source
         if mel is None or (mel.sample_rate, mel.hop_length) != (source.sample_rate, source.hop_length):
             raise ConfigError(
-                "training needs a model with the audio block's sample rate and hop, "
+                "training needs a model with sample rate and hop of the audio block, "
                 f"{source.sample_rate} and {source.hop_length}; model_args.features has others"
             )
         if config.seq_len % source.hop_length:

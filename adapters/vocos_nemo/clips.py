@@ -154,7 +154,7 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
 
 
 def read_audio(path: Path, sample_rate: int) -> Tensor:
-    """A whole file, mixed to mono and resampled, ``(N,)``; raises as `read_mono`."""
+    """Reads a whole file, mixed to mono and resampled, ``(N,)``; raises the errors of `read_mono`."""
     return read_mono(path, sample_rate)[0]
 
 

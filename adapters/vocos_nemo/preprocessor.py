@@ -164,12 +164,12 @@ def _kind(config: Mapping[str, Any]) -> str:
 
 def _with_defaults(config: Mapping[str, Any], kind: str) -> dict[str, Any]:
     defaults = DEFAULTS[kind]
-    given = {key: value for key, value in config.items() if key not in HYDRA_KEYS}
-    for key in given:
+    arguments = {key: value for key, value in config.items() if key not in HYDRA_KEYS}
+    for key in arguments:
         if key not in defaults:
             hint = suggestion(key, defaults)
-            raise ConventionError(f"{key} is no option of NeMo's {kind}{hint and f'; {hint}'}")
-    options = {**defaults, **given}
+            raise ConventionError(f"{key} is not an option of NeMo's {kind}{hint and f'; {hint}'}")
+    options = {**defaults, **arguments}
     for seconds, samples in IN_SECONDS:
         if options.get(seconds):
             if options[samples]:

@@ -145,8 +145,8 @@ def _values(hparams: object) -> dict[str, Any]:
 def _check_names(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
     for name in overrides:
         if name not in ARGUMENTS:
-            hint = suggestion(name, ARGUMENTS) or f"known are {', '.join(ARGUMENTS)}"
-            raise ConventionError(f"{name} is no field of a mel; {hint}")
+            hint = suggestion(name, ARGUMENTS) or f"available: {', '.join(ARGUMENTS)}"
+            raise ConventionError(f"{name} is not a field of a mel; {hint}")
     if missing := [key for key in ARGUMENTS if key not in values]:
         raise ConventionError(
             f"missing {', '.join(missing)}; pass what is missing, as from_speechbrain(hparams, {missing[0]}=...), or "

@@ -150,7 +150,7 @@ def test_overrides_win(recipes):
     """A keyword wins over the hyperparameters, and a misspelt one is refused."""
     values = recipes["speechbrain-ljspeech"]
     assert from_speechbrain(values, mel_fmax=None) == dataclasses.replace(DEFAULT, f_max=None)
-    with pytest.raises(ConventionError, match=r"mel_fmaks is no field of a mel; did you mean 'mel_fmax'\?"):
+    with pytest.raises(ConventionError, match=r"mel_fmaks is not a field of a mel; did you mean 'mel_fmax'\?"):
         from_speechbrain(values, mel_fmaks=8000)
 
 

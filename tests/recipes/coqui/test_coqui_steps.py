@@ -255,7 +255,9 @@ def test_measures_that_are_not_installed(build, monkeypatch, caplog):
     """They are skipped and named; an unknown measure is refused."""
     from vocos_plugins.evaluation import measures
 
-    monkeypatch.setattr(measures, "_lack", lambda measure: "no such package" if measure.name == "pesq" else None)
+    monkeypatch.setattr(
+        measures, "_why_unavailable", lambda measure: "no such package" if measure.name == "pesq" else None
+    )
     with caplog.at_level("WARNING", logger="trainer"):
         build(eval_measures=["pesq", "mr-stft"])
     assert "pesq is left out: no such package" in caplog.text

@@ -57,7 +57,7 @@ def test_blocks_that_can_not_be(vocoder, nemo_config):
 
 
 def test_mels_that_do_not_fit(vocoder, nemo_config, make_vocos, conventions_by_name):
-    """Refused at construction where nothing sensible comes out; warned of where there is a loss, refused if strict."""
+    """Mels that can't be converted are refused at construction; lossy ones are warned of, or refused if strict."""
     with pytest.raises(MelMismatch, match="has no information for"):
         vocoder.VocosModel(cfg=nemo_config(highfreq=2000))
     lossy = conventions_by_name["nemo-fastpitch-22khz-full-band"]

@@ -158,7 +158,7 @@ def test_fields_build_what_objects_build(tiny, mel):
 
 
 def test_what_it_refuses(tiny, make_model):
-    """A model without mels, mels that can't be aligned or only with a loss, a conditioned model, unknown fields."""
+    """Models without mels, mels that align lossily or not at all, conditioned models and unknown fields are refused."""
     with pytest.raises(MelMismatch, match="EnCodec features and mels cannot be converted into each other"):
         VocosGenerator(make_model("encodec"), DEFAULT)
     with pytest.raises(MelMismatch, match="mel_scale"):
