@@ -41,7 +41,7 @@ These are not shipped: `Vocos.from_pretrained` downloads them on request. The li
 
 def page() -> str:
     """Returns the whole page."""
-    bundled = "".join(checkpoint(path) for path in sorted(PACKAGE.glob("checkpoints/*/config.yaml")))
+    bundled = "".join(checkpoint(path) for path in sorted(PACKAGE.glob("storage/checkpoints/*/config.yaml")))
     return HEAD + bundled + CLIPS + clips() + PUBLISHED + published()
 
 

@@ -1,4 +1,4 @@
-"""The README's examples run, and what it says of the command line is true."""
+"""The README's examples run, and the commands that it names exist."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ PYTHON = re.findall(r"(?<!-->\n)```python\n(.*?)```", README.replace(TOOLKITS, "
 
 
 def test_there_are_examples() -> None:
-    """The pattern above finds them."""
+    """The pattern above finds the examples."""
     assert len(PYTHON) >= 2
 
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder with the one file that the examples read."""
+    """A folder with the only file that the examples read."""
     soundfile.write(tmp_path / "speech.wav", 0.1 * np.sin(np.arange(22050) / 20), 22050)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_python_examples_run(workplace: Path) -> None:
-    """In their order, as one session."""
+    """The examples run in order, as one session."""
     names: dict[str, object] = {}
     for example in PYTHON:
         exec(compile(example, "README.md", "exec"), names)  # noqa: S102
 
 
 def test_commands_exist() -> None:
-    """Every ``vocos`` subcommand and make target that the README names is there."""
+    """Every ``vocos`` subcommand and make target that the README names exists."""
     import typer.main
 
     from vocos_plugins.apps.cli import app
@@ -53,7 +53,7 @@ def test_commands_exist() -> None:
 
 @pytest.mark.parametrize("toolkit", ["speechbrain", "nemo", "coqui", "bark"])
 def test_toolkits_examples_are_the_adapters_own(toolkit: str) -> None:
-    """Each stands in that adapter's README, whose examples tests/adapters run with the toolkit."""
+    """Each example is also in the adapter's README, whose examples tests/adapters run with the toolkit."""
     adapter = (ADAPTERS / f"vocos_{toolkit}" / "README.md").read_text()
     examples = re.findall(r"```(?:python|sh)\n(.*?)```", TOOLKITS, flags=re.DOTALL)
     assert len(examples) == 4

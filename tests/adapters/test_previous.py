@@ -29,8 +29,6 @@ site.addsitedir("site-packages")
 from TTS.config import load_config
 from TTS.vocoder.models import setup_model
 from safetensors.torch import load_file, save_file
-
-from helpers.paths import ROOT
 config = load_config("coqui/config.json")
 model = setup_model(config)
 model.load_checkpoint(config, "coqui/model.safetensors", eval=True)

@@ -1,9 +1,9 @@
-"""Code in Markdown pages, and how tests run it. In tests it is the fixture `markdown`.
+"""Runs the code in Markdown pages; available to tests as the fixture `markdown`.
 
-A page is one session in one folder. Its blocks run from top to bottom: ``python`` in one namespace, ``sh`` by bash,
-``console`` by bash, command by command, whose output must be what stands below each. ``text`` right after ``python`` is
-what that prints. A line ``...`` stands for any lines, ``...`` in a line for any characters. ``<!-- not run: why -->``
-above a block exempts it.
+A page is one session in one folder. Its blocks run from top to bottom: ``python`` blocks share one namespace, ``sh``
+blocks run in bash, and ``console`` blocks run in bash command by command, with the expected output below each command.
+A ``text`` block right after a ``python`` block is the expected output of that block. A line ``...`` stands for any
+lines, ``...`` in a line for any characters. ``<!-- not run: why -->`` above a block exempts it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PATIENCE_S = 300
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, text and line, and why it is not run, if it isn't."""
+    """A fenced block: its language, text and line, and the reason if it is not run."""
 
     language: str
     text: str
@@ -46,14 +46,14 @@ class Block:
 
 
 def pages() -> dict[str, Path]:
-    """Every page that users read, by its path in the repository."""
+    """Returns every page that users read, by its path in the repository."""
     patterns = ("*.md", "docs/**/*.md", "adapters/*/README.md", "recipes/*/README.md")
-    found = (path for pattern in patterns for path in ROOT.glob(pattern))
-    return {path.relative_to(ROOT).as_posix(): path for path in sorted(found)}
+    paths = (path for pattern in patterns for path in ROOT.glob(pattern))
+    return {path.relative_to(ROOT).as_posix(): path for path in sorted(paths)}
 
 
 def blocks(text: str) -> list[Block]:
-    """The fenced blocks of a page, in order."""
+    """Returns the fenced blocks of a page, in order."""
     return [
         Block(
             language=match["language"],
@@ -66,7 +66,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def command_lines(text: str) -> list[str]:
-    """Shell commands in blocks and in indented lines, one a line, without comments."""
+    """Returns the shell commands in blocks and in indented lines, one per line, without comments."""
     fenced = [block for block in blocks(text) if block.language in ("sh", "console")]
     lines = INDENTED.findall(re.sub(r" *\\\n *", " ", BLOCK.sub("", text)))
     for block in fenced:
@@ -79,23 +79,23 @@ def run(page: Path, folder: Path, names: dict[str, object] | None = None, **vari
     """Runs a page's blocks.
 
     Args:
-        page: its file.
+        page: the page's file.
         folder: the working directory, also of this process.
-        names: what Python's namespace holds at first.
-        variables: of the environment of shell commands, beside this process's.
+        names: the initial namespace of Python blocks.
+        variables: environment variables of shell commands, in addition to those of this process.
 
     Returns:
-        Python's namespace.
+        the namespace of the Python blocks.
     """
     names = {"__name__": "__main__"} if names is None else names
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MelMismatchWarning)  # pages speak of losses, and take them
+        warnings.simplefilter("ignore", MelMismatchWarning)  # pages show lossy conversions on purpose
         run_blocks(page, folder, names, variables)
     return names
 
 
 def run_blocks(page: Path, folder: Path, names: dict[str, object], variables: Mapping[str, str]) -> None:
-    """What `run` does, in the namespace that is given."""
+    """Runs a page's blocks like `run`, in the given namespace."""
     printed = ""
     for block in blocks(page.read_text(encoding="utf-8")):
         where = f"{page.name}, line {block.line}"
@@ -115,7 +115,7 @@ def run_blocks(page: Path, folder: Path, names: dict[str, object], variables: Ma
 
 
 def run_python(block: Block, page: str, names: dict[str, object]) -> str:
-    """Runs one block; gives what it prints. A traceback has the page's own lines."""
+    """Runs one block and returns what it prints. A traceback shows the page's own lines."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         exec(compile("\n" * block.line + block.text, page, "exec"), names)  # noqa: S102
@@ -123,9 +123,9 @@ def run_python(block: Block, page: str, names: dict[str, object]) -> str:
 
 
 def run_shell(text: str, folder: Path, variables: Mapping[str, str], patience_s: float = PATIENCE_S) -> tuple[int, str]:
-    """Runs lines by bash, with this environment's commands first, offline; gives the exit status and the output.
+    """Runs lines in bash, offline and with this environment's commands first; returns the exit status and the output.
 
-    A line of ``vocos`` alone runs in this process: importing torch anew takes longer than most of them do.
+    A single ``vocos`` command runs in this process, because importing torch again takes longer than most of them do.
     """
     if re.fullmatch(r"vocos [^|&;<>$\n]+\n?", text) and not variables:
         result = CliRunner().invoke(app, shlex.split(text)[1:], env={"COLUMNS": "80"})
@@ -154,18 +154,18 @@ def run_shell(text: str, folder: Path, variables: Mapping[str, str], patience_s:
 
 
 def commands(text: str) -> Iterable[tuple[str, str]]:
-    """The commands of a ``console`` block, each with the output below it."""
+    """Yields the commands of a ``console`` block, each with its expected output."""
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         command, _, expected = part.partition("\n")
         yield command, expected
 
 
-def check_output(found: str, expected: str, where: str) -> None:
-    """Line by line; widths of columns don't count, nor do empty lines around all."""
-    lines, shown = _lines(expected), "\n".join(_lines(found))
+def check_output(output: str, expected: str, where: str) -> None:
+    """Compares line by line; the width of columns and empty lines at the ends don't matter."""
+    lines, shown = _lines(expected), "\n".join(_lines(output))
     any_text = [r"(?:.*\n)*?.*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") for line in lines]
     pattern = "\n".join(any_text)
-    assert re.fullmatch(pattern, shown), f"{where} gives\n{found}\nnot\n{expected}"
+    assert re.fullmatch(pattern, shown), f"{where} prints\n{output}\nnot\n{expected}"
 
 
 def _lines(text: str) -> list[str]:

@@ -1,6 +1,6 @@
-"""Tables of quality say of which weights they are, with how many passes.
+"""Quality tables state the weights and the number of passes that they were measured with.
 
-Tables of speed, whose times are a machine's, say who takes part.
+Speed tables depend on the machine, so only their rows are checked.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MEASURED["README.md"] = [BUNDLED, "vocos-mel-16khz-small"]
 
 @pytest.mark.parametrize(("page", "names"), MEASURED.items())
 def test_measured_with_what_ships(page, names) -> None:
-    """After other weights or another number of passes, the command beside each table has to be run again."""
+    """If the weights or the number of passes change, the command next to each table has to be run again."""
     assert MARK.findall((ROOT / page).read_text()) == [as_it_ships(name) for name in names]
 
 
@@ -41,13 +41,13 @@ def as_it_ships(name: str) -> tuple[str, str, str]:
 
 @pytest.fixture
 def toolkits(monkeypatch) -> ModuleType:
-    """The script that measures in the toolkits' pipelines."""
+    """The benchmark of the toolkits' pipelines."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     return importlib.import_module("toolkits")
 
 
 def test_speeds_in_the_toolkits_are_of_those_that_the_script_measures(toolkits) -> None:
-    """Times are of a machine; who takes part is not, nor in which order."""
+    """The table has the benchmark's rows, in its order; the times depend on the machine."""
     expected = [(rival, ours) for rivals in toolkits.RIVALS.values() for rival in rivals for ours in toolkits.OURS]
     rows = re.findall(r"^\| (\S+ HiFi-GAN v\d) \| ([^|]+?) \|", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
     assert rows == expected
@@ -63,9 +63,9 @@ def test_the_headline_quotes_the_table() -> None:
 
 
 def test_real_time_factors_are_of_those_that_can_be_measured() -> None:
-    """Every backend in every precision that it has, in both sizes; without refinement ours alone."""
+    """The tables have every backend in every precision, for both sizes; without refinement, only ours."""
     text = (ROOT / "docs" / "performance-tables.md").read_text()
     tables = re.findall(r"^\| vocos 0\.1\.0 \| [\d.]+ \(1\.00\).*\n((?:\|.*\n)+)", text, flags=re.MULTILINE)
     contestants = [each.name for each in list_contestants(get_args(BackendName))]
-    found = [re.findall(r"^\| (\S+ \S+) \|", table, flags=re.MULTILINE) for table in tables]
-    assert found == [contestants, contestants, [name for name in contestants if name.startswith("torch")]]
+    measured = [re.findall(r"^\| (\S+ \S+) \|", table, flags=re.MULTILINE) for table in tables]
+    assert measured == [contestants, contestants, [name for name in contestants if name.startswith("torch")]]

@@ -1,4 +1,4 @@
-"""Pages and pictures that come from the code are those that the code makes now: `make pages` writes them anew."""
+"""Generated pages and pictures are up to date; `make pages` writes them again."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ from PIL import Image
 
 from helpers.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("pictures")  # what the tests share is made once
+pytestmark = pytest.mark.xdist_group("pictures")  # so that shared fixtures are built once
 
 PICTURES = ROOT / "docs" / "pictures"
 LICENCES = (ROOT / "docs" / "licences.md").read_text()
-# Of a picture's range: rounding moves single colours; another model or convention moves whole areas.
+# Share of a picture's range: rounding changes single colours; another model or convention changes whole areas.
 SAME_PICTURE = 0.02
 
 
 @pytest.mark.parametrize("script", ["cli_page", "licences_page", "evaluation_page"])
 def test_page(script) -> None:
-    """Not out of date; docs/alignment-pairs.md has its test beside the pairs."""
+    """A generated page is up to date; docs/alignment-pairs.md is tested with the pairs."""
     command = [sys.executable, str(ROOT / "scripts" / f"{script}.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_licences_are_complete() -> None:
-    """Every bundled checkpoint with all its data, and every clip."""
-    for path in (ROOT / "vocos_plugins" / "checkpoints").glob("*/config.yaml"):
+    """The page lists every bundled checkpoint with all of its data, and every clip."""
+    configs = list((ROOT / "vocos_plugins" / "storage" / "checkpoints").glob("*/config.yaml"))
+    assert len(configs) >= 2
+    for path in configs:
         assert f"## Bundled: {path.parent.name}\n" in LICENCES
         for data in yaml.safe_load(path.read_text())["provenance"]["data"]:
             assert f"| {data['source']} |" in LICENCES
@@ -44,7 +46,7 @@ def test_licences_are_complete() -> None:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory) -> Path:
-    """A folder with all pictures, drawn now."""
+    """A folder with all pictures, newly drawn."""
     folder = tmp_path_factory.mktemp("pictures")
     command = [sys.executable, str(ROOT / "scripts" / "pictures.py"), str(folder)]
     subprocess.run(command, check=True, capture_output=True)
@@ -52,13 +54,13 @@ def drawn(tmp_path_factory) -> Path:
 
 
 def test_pictures_are_those_that_the_script_draws(drawn) -> None:
-    """None is missing or left over, and each is small."""
+    """No picture is missing or left over, and each is small."""
     assert {path.name for path in PICTURES.iterdir()} == {path.name for path in drawn.iterdir()}
     assert all(path.stat().st_size < 200_000 for path in PICTURES.iterdir())
 
 
 def test_spectrograms_are_up_to_date(drawn) -> None:
-    """But for the rounding of another processor."""
+    """Stored spectrograms equal new ones, except for the rounding of another CPU."""
     pictures = list(PICTURES.glob("*.png"))
     assert len(pictures) == 3
     for path in pictures:
@@ -68,6 +70,6 @@ def test_spectrograms_are_up_to_date(drawn) -> None:
 
 
 def test_drawings_are_up_to_date(drawn) -> None:
-    """Those of which nothing is computed, to the letter."""
+    """Drawings without computed content are identical to the letter."""
     for name in ("framing.svg", "checkpoint.svg"):
         assert (PICTURES / name).read_text() == (drawn / name).read_text()

@@ -1,4 +1,4 @@
-"""Every page's code runs: here, or with the toolkit that it needs, in the test that is named for it."""
+"""The code on every page runs: here, or in the named test with the toolkit that it needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from helpers.paths import ROOT
 
-# Pages whose code needs a toolkit, files of its own, or more than one session; each with the test that runs it.
+# Pages whose code needs a toolkit, its own files, or more than one session; each with the test that runs it.
 ELSEWHERE = {
     "README.md": "tests/test_readme.py",
     "adapters/vocos_bark/README.md": "tests/adapters/bark/test_documentation.py",
@@ -36,14 +36,14 @@ PAGES = sorted({path.relative_to(ROOT).as_posix() for pattern in PATTERNS for pa
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in ELSEWHERE])
 def test_code_runs(page, markdown, tmp_path, monkeypatch) -> None:
-    """From top to bottom, in an empty folder, as somebody would who reads the page."""
+    """A page's code runs from top to bottom in an empty folder, as a reader would run it."""
     monkeypatch.chdir(tmp_path)
     markdown.run(ROOT / page, tmp_path)
 
 
 @pytest.mark.parametrize(("page", "test"), ELSEWHERE.items())
 def test_code_runs_elsewhere(page, test) -> None:
-    """The test is there, and names the page, whose blocks without a mark it runs."""
+    """The named test exists and names the page."""
     source = (ROOT / test).read_text()
     assert page in PAGES
     assert all(part in source for part in Path(page).parts[-2:])
@@ -51,7 +51,7 @@ def test_code_runs_elsewhere(page, test) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_blocks_are_complete(page, markdown) -> None:
-    """All code is in fences, each with a language; what isn't run says why; YAML can be read."""
+    """All code is in fences with a language; blocks that aren't run say why; YAML is valid."""
     text = (ROOT / page).read_text()
     blocks = markdown.blocks(text)
     assert len(re.findall(r"^```", text, flags=re.MULTILINE)) == 2 * len(blocks)
@@ -65,7 +65,7 @@ def test_blocks_are_complete(page, markdown) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_can_be_typed(page, markdown) -> None:
-    """Each ``vocos`` line that is shown parses, also where nobody runs it."""
+    """Each ``vocos`` command on a page parses, even if no test runs it."""
     import typer.main
 
     from vocos_plugins.apps.cli import app
@@ -80,7 +80,7 @@ def test_commands_can_be_typed(page, markdown) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_scripts_are_there(page, markdown) -> None:
-    """Each script and make target that a page names exists, with the options that it shows."""
+    """Each script and make target on a page exists, with the options shown."""
     text = (ROOT / page).read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)", text, flags=re.MULTILINE)) <= {

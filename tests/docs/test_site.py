@@ -1,4 +1,4 @@
-"""The site builds without a warning, its links lead somewhere, and its reference has every public name."""
+"""The site builds without warnings, its links work, and its reference has every public name."""
 
 from __future__ import annotations
 
@@ -16,16 +16,23 @@ import pytest
 
 from helpers.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("site")  # what the tests share is made once
+pytestmark = pytest.mark.xdist_group("site")  # so that shared fixtures are built once
 
 PUBLIC = ("vocos_plugins", "vocos_plugins.mel", "vocos_plugins.plugins", "vocos_plugins.streaming")
 MORE = ("vocos_plugins.export", "vocos_plugins.apps.doctor")
-# Names that are exported to be used inside, or documented as something else.
-NOT_DOCUMENTED = {"__version__", "convention_plugins", "hookimpl", "reset", "unknown", "LOW_LATENCY_FRAMES"}
+# Names that are exported for internal use, or documented elsewhere.
+NOT_DOCUMENTED = {
+    "__version__",
+    "convention_plugins",
+    "hookimpl",
+    "reset",
+    "unknown_name_message",
+    "LOW_LATENCY_FRAMES",
+}
 
 
 class Page(HTMLParser):
-    """What a page links to, what can be linked to in it, and its pictures' texts."""
+    """A page's links, anchors and pictures."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -45,7 +52,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """The folder that ``make docs`` would make."""
+    """A folder with the site, as built by ``make docs``."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
@@ -57,13 +64,13 @@ def site(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def pages(site) -> dict[Path, Page]:
     """Every page, by its file."""
-    found = {path: Page(path.read_text()) for path in site.rglob("*.html") if path.name != "404.html"}
-    assert len(found) > 20
-    return found
+    by_path = {path: Page(path.read_text()) for path in site.rglob("*.html") if path.name != "404.html"}
+    assert len(by_path) > 20
+    return by_path
 
 
 def test_links_and_anchors(pages) -> None:
-    """Those within the site lead to a file and to an anchor of it; the others have the form of an address."""
+    """Internal links lead to an existing file and anchor; external ones are well-formed."""
     broken = []
     for path, page in pages.items():
         for link in page.links:
@@ -82,27 +89,27 @@ def test_links_and_anchors(pages) -> None:
 
 
 def test_pictures_say_what_they_show(pages) -> None:
-    """Each has a text for those who don't see it."""
+    """Each picture has an alternative text."""
     pictures = [picture for page in pages.values() for picture in page.pictures]
     assert len(pictures) >= 5
     assert all(picture.get("alt") for picture in pictures)
 
 
 def test_nothing_is_fetched_from_elsewhere(pages, site) -> None:
-    """No script, style, font or picture of another server."""
+    """No script, style, font or picture is loaded from another server."""
     for path in pages:
         assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"?https?://(?!.*canonical)", path.read_text())
 
 
 def test_every_page_is_a_page(site) -> None:
-    """The READMEs beside the code, too."""
+    """The READMEs next to the code are pages, too."""
     for name in ("adapters/vocos_nemo", "recipes/lightning", "changelog", "contributing", "security"):
         assert (site / f"{name}.html").exists()
 
 
 @pytest.mark.parametrize("module", [*PUBLIC, *MORE])
 def test_reference_is_complete(site, module) -> None:
-    """Every name that a module exports is in the site's inventory, wherever it is defined."""
+    """Every exported name of a module is in the site's inventory, wherever it is defined."""
     content = (site / "objects.inv").read_bytes()
     names = zlib.decompress(content.split(b"\n", 4)[4]).decode()
     for name in set(importlib.import_module(module).__all__) - NOT_DOCUMENTED:

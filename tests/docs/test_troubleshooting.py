@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md leads from the sound to every field that the doctor knows; its code runs in test_pages."""
+"""docs/troubleshooting.md covers every symptom and every field that the doctor compares; test_pages runs its code."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SYMPTOMS = (
 
 @pytest.mark.parametrize("field", EFFECTS)
 def test_every_field_is_named(field) -> None:
-    """The last table says of it what the doctor says."""
+    """The last table describes each field as the doctor does."""
     severity, effect = EFFECTS[field]
     assert f"\n| `{field}` | {severity} | {effect} |\n" in PAGE
 
 
 @pytest.mark.parametrize("symptom", SYMPTOMS)
 def test_every_symptom_has_a_check(symptom) -> None:
-    """Its section holds something to run, and says what comes out."""
+    """Each symptom's section has something to run, with its output."""
     (section,) = re.findall(rf"^## {symptom}\n(.*?)(?=^## )", PAGE, flags=re.MULTILINE | re.DOTALL)
     assert re.search(r"^```(console|text)$", section, flags=re.MULTILINE)
     assert re.search(rf"^\| \[.*\]\(#{symptom.lower().replace(' ', '-')}\)", PAGE, flags=re.MULTILINE)

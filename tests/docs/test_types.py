@@ -1,4 +1,4 @@
-"""The examples pass a type checker: the Python of every page, and the programs in docs/examples."""
+"""The examples pass mypy: the Python code of every page, and the programs in docs/examples."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 
 from helpers.paths import ROOT
 
-# The package's own settings, so that what mypy has kept of it and of torch serves here, too. Names that a page's test
-# brings are not looked for; running it tells whether they exist. A page may hold several sessions, and take a model's
-# `mel` without asking whether there is one. Toolkits count as untyped.
+# These are added to the package's own settings, so that mypy's cache of the package and of torch can be reused. Names
+# that a page's test provides are not checked; running the page shows whether they exist. A page may contain several
+# sessions, and use a model's `mel` without checking for None. Toolkits count as untyped.
 SETTINGS = """
 [[tool.mypy.overrides]]
 module = "page.*"
@@ -29,7 +29,7 @@ follow_imports = "skip"
 
 
 def test_examples(markdown, tmp_path) -> None:
-    """A module a page; an error is told with the page's own line."""
+    """Each page is checked as one module; errors show the page's own lines."""
     settings = (ROOT / "pyproject.toml").read_text().replace("$MYPY_CONFIG_FILE_DIR", str(ROOT))
     settings = settings.replace('mypy_path = "', f'mypy_path = "{tmp_path}:')
     (tmp_path / "pyproject.toml").write_text(settings.replace('    "transformers.*",\n', "") + SETTINGS)

@@ -20,7 +20,6 @@ TOY = ROOT / "docs" / "examples" / "vocos-toy"
 TOLERANCE = 1e-5  # of the loudest sample: decibels to nepers and back in double precision, decoded in float32
 VOCODE = f"""
 import math, sys, torch
-from helpers.paths import ROOT
 from vocos_plugins import Vocos, adapt, plugins
 
 adapter = plugins.toolkit_adapters()["toy"]

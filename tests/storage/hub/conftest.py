@@ -32,7 +32,6 @@ COMMIT = "c" * 40
 PRELUDE = """
 import json, sys, torch
 sys.modules.update(dict.fromkeys(("vocos", "torchaudio", "encodec")))
-from helpers.paths import ROOT
 from vocos_plugins import Vocos
 from vocos_plugins.storage.safe_files import CheckpointError
 assert "huggingface_hub" not in sys.modules
