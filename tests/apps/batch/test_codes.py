@@ -115,7 +115,7 @@ def test_files_of_encodec_that_cannot_be_read(content, message, tmp_path) -> Non
         ({"codes": np.zeros((8, 9), np.int16), "sample_rate": 48000}, "its codes are for 48000 Hz, expected 24000"),
         (
             {"codes": np.zeros((8, 9), np.int16), "n_samples": 9999},
-            "it has 9 frames, which do not match n_samples",
+            "it has 9 frames, which do not match n_samples=9999",
         ),
         ({}, "found nothing"),
     ],

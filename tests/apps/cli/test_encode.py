@@ -92,7 +92,7 @@ def test_bad_codes_are_listed(run, vocos, tmp_path) -> None:
     for message in (
         "expected 2, 4, 8, 16 codebooks",
         "codes must lie in 0..1023",
-        "expected whole numbers, got float32",
+        "expected integers, got float32",
     ):
         assert message in result.output
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.wav"]

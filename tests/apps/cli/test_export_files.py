@@ -116,11 +116,11 @@ def test_the_spectrum(run, model, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("export", "onnx", "a.bin"), "called .onnx"),
+        (("export", "onnx", "a.bin"), "must end in .onnx"),
         (("export", "onnx", "a.onnx", "--precision", "bfloat16"), "OpenVINO computes in it"),
         (("export", "onnx", "a.onnx", "--outputs", "mel"), "audio, spectrum"),
         (("export", "onnx", "a.onnx", "--strict"), "--strict apply to toolkits"),
-        (("export", "coqui", "out", "--precision", "int8"), "about onnx and openvino"),
+        (("export", "coqui", "out", "--precision", "int8"), "apply only to onnx and openvino"),
         (("decode", "a.npy", "out", "--model", "a.onnx"), "No such file"),
         (("decode", "a.npy", "out", "--backend", "onnxruntime"), "loads .onnx files"),
         (("decode", "a.npy", "out", "--model", "a.onnx", "--codes"), "need a checkpoint"),

@@ -105,9 +105,7 @@ def _read_npz(path: Path) -> StoredCodes:
         raise ValueError(f"its codes are for {rate} Hz, expected {CODES.sample_rate}")
     stored = StoredCodes(codes=_as_codes(arrays[name]), n_samples=_optional(arrays, "n_samples"))
     if stored.n_samples is not None and -(-stored.n_samples // CODES.hop_length) != stored.codes.shape[1]:
-        raise ValueError(
-            f"it holds {stored.codes.shape[1]} frames, which do not match its n_samples={stored.n_samples}"
-        )
+        raise ValueError(f"it has {stored.codes.shape[1]} frames, which do not match n_samples={stored.n_samples}")
     return stored
 
 
