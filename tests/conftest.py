@@ -159,13 +159,12 @@ def relative_error() -> Callable[[Tensor, Tensor], float]:
 @pytest.fixture(scope="session")
 def make_reference() -> Callable[[VocosConfig], nn.Module]:
     """The PyPI package ``vocos`` 0.1.0 built as one of our configurations says."""
+    import encodec
     import scipy.signal
     import vocos
     from vocos.feature_extractors import EncodecFeatures, MelSpectrogramFeatures
     from vocos.heads import IMDCTCosHead, IMDCTSymExpHead, ISTFTHead
     from vocos.models import VocosBackbone, VocosResNetBackbone
-
-    import encodec
 
     @functools.cache
     def encodec_features() -> nn.Module:

@@ -92,7 +92,6 @@ def suno_parts(tiny, processor, end_soon) -> dict[str, Any]:
     """Returns the entries of ``bark.generation.models``, with the package encodec's 24 kHz model."""
     from bark.model import GPT, GPTConfig
     from bark.model_fine import FineGPT, FineGPTConfig
-
     from encodec import EncodecModel
 
     torch.manual_seed(0)
