@@ -60,7 +60,7 @@ def test_wrong_usage(run, model, speech, tmp_path) -> None:
     for arguments, words in (
         ((model, "--data", tmp_path / "absent"), "no such file or folder"),
         ((model, "--data", speech, "--measure", "mos"), "unknown measure mos"),
-        ((model, model, "--data", speech), "given twice"),
+        ((model, model, "--data", speech), "named only once"),
         ((model, "--data", speech, "--out", tmp_path / "file", *QUICK), "can't write to"),
     ):
         assert words in run("eval", *arguments, code=2).output

@@ -117,7 +117,7 @@ def test_the_spectrum(run, model, tmp_path) -> None:
     ("arguments", "expected"),
     [
         (("export", "onnx", "a.bin"), "must end in .onnx"),
-        (("export", "onnx", "a.onnx", "--precision", "bfloat16"), "OpenVINO computes in it"),
+        (("export", "onnx", "a.onnx", "--precision", "bfloat16"), "OpenVINO supports it"),
         (("export", "onnx", "a.onnx", "--outputs", "mel"), "audio, spectrum"),
         (("export", "onnx", "a.onnx", "--strict"), "--strict apply to toolkits"),
         (("export", "coqui", "out", "--precision", "int8"), "apply only to onnx and openvino"),
