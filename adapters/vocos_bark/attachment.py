@@ -63,6 +63,7 @@ def using(bark: Any, vocos: Vocos, *, bandwidth_id: int | None = None) -> Iterat
         TypeError: ``bark`` is none of these.
     """
     slot = find_slot(bark)
+    # Kept, instead of calling `detach` afterwards: a Vocos that was attached before must come back, too.
     before = slot.get()
     try:
         yield attach(bark, vocos, bandwidth_id=bandwidth_id)
@@ -101,6 +102,7 @@ def find_slot(bark: Any) -> Slot:
             return Slot(models, SUNO_KEY)
     for model in _candidates(bark):
         config = getattr(model, "config", None)
+        # transformers' configurations have a model_type, Coqui TTS's a model.
         if getattr(config, "model_type", None) == "bark" and hasattr(model, "codec_model"):
             return Slot(model, "codec_model")
         if getattr(config, "model", None) == "bark" and hasattr(model, "encodec"):

@@ -42,6 +42,7 @@ class VocosCodec(nn.Module):
         self.vocos = vocos
         self.codec = codec
         self.bandwidth_id = default if bandwidth_id is None else bandwidth_id
+        # Called for its check only: a wrong id is refused here, not when Bark speaks.
         bandwidth_ids(self.bandwidth_id if self._is_conditioned else None, 1, vocos.config)
         if codec is not None:
             warn_of_other_codebooks(read_codebooks(codec), vocos.state_dict()["feature_extractor.codebook_weights"])
@@ -101,9 +102,11 @@ class CodesToFeatures:
 
     def decode(self, codes: Tensor) -> Tensor:
         """Turns codes ``(8, B, T)`` of any integer type into features ``(B, 128, T)``."""
+        # Vocos was trained on its own table of codebooks, which need not be that of the loaded EnCodec.
         return self.vocos.codes_to_features(codes)
 
     def __getattr__(self, name: str) -> Any:
+        # Not self._quantizer: while this object is unpickled there is none, and the look-up would recurse.
         return getattr(self.__dict__["_quantizer"], name)
 
 

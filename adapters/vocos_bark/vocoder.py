@@ -29,6 +29,7 @@ class VocosBarkModel(BarkModel):
         features = codec.quantizer.decode(fine_output.transpose(0, 1))
         audio = codec.decode_features(features, output_lengths)
         hop_length = codec.vocos.hop_length
+        # A list, as BarkModel.codec_decode returns for lengths; its generate() pads the rows.
         return [row[: n_frames * hop_length] for row, n_frames in zip(audio, output_lengths.tolist(), strict=True)]
 
     @torch.no_grad()

@@ -20,4 +20,5 @@ install()
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # On first use, as `attachment` imports torch and Coqui TTS.
     return getattr(importlib.import_module(".attachment", __name__), name)

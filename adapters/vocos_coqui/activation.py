@@ -61,6 +61,7 @@ def enable() -> Change:
         return Change(file=file, done=False)
     try:
         with atomic_write(file) as temporary:
+            # Before 3.13 Python reads a .pth file in the locale's encoding, which may be any superset of ASCII.
             temporary.write_text(LINE, encoding="ascii")
     except OSError as error:
         raise _refused(file, "written", error) from error

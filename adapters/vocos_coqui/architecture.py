@@ -24,6 +24,7 @@ def read_architecture(model_args: Mapping[str, Any], source: MelConvention) -> V
     Raises:
         ConfigError: a part is missing or invalid; the message names it.
     """
+    # A field that the configuration doesn't have is empty, or None if Coqpit has read a command line.
     parts = {name: model_args[name] for name in PARTS if model_args[name]}
     if not parts:
         return default_architecture(source)

@@ -61,6 +61,7 @@ def detach(tts: Any) -> None:
 
 def _synthesizer(tts: Any) -> Any:
     """Returns the ``Synthesizer`` of a ``TTS``, or the object itself if it is one."""
+    # A TTS for voice conversion has no synthesizer, but a voice_converter.
     synthesizer = getattr(tts, "synthesizer", tts) or getattr(tts, "voice_converter", None)
     if not hasattr(synthesizer, "tts_model"):
         raise TypeError(f"expected a loaded TTS or Synthesizer of Coqui TTS, got {type(synthesizer or tts).__name__}")

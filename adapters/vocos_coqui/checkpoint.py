@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vocos_plugins.storage.safe_files import CheckpointError, read_pickle, read_weights
 
+# Names of parts in Coqui TTS's GANs (TTS/vocoder/models/gan.py), and of the average, which only Vocos has.
 GENERATOR = "model_g."
 AVERAGE = "model_average."
 DISCRIMINATORS = "model_d."
@@ -52,6 +53,7 @@ def _copy(address: str) -> Iterator[Path]:
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     content = read_weights(path) if path.suffix == ".safetensors" else read_pickle(path)
+    # The trainer writes the weights next to its own state (trainer/io.py, coqui-tts-trainer 0.4).
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     if not (isinstance(content, Mapping) and content and all(isinstance(each, Tensor) for each in content.values())):

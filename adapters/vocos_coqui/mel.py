@@ -240,6 +240,7 @@ def _flag(values: Mapping[str, Any], name: str) -> bool:
 
 
 def _checked(values: Mapping[str, Any], name: str, types: tuple[type, ...], expected: str) -> Any:
+    # Not isinstance, for which true is a whole number.
     if type(values[name]) not in types:
         raise ConventionError(f"{name} must be {expected}, got {values[name]!r}")
     return values[name]

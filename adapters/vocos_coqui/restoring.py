@@ -42,6 +42,7 @@ def restore(generator: Vocos, objective: Objective, source: str) -> list[str]:
         weights, discriminators, mel = donor.state_dict(), {}, donor.mel
     else:
         weights, discriminators = read_checkpoint(source if "://" in source else str(path))
+        # The discriminators of a Vocos directory are in a file next to the weights.
         path = path.parent
     notes = _restore_generator(generator, weights, source, mel)
     if not discriminators:

@@ -62,6 +62,7 @@ def _read_npy(content: bytes) -> dict[str, Any]:
     version = np.lib.format.read_magic(file)
     if version != (1, 0):
         raise ValueError(f"an .npy file of format {version}, Coqui TTS writes (1, 0)")
+    # The header is plain text that numpy parses; only what follows it is a pickle.
     _, _, dtype = np.lib.format.read_array_header_1_0(file)
     if not dtype.hasobject:
         raise ValueError(f"a plain array of {dtype}, expected a dictionary with {', '.join(KEYS)}")
@@ -98,6 +99,7 @@ class _Dtype:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         order = state[1]
+        # O8 is the outer array, of one object: the dictionary.
         if self.code != "O8" and not (re.fullmatch(r"[fiub][1248]", self.code) and order in ("<", ">", "|", "=")):
             raise ValueError(f"arrays of {order}{self.code}, expected numbers")
         self.code = f"{order}{self.code}"

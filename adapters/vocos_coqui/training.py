@@ -73,6 +73,7 @@ class TrainableVocoder(GAN):
         BaseVocoder.__init__(self, config)  # GAN.__init__ would build Coqui TTS's own networks
         self.model_d = None
         self.model_average = None
+        # GAN.on_train_step_start sets it, from steps_to_start_discriminator.
         self.train_disc = False
         self._signals: Signals | None = None
         self._measures: tuple[Measure, ...] = ()
@@ -126,6 +127,7 @@ class TrainableVocoder(GAN):
         """
         if optimizer_idx == 0:
             # Kept for the generator's step, which follows on the same batch: the generator runs once, not twice.
+            # Losses are computed in float32, whatever precision the generator runs in.
             fake = self(batch["input"])[:, 0].float()
             self._signals = criterion.objective.signals(batch["waveform"][:, 0], fake)
             return {}, criterion(self._signals) if self.train_disc else {}
@@ -179,6 +181,7 @@ class TrainableVocoder(GAN):
     def on_init_end(self, trainer: Any) -> None:
         """Handles SIGTERM, which schedulers send before they kill, and lets processes share gradients."""
         if threading.current_thread() is threading.main_thread():
+            # Python allows it only in the main thread.
             signal.signal(signal.SIGTERM, self._on_sigterm)
         if dist.is_available() and dist.is_initialized():
             share_gradients(self)

@@ -73,9 +73,11 @@ class VocosVocoderConfig(BaseVocoderConfig):
     discriminators: dict = field(default_factory=dict)  # type: ignore[type-arg]
     losses: dict = field(default_factory=dict)  # type: ignore[type-arg]
     eval_measures: list[str] = field(default_factory=lambda: ["mr-stft"])
+    # The inherited 1000 is no multiple of a usual hop.
     seq_len: int = 16384
     batch_size: int = 16
     steps_to_start_discriminator: int = 0
+    # Coqui TTS's own default, loss_0, is the loss of the discriminators.
     target_loss: str = "G_mel"
     optimizer_params: dict = field(  # type: ignore[type-arg]
         default_factory=lambda: {"betas": list(OPTIMIZATION.betas), "weight_decay": OPTIMIZATION.weight_decay}
@@ -156,6 +158,7 @@ class VocosVocoder(TrainableVocoder):
                 f"expected a mel (B, {self.source.n_mels}, T), got shape {tuple(input.shape)}: either the vocoder was "
                 "exported for another TTS model, or this one outputs no mel, like VITS and XTTS, and needs no vocoder"
             )
+        # Without gradients: Synthesizer converts the result to NumPy as it is (TTS/utils/synthesizer.py).
         audio = decode_frames(self.model_g, input, source=self.source, strict=self.strict)
         n_samples = input.shape[-1] * self.source.hop_length
         return resample(audio, self.model_g.sample_rate, self.source.sample_rate, n_samples)[:, None]
@@ -202,6 +205,7 @@ class VocosVocoder(TrainableVocoder):
         """
         # Never lenient: Coqui TTS would play noise with weights that fit in part.
         load_weights(self.model_g, read_generator(str(checkpoint_path)), str(checkpoint_path))
+        # Coqui TTS's GAN leaves a loaded model in training mode (0.28, TTS/vocoder/models/gan.py).
         self.train(not eval)
 
 

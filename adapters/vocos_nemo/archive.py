@@ -64,6 +64,7 @@ def _read_archive(file: Path) -> bytes:
         with tarfile.open(file, "r:*") as archive:
             for member in archive:
                 # NeMo writes ./model_config.yaml, older versions the bare name.
+                # Only a regular file: a link could lead out of the archive.
                 if PurePosixPath(member.name) != PurePosixPath(CONFIG_FILE) or not member.isreg():
                     continue
                 stream = archive.extractfile(member)
@@ -77,6 +78,7 @@ def _read_archive(file: Path) -> bytes:
 def _read_file(file: Path) -> bytes:
     try:
         with file.open("rb") as stream:
+            # One byte more than allowed shows that the file is too large, without reading all of it.
             return _bounded(stream.read(MAX_BYTES + 1))
     except OSError as error:
         raise ConventionError(f"{file} can't be read: {error.strerror}") from error

@@ -99,6 +99,7 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
         """Crops a recording; one that is too short is repeated, as in the reference."""
         if self.gain_db is not None and (peak := float(audio.abs().max())) > SILENCE:
             low, high = self.gain_db
+            # torch's generator, which the DataLoader seeds for each worker. Without shuffling, always the same level.
             level = low + (float(torch.rand(())) if self.shuffle else 0.5) * (high - low)
             audio = audio * (10 ** (level / 20) / peak)
         start = self._start(len(audio) - self.n_samples)
@@ -109,6 +110,7 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
         """Crops a recording and its mel; short ones end in silence, zeros and the convention's mel of zeros."""
         mel, hop = read_mel(path)[0].float(), self.mel.hop_length
         check_frames(path, tuple(mel.shape), len(audio), self.mel)
+        # Cut at a frame, so that audio and mel stay aligned.
         n_frames = self.n_samples // hop
         start = self._start(mel.shape[-1] - n_frames)
         mel = mel[:, start : start + n_frames]
@@ -137,6 +139,7 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
                     continue
                 entries.append(self._read_entry(fields, path.parent))
             except (ValueError, TypeError, KeyError, OSError, soundfile.LibsndfileError) as error:
+                # The text of a KeyError is only the key.
                 reason = f"no {error}" if isinstance(error, KeyError) else error
                 raise ValueError(f"{path}, line {number}: {reason}") from error
         return entries
@@ -144,6 +147,7 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
     def _read_entry(self, fields: dict[str, Any], folder: Path) -> Entry:
         audio = folder / Path(fields["audio_filepath"]).expanduser()
         info = soundfile.info(audio)
+        # Resampling to a higher rate adds no frequencies.
         bandwidth_hz = min(float(fields.get("bandwidth_hz") or math.inf), info.samplerate / 2, self.mel.sample_rate / 2)
         if not self.load_precomputed_mel:
             return Entry(audio=audio, mel=None, bandwidth_hz=bandwidth_hz)

@@ -32,6 +32,7 @@ class VocosGenerator(nn.Module):
         """The convention of the input mels."""
         return self.alignment.source
 
+    # The name `x` is NeMo's: FastPitchModel_SSL calls vocoder.generator(x=...) (3.0, tts/models/fastpitch_ssl.py).
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Synthesizes ``(B, n_mels, T)`` to ``(B, 1, T * hop_length)``; rows are 0 past ``lengths`` ``(B,)``."""
         if lengths is None:
@@ -59,6 +60,7 @@ def filled_lengths(mel: Tensor, pad_value: float | None) -> Tensor | None:
     if pad_value is None:
         return None
     value = torch.tensor(pad_value, dtype=mel.dtype, device=mel.device)
+    # One frame decides in most cases, without looking at the whole mel.
     if bool((mel[..., -1:] != value).any(dim=1).all()):
         return None
     # The largest number among the frames that hold anything else is the length.

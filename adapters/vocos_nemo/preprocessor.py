@@ -171,6 +171,7 @@ def _with_defaults(config: Mapping[str, Any], kind: str) -> dict[str, Any]:
             raise ConventionError(f"{key} is not an option of NeMo's {kind}{hint and f'; {hint}'}")
     options = {**defaults, **arguments}
     for seconds, samples in IN_SECONDS:
+        # false and null both mean that the length is given in samples.
         if options.get(seconds):
             if options[samples]:
                 raise ConventionError(

@@ -41,6 +41,7 @@ def preprocessor_block(mel: MelConvention) -> dict[str, Any]:
         "log_zero_guard_value": mel.guard_value,
         "preemph": mel.pre_emphasis or None,
         "exact_pad": mel.framing == "same",
+        # These are set because NeMo's defaults pad to a multiple of 16, normalize by utterance and add noise.
         "pad_to": 0,
         "pad_value": float(compress(torch.zeros(1, 1), mel)) if mel.pad_value is None else mel.pad_value,
         "normalize": None,

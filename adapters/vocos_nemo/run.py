@@ -33,6 +33,7 @@ def main() -> None:
         parser.error(f"there is no script {arguments.script}")
     if importlib.util.find_spec("nemo") is None:
         sys.exit("NeMo isn't installed: pip install 'vocos-plugins[nemo]'")
+    # Registers VocosModel with NeMo, in this process only.
     importlib.import_module("vocos_nemo.vocoder")
     sys.argv = [arguments.script, *arguments.arguments]
     if arguments.is_module:

@@ -46,6 +46,7 @@ SOURCES = ("init_from_nemo_model", "init_from_pretrained_model")
 
 Batch = Mapping[str, Tensor]
 
+# A mixin: VocosModel brings the LightningModule, by NeMo's Vocoder. Only type checkers need it here.
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule as Base
 else:
@@ -124,6 +125,7 @@ class TrainingMixin(Base):
         objective, step = self._objective(), self.generator_step
         optimizers: Any = self.optimizers()
         # Lightning would count both optimizers' steps, and so reach max_steps, checkpoints and log steps too early.
+        # Lightning sets them again before each step (2.4, loops/optimization/manual.py).
         optimizers[1]._on_before_step = optimizers[1]._on_after_step = _count_nothing
         rate = self.optimization.rate_at(step, self._max_steps())
         for group in chain(*(optimizer.param_groups for optimizer in optimizers)):
@@ -139,6 +141,7 @@ class TrainingMixin(Base):
         update_average(self.average, self.generator, self.optimization.average_decay_at(step))
         values = {f"train/{name}": value for name, value in (logged | terms).items()}
         self.log_dict({**values, "train/learning_rate": rate}, batch_size=len(signals.fake))
+        # The name of HifiGanModel's loss in the progress bar.
         self.log("g_l1_loss", terms["generator/mel"], prog_bar=True, logger=False, batch_size=len(signals.fake))
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
@@ -148,6 +151,7 @@ class TrainingMixin(Base):
             fake = self._synthesize(self.average, batch)
         real, fake, _ = objective.signals(batch["audio"], fake)
         loss = objective.mel_loss(fake, real, batch["bandwidth_hz"])
+        # NeMo's exp_manager chooses the best checkpoint by this name.
         self.log("val_loss", loss, prog_bar=True, on_epoch=True, sync_dist=True, batch_size=len(fake))
         self._log_measures(real, fake)
         return fake
@@ -221,6 +225,7 @@ class TrainingMixin(Base):
         optimizer.step()
 
     def _max_steps(self) -> int:
+        # Lightning's -1 means no limit; then the epochs decide.
         return int(self.trainer.max_steps if self.trainer.max_steps > 0 else self.trainer.estimated_stepping_batches)
 
     def _objective(self) -> Objective:

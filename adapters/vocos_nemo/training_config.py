@@ -42,6 +42,7 @@ def inference_state(state: Mapping[str, Any]) -> dict[str, Any]:
     """Returns only the generator of a state dict, averaged if there is an average."""
     kept = {key: value for key, value in state.items() if not key.startswith(TRAINING_ONLY)}
     means = {key.replace("average.", "generator.", 1): state[key] for key in state if key.startswith("average.")}
+    # In this order: means replace the weights of the last step.
     return kept | means
 
 

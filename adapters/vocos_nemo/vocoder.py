@@ -74,10 +74,12 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
         # Built before NeMo's constructor, so that mels which don't fit are refused before any data is read.
         generator = VocosGenerator(vocos, source)
         super().__init__(cfg=cfg, trainer=trainer)
+        # Modules can be assigned only once torch's constructor has run.
         self.audio_to_melspec_precessor = _build_preprocessor(cfg.preprocessor)
         self.generator = generator
         self.objective = None
         self.sample_rate = vocos.sample_rate
+        # NeMo's constructor has made the loader if the configuration has a train_ds.
         if self._train_dl is not None:
             self.prepare_training()
 
@@ -227,12 +229,15 @@ def register() -> None:
 
     NeMo (since 2.4) checks paths against a list of prefixes, and then that they lead to a class of the right kind.
     """
+    # NeMo has no function to add to its list. The whole path allows this class and nothing else, as a shorter prefix
+    # would.
     allowed = getattr(common, "ALLOWED_TARGET_PREFIXES", None)
     if allowed is not None and TARGET not in allowed:
         allowed.append(TARGET)
 
 
 def _build_preprocessor(block: DictConfig) -> FilterbankFeatures:
+    # NeMo's own check of `_target_`, which may come from an untrusted file.
     module = safe_instantiate(block)
     if isinstance(module, AudioToMelSpectrogramPreprocessor):
         module = module.featurizer  # does the computation, and is called as HiFi-GAN's preprocessor is

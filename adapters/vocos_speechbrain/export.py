@@ -22,6 +22,7 @@ from .generator import VocosGenerator
 from .hyperparams import FILE_NAME
 from .mel import DEFAULT, from_speechbrain, read_convention
 
+# SpeechBrain's Pretrainer looks for a file named after the loadable.
 WEIGHTS_FILE = "generator.ckpt"
 GENERATOR = "vocos_speechbrain.generator.VocosGenerator"
 # A file that begins with this was written by this module and may be overwritten.
@@ -87,6 +88,7 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
     target = Path(target).expanduser()
     _check_target(target)
     weights = io.BytesIO()
+    # Cloned, since torch writes the whole storage of a view.
     torch.save({key: value.detach().cpu().clone() for key, value in generator.state_dict().items()}, weights)
     write_files(target, {WEIGHTS_FILE: weights.getvalue(), FILE_NAME: _hyperparams(generator).encode()})
 
@@ -102,6 +104,7 @@ def _convention(tts: Path | MelConvention | None) -> MelConvention:
 
 def _check_target(target: Path) -> None:
     """Refuses to overwrite another model: TTS models, HiFi-GANs and training runs have files with these names."""
+    # Without a file that can be read, the names alone decide below.
     with contextlib.suppress(OSError), (target / FILE_NAME).open("rb") as hyperparams:
         if hyperparams.read(len(BEGINNING)) == BEGINNING.encode():
             return

@@ -78,6 +78,7 @@ class VocosGenerator(nn.Module):
             )
         return synthesize_frames(self.vocos, mel, align(self.source, self.vocos.mel))[:, None]
 
+    # Not inference_mode: HIFIGAN mutes padding in place, which inference tensors refuse (1.1.2, inference/vocoders.py).
     @torch.no_grad()
     def decode(self, mel: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Decodes mels to waveforms, with checks: ``(B, n_mels, T)`` to ``(B, T * hop_length)``.
@@ -104,6 +105,7 @@ class VocosGenerator(nn.Module):
 
         ``padding`` is an argument of ``HifiganGenerator`` and is ignored.
         """
+        # MSTacotron2's recipe passes a single mel without a batch dimension.
         return self.decode(mel[None]) if mel.dim() == 2 else self.decode(mel)[:, None]
 
     def remove_weight_norm(self) -> None:

@@ -25,6 +25,7 @@ MAX_BYTES = 1 << 20
 # HyperPyYAML's tags: a file of any name that has one is taken for SpeechBrain's.
 TAGS = re.compile(rb"[\s\[{,]!(?:(?:new|name|apply|applyref|module|include):|(?:ref|copy|PLACEHOLDER)\b)")
 REFERENCE = re.compile(r"<([^<>]*)>")
+# Without powers, which make huge numbers of short formulas.
 OPERATORS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -110,6 +111,7 @@ class _Loader(BoundedLoader):
         return Undetermined(f"{tag} {node.value}".strip() if isinstance(node, yaml.ScalarNode) else tag)
 
 
+# None stands for every tag without a constructor of its own.
 _Loader.add_constructor(None, _Loader.inert)
 # YAML 1.1 reads 8e3 as text, HyperPyYAML's parser as a number.
 _Loader.add_implicit_resolver(
@@ -143,10 +145,12 @@ class _Resolver:
         if whole:
             return self._look_up(whole[1])
         values = [self._look_up(name) for name in REFERENCE.findall(text)]
+        # type() instead of isinstance(), for which true is a number.
         if len(text) > MAX_FORMULA or not all(type(value) in (int, float) for value in values):
             return Undetermined(f"!ref {text}")
         remaining = iter(values)
         try:
+            # Parsed and calculated here: eval() would run whatever the file says.
             return _calculate(ast.parse(REFERENCE.sub(lambda _: repr(next(remaining)), text), mode="eval").body)
         except (SyntaxError, ValueError, ArithmeticError):
             return Undetermined(f"!ref {text}")
@@ -174,6 +178,7 @@ def _calculate(node: ast.expr) -> int | float:
         value = OPERATORS[type(node.op)](_calculate(node.left), _calculate(node.right))
     else:
         raise ValueError(f"not arithmetic: {ast.dump(node):.60}")
+    # In this form NaN is refused, too.
     if not abs(value) <= MAX_NUMBER:
         raise ValueError(f"absurdly large: {value}")
     return value

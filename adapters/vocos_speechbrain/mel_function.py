@@ -27,5 +27,6 @@ class MelFunction(MelSpectrogram):
         super().__init__(from_speechbrain(fields))
 
     def forward(self, audio: Tensor) -> Tensor:
+        # SpeechBrain's function takes audio without a batch as well; the core's takes (B, N).
         mel = super().forward(audio.reshape(-1, audio.shape[-1]))
         return mel.reshape(*audio.shape[:-1], *mel.shape[1:])

@@ -182,6 +182,7 @@ def wrap(vocos: Vocos, *, source: MelConvention | None = None, strict: bool = Fa
     generator = VocosGenerator(vocos, source or DEFAULT, strict)
     hparams = {MODULE: generator, "sample_rate": generator.sample_rate, "hop_length": generator.hop_length}
     device = str(next(vocos.parameters()).device)
+    # By default SpeechBrain would switch off the gradients of the caller's model, and move it to another device.
     return VOCOS({MODULE: generator}, hparams, run_opts={"device": device}, freeze_params=False)
 
 
@@ -208,6 +209,7 @@ def _check_savedir(source: Any, savedir: Path, names: tuple[str, ...]) -> None:
         return
     for name in names:
         kept, wanted = savedir / name, Path(source) / name
+        # shallow=False compares contents; two exports may have the same size and time.
         if kept.exists() and wanted.exists() and not filecmp.cmp(kept, wanted, shallow=False):
             raise ValueError(
                 f"{kept} belongs to another vocoder than {source}, and SpeechBrain would keep using it; remove "

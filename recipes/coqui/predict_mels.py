@@ -43,6 +43,7 @@ LEVEL = 1e-3  # largest difference between samples, relative to full scale
 def predict(model: Any, batch: dict[str, Any]) -> Tensor:
     """Predicts mels ``(B, T, n_mels)`` in the TTS's convention, aligned with those of the batch."""
     text = batch["text_input"], batch["text_lengths"]
+    # The recordings' own mels: from them come the durations, or each frame's predecessors.
     mels, lengths = batch["mel_input"], batch["mel_lengths"]
     aux = {"d_vectors": batch["d_vectors"], "speaker_ids": batch["speaker_ids"]}
     if isinstance(model, Tacotron2):
@@ -50,6 +51,7 @@ def predict(model: Any, batch: dict[str, Any]) -> Tensor:
     if isinstance(model, GlowTTS):
         # Its "model_outputs" are the latents from which the decoder computes mels.
         latents = model.inference_with_MAS(*text, mels, lengths, aux)["model_outputs"].transpose(1, 2)
+        # The decoder works on groups of num_squeeze frames and drops what is left.
         whole = lengths // model.num_squeeze * model.num_squeeze
         mask = sequence_mask(whole, latents.shape[2])[:, None].to(latents.dtype)
         speaker = model._get_speaker_conditioning(aux, "emb_g")
@@ -65,6 +67,7 @@ def predict(model: Any, batch: dict[str, Any]) -> Tensor:
 
 def predict_all(model: Any, config: Any, samples: list[dict[str, Any]]) -> Iterator[tuple[Path, Tensor]]:
     """Yields each clip with its mel ``(n_mels, T)`` in the TTS's convention, without padding."""
+    # Every clip once, none left out to fill a batch.
     config.shuffle = config.drop_last = False
     device = next(model.parameters()).device
     squeeze = getattr(model, "num_squeeze", 1)
@@ -73,6 +76,7 @@ def predict_all(model: Any, config: Any, samples: list[dict[str, Any]]) -> Itera
         batch = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}
         mels = predict(model, batch)
         for clip, mel, length in zip(batch["item_idx"], mels, batch["mel_lengths"].tolist(), strict=True):
+            # GlowTTS has no mel for the last, incomplete group of frames.
             yield Path(clip), mel[: length // squeeze * squeeze].T.float().cpu()
 
 

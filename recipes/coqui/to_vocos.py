@@ -41,6 +41,7 @@ def to_vocos(checkpoint: Path, out: Path) -> None:
     load_weights(vocos, generator, str(checkpoint))
     vocos.save_pretrained(out)
     if discriminators:
+        # safetensors refuses tensors that are not contiguous.
         tensors = {name: tensor.contiguous() for name, tensor in discriminators.items()}
         write_files(out, {DISCRIMINATORS_FILE: save(tensors)})
 

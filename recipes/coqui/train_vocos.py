@@ -54,6 +54,7 @@ def main() -> None:
     path = args.config_path or Path(args.continue_path, "config.json")
     config, _ = Trainer.init_training(args, overrides, load_config(path))
     samples = find_samples(config.data_path, config.feature_path)
+    # Always the same order: a continued run must not be evaluated on clips that it was trained on.
     np.random.default_rng(SEED).shuffle(samples)
     n_eval = config.eval_split_size
     config.epochs = count_epochs(config, len(samples) - n_eval)

@@ -64,6 +64,8 @@ def process_manifest(model: Any, manifest: Path, root: Path) -> list[str]:
     entries = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line.strip()]
     for number, entry in enumerate(tqdm(entries, desc=manifest.name)):
         audio_path = (manifest.parent / Path(entry["audio_filepath"]).expanduser()).resolve()
+        # Absolute, since the new manifest is in another folder; numbered, since names may repeat in the recordings'
+        # folders.
         mel_path = (folder / f"{number:06d}_{audio_path.stem}.npy").resolve()
         try:
             predicted = predict(model, entry, read_audio(audio_path, mel.sample_rate), mel, mel_path)
@@ -86,6 +88,7 @@ def predict(model: Any, entry: dict[str, Any], audio: Tensor, mel: MelConvention
     spec = spec[..., : int(frames)]  # NeMo 2.5 and newer fill the last frame with padding
     if spec.shape[-1] < tokens.shape[-1]:
         raise ValueError(f"{tokens.shape[-1]} tokens cannot be aligned with {spec.shape[-1]} frames")
+    # FastPitch's aligner was trained with this prior, which favours the diagonal.
     prior = torch.from_numpy(beta_binomial_prior_distribution(tokens.shape[-1], spec.shape[-1]))
     speaker = None
     if model.cfg.n_speakers > 1:

@@ -12,6 +12,8 @@ def main(cfg: DictConfig) -> None:
     trainer = pl.Trainer(**cfg.trainer)
     exp_manager(trainer, cfg.get("exp_manager"))
     model = VocosModel(cfg=cfg.model, trainer=trainer)
+    # Reads NeMo's init_from_ options and ours, init_from_vocos. A run that is resumed loads its own checkpoint in
+    # fit().
     model.maybe_init_from_pretrained_checkpoint(cfg=cfg)
     trainer.fit(model)
 

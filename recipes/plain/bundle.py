@@ -50,6 +50,7 @@ def main() -> None:
     vocos = Vocos.from_pretrained(args.run / "model")
     vocos.provenance |= {"licence": "MIT", **({"training": args.note} if args.note else {})}
     vocos.provenance["data"] = training_data(args.manifest)
+    # Half precision halves the wheel's largest files.
     vocos.save_pretrained(CHECKPOINTS / args.name, half=True)
     if (discriminators := args.run / "model" / DISCRIMINATORS_FILE).exists():  # fine-tuning starts from them
         halves = {name: tensor.half() for name, tensor in load_file(discriminators).items()}

@@ -67,6 +67,7 @@ class Corpus:
             self._build(manifest, cache)
         self.audio = np.memmap(cache / "audio.i16", dtype=np.int16, mode="r")
         self.index = np.load(cache / "index.npy")  # start, samples, bandwidth in Hz
+        # Files are drawn by their number of crops, so that every crop is equally likely.
         usable = np.maximum(self.index[:, 1] - CROP, 1).astype(float)
         self.share = usable / usable.sum()
 
@@ -81,8 +82,10 @@ class Corpus:
                 audio, rate = soundfile.read(manifest.parent / row["file"], dtype="float32", always_2d=True)
                 mono = soxr.resample(audio.mean(axis=1), rate, SAMPLE_RATE)
                 peak = np.abs(mono).max()
+                # Too short for a crop, or silent: at full scale it would be only noise.
                 if len(mono) <= CROP or peak < 1e-3:
                     continue
+                # At full scale, so that 16 bits lose little; the level of each crop is random anyway.
                 np.round(mono / peak * 32767).astype(np.int16).tofile(out)
                 bandwidth = min(float(row["bandwidth_hz"]), rate / 2, SAMPLE_RATE / 2)
                 index.append((position, len(mono), int(bandwidth)))
@@ -126,6 +129,7 @@ class SpectralLoss(torch.nn.Module):
         filterbank = self.filterbanks[n_fft]
         frequency = torch.linspace(0, SAMPLE_RATE / 2, n_fft // 2 + 1)
         top = (filterbank > 0).float().mul(frequency[:, None]).amax(dim=0)
+        # A recording says nothing about bands above its bandwidth, so they don't count.
         known = (top <= bandwidth[:, None]).float()[:, None]  # (B, 1, bands)
         logs = [(_magnitude(x).transpose(1, 2) @ filterbank).clamp_min(1e-5).log() for x in (fake, real)]
         return ((logs[0] - logs[1]).abs() * known).sum() / (known.sum() * logs[0].shape[1])
@@ -136,6 +140,7 @@ def _stft(audio: Tensor, n_fft: int) -> Tensor:
 
 
 def _magnitude(spectrum: Tensor) -> Tensor:
+    # The constant keeps the gradient of the root finite at zero.
     return (spectrum.real.square() + spectrum.imag.square() + 1e-10).sqrt()
 
 
@@ -206,6 +211,7 @@ def main() -> None:
         first = state["step"]
     loss_of = SpectralLoss()
     stop: list[int] = []
+    # Only noted: the step is finished and saved first.
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
     means, since = np.zeros(2), time.perf_counter()
     for step in range(first, args.steps):
@@ -220,6 +226,7 @@ def main() -> None:
         (MEL_WEIGHT * mel_loss + PHASE_WEIGHT * phase_loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimizer.step()
+        # Early on, the mean is over a few steps, so that it soon forgets the random weights.
         update_average(average, model, min(EMA_DECAY, (step + 1) / (step + 10)))
         means += (float(mel_loss.detach()), float(phase_loss.detach()))
         if (step + 1) % 100 == 0:

@@ -44,6 +44,7 @@ def along_fastspeech2(tts: Any, text: str, mel: Tensor) -> Tensor:
     """Predicts with durations found by warping the model's own output to the recording; pitch, energy are its own."""
     tokens = read_tokens(tts, text)
     free, log_durations = (tts.hparams.model(tokens)[index][0] for index in (1, 2))
+    # FastSpeech2 predicts the logarithm of a phoneme's frames plus one.
     durations = torch.clamp(torch.special.expm1(log_durations), 0).long()
     if not int(durations.sum()):
         raise ValueError("the model predicts no frames for the text")
@@ -78,6 +79,7 @@ def warp(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np
     first frame to the last, and may skip source frames.
     """
     source, target = source - source.mean(axis=0), target - target.mean(axis=0)
+    # |a - b|^2 by one matrix product; rounding can make it slightly negative.
     squares = (target**2).sum(1)[:, None] + (source**2).sum(1)[None] - 2 * target @ source.T
     distances = np.sqrt(np.maximum(squares, 0))
     total = np.empty_like(distances)
@@ -87,6 +89,7 @@ def warp(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np
         stepped = total[frame - 1].copy()
         stepped[1:] = np.minimum(stepped[1:], total[frame - 1, :-1])
         skipped = np.concatenate([[0.0], np.cumsum(distances[frame])[:-1]])
+        # With sums of what is skipped, the minimum over all origins takes one pass over a frame.
         stepped = np.minimum.accumulate(stepped - skipped) + skipped
         total[frame] = stepped + distances[frame]
     path = np.zeros(len(target), dtype=np.int64)

@@ -84,11 +84,13 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         batch = batch.to(self.device)
         real = batch.sig.data
         mel = batch.mel.data if hasattr(batch, "mel") else self.generator.vocos.feature_extractor(real)
+        # By self.modules, since DDP wraps what is there; the average has no gradients to share.
         generate = self.modules.generator if stage == sb.Stage.TRAIN else self.average
         return real, generate(mel)[:, 0, : real.shape[1]].float()
 
     def fit_batch(self, batch: Any) -> Tensor:
         """Takes one step of the discriminators, once they have joined, and one of the generator."""
+        # Set in each step, by the steps so far: there is no scheduler whose state would have to be saved.
         rate = self.optimization.rate_at(self.optimizer_step, self.hparams.max_steps)
         for optimizer in self.optimizers_dict.values():
             optimizer.param_groups[0]["lr"] = rate
@@ -178,6 +180,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
         best = self.checkpointer.find_checkpoint(min_key=BEST)
         if if_main_process() and best is not None and best.meta["step"] == self.optimizer_step:
             write_models(self.average.vocos, self.objective, self.hparams.output_folder, self.optimizer_step)
+        # For a signal that came during the validation.
         self._agree_to_stop()
         self._exit_if_stopped()
 
@@ -188,6 +191,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
                 f"affected; resume from it with a learning_rate below {self.optimization.learning_rate}"
             )
         optimizer = self.optimizers_dict[name]
+        # Before, not after: the generator's loss also leaves gradients in the discriminators.
         optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.optimization.gradient_clip is not None:
@@ -206,6 +210,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
                 end()
 
     def _should_save_intra_epoch_ckpt(self, last_ckpt_time: float, steps_since_ckpt: int) -> bool:
+        # Brain asks this after each step and then saves, so a stop loses no steps. All processes have to take part.
         wanted: bool = self._agree_to_stop() or super()._should_save_intra_epoch_ckpt(last_ckpt_time, steps_since_ckpt)
         return wanted
 
@@ -215,6 +220,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
 
     def _agree_to_stop(self) -> bool:
         """Returns whether any process has received SIGTERM; they may do so at different steps."""
+        # The main thread blocks SIGTERM (see `on_fit_start`), so it stays pending and calls no handler.
         self.stopped |= signal.SIGTERM in signal.sigpending()
         if torch.distributed.is_initialized():
             stopped = torch.tensor(float(self.stopped), device=self.device)

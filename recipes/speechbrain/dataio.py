@@ -57,6 +57,7 @@ def _make_pipeline(hparams: dict[str, Any], predicted: bool) -> Callable[..., An
     def from_prediction(key: str, wav: str, segment: bool, mel_file: str) -> tuple[Tensor, Tensor]:
         audio, mel = read_recording(Path(wav), sample_rate), load_mel(Path(mel_file))
         if not segment:
+            # Copied out of the memory map, which is read-only.
             return audio, torch.from_numpy(np.array(mel))
         n_frames = n_samples // hop_length
         start = int(draws(key).integers(len(audio) // hop_length - n_frames, endpoint=True))

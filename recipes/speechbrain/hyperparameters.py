@@ -25,6 +25,7 @@ def find_base(file: str | Path, overrides: str = "") -> tuple[Path, dict[str, An
         if "base" not in content:
             return path, changes
         path = path.parent / content.pop("base")
+        # The command line wins over the first file, and each file over its base.
         recursive_update(content, changes)
         changes = content
 

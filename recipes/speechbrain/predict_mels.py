@@ -71,6 +71,7 @@ def write_mel(file: Path, mel: Tensor, frames: tuple[int, int]) -> None:
     with atomic_write(file) as temporary:
         with temporary.open("wb") as stream:
             np.save(stream, mel.float().cpu().numpy())
+        # Before the file is renamed: a mel of the wrong length leaves none.
         check_mel(temporary, *frames)
 
 
@@ -92,6 +93,7 @@ def main(arguments: list[str]) -> int:
     failed = 0
     for recording in find_recordings(root):
         file = options.mels_folder / f"{recording_id(recording.path, root)}.npy"
+        # Files get this name only when they are complete, so what exists needs no check.
         if file.exists():
             continue
         try:

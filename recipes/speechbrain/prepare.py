@@ -68,13 +68,17 @@ def prepare(
         if mel_file is None or mel_file.exists():
             entries[key] = _entry(recording, root, mel, key, mel_file)
     if mels_folder is not None:
+        # Shorter recordings are repeated for a crop, which a predicted mel can't be.
         entries = {key: entry for key, entry in entries.items() if entry["duration"] * mel.sample_rate >= segment_size}
         logger.info("%d recordings have predicted mels of at least a segment", len(entries))
+    # Sorted, so that the splits depend on the seed and not on the file system.
     for split, keys in _divide(sorted(entries), splits, split_ratio, seed).items():
         chosen = {key: {**entries[key], "segment": split == "train"} for key in keys}
         if split == "train" and crops > 1:
+            # Ids have to differ, and each seeds a crop of its own in dataio.py.
             chosen = {f"{key}@{number}": entry for number in range(crops) for key, entry in chosen.items()}
         (folder / f"{split}.json").write_text(json.dumps(chosen, indent=1))
+    # Last, so that an interrupted preparation is repeated.
     stamp.write_text(json.dumps(settings))
 
 

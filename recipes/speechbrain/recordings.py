@@ -16,6 +16,7 @@ from vocos_plugins.inference.resampling import resample
 def count_samples(path: Path, sample_rate: int) -> int:
     """Returns the number of samples of a file at a sample rate in Hz; only its header is read."""
     header = soundfile.info(path)
+    # Rounded up, and `read_recording` resamples to this length.
     n_samples: int = -(-header.frames * sample_rate // header.samplerate)
     return n_samples
 

@@ -55,6 +55,7 @@ def write_report(
     with _one_thread():
         for result in _compare_all(systems, chosen, measures, progress):
             evaluation.add(result, keep=True)
+        # Still on one thread: the facts state the number of threads that the times are of.
         facts = facts_of({name or "unnamed": vocos})
     n_clips = f"{len(chosen)} clip{'s' if len(chosen) > 1 else ''}"
     page = render(evaluation, title=f"Vocos: {n_clips} to listen to", intro=_intro(systems[0].mel), facts=facts)

@@ -25,7 +25,7 @@ RESOLUTIONS = (512, 1024, 2048)  # samples; hops are a quarter of them
 MAGNITUDE_FLOOR = 1e-3
 MEL_FLOOR = 1e-2  # a band sums about ten bins
 N_MELS = 80
-N_CEPSTRA = 13
+N_CEPSTRA = 13  # without the zeroth, which is the level
 
 
 def multi_resolution_stft(reference: Audio, degraded: Audio, _sample_rate: int) -> float:

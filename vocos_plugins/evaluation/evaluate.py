@@ -77,6 +77,7 @@ class Evaluation:
                     scores=rendition.scores,
                 )
             )
+        # A system that fails has no row, so the means are over the files that it managed.
         self.failures += [Failure(file=file, system=name, error=why) for name, why in result.errors.items()]
         if keep and result.renditions:
             self.clip_results.append(result)

@@ -85,6 +85,7 @@ def invert_magnitude(
         return istft(spectrum, window, n_fft=c.n_fft, hop_length=c.hop_length, framing=c.framing)
 
     generator = torch.Generator().manual_seed(seed)
+    # One row's phases, for all rows; drawn on the CPU, so that every device gets the same.
     turns = torch.rand(magnitude.shape[1:], generator=generator).to(magnitude)
     direction = torch.polar(torch.ones_like(turns), 2 * torch.pi * turns).expand(magnitude.shape)
     if n_samples == 0 or magnitude.shape[0] == 0:

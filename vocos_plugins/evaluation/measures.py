@@ -72,6 +72,7 @@ class Measure:
             sample_rate: Hz of both signals.
         """
         n_samples = min(len(reference), len(degraded))
+        # A mel has whole frames, so a vocoded signal may be a little longer or shorter than its recording.
         reference, degraded = reference[:n_samples], degraded[:n_samples]
         if n_samples == 0:
             return Score(reason="there are no samples")
@@ -92,6 +93,7 @@ def _take(compute: Callable[[], float]) -> Score:
     """Returns the score; a measure that raises, or warns of a division by zero, has no value."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # some packages print
         warnings.simplefilter("ignore")
+        # NumPy only warns of a division by zero; as an error it gives the reason why there is no value.
         warnings.simplefilter("error", RuntimeWarning)
         try:
             value = float(compute())
@@ -100,6 +102,7 @@ def _take(compute: Callable[[], float]) -> Score:
     return Score(value=value) if math.isfinite(value) else Score(reason=f"it returned {value}")
 
 
+# speechmos imports the other three.
 _SPEECHMOS = ("speechmos", "onnxruntime", "librosa", "requests")
 
 MEASURES: tuple[Measure, ...] = (
@@ -208,6 +211,7 @@ MEASURES: tuple[Measure, ...] = (
         needs_reference=False,
         sample_rate=16000,
         packages=("distillmos",),
+        # With its dependencies, pip would also install torchaudio, which has to match torch's build.
         install="--no-deps distillmos xls-r-sqa",
         compute=opinion.distillmos,
     ),
@@ -246,6 +250,7 @@ def choose(names: Sequence[str] = ()) -> tuple[tuple[Measure, ...], dict[str, st
 
 def _why_unavailable(measure: Measure) -> str | None:
     """Returns why a measure can't be taken here; None if it can."""
+    # Missing packages first, since importing those that are there takes seconds.
     if any(find_spec(package) is None for package in measure.packages):
         return f"not installed; pip install {measure.install}"
     return next((reason for package in measure.packages if (reason := _import_failure(package))), None)

@@ -17,8 +17,10 @@ Audio = NDArray[np.float32]  # (N,)
 
 def dnsmos_overall(_reference: Audio, degraded: Audio, sample_rate: int) -> float:
     """DNSMOS P.835, overall quality, 1 to 5 (Reddy et al., ICASSP 2022)."""
+    # Imported when it is needed: the measures are an extra, and their runtimes are slow to import.
     from speechmos import dnsmos
 
+    # speechmos refuses samples outside of [-1, 1].
     return float(dnsmos.run(np.clip(degraded, -1, 1), sample_rate)["ovrl_mos"])
 
 

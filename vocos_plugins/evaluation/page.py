@@ -34,6 +34,7 @@ def render(evaluation: Evaluation, *, title: str, intro: str, facts: Mapping[str
         facts: facts about the models and the machine, by heading.
     """
     names = columns(evaluation)
+    # string.Template marks values by $; braces, which str.format uses, occur in the page's CSS.
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(title),
         intro=intro,
@@ -109,6 +110,7 @@ def _section(result: ClipResult, evaluation: Evaluation) -> str:
 
 def _measured(rendition: Rendition, evaluation: Evaluation) -> str:
     parts = []
+    # Only the recording took no time.
     if not rendition.seconds:
         parts.append(f"read at {rendition.sample_rate / 1000:g} kHz")
     for measure in evaluation.measures:

@@ -13,6 +13,7 @@ Audio = NDArray[np.float32]  # (N,)
 
 def pesq_wb(reference: Audio, degraded: Audio, sample_rate: int) -> float:
     """Wide-band PESQ (ITU-T P.862.2), about 1 (bad) to 4.64 (equal)."""
+    # Each package is imported when its measure is taken: all of them are extras, and one may be missing.
     from pesq import pesq
 
     return float(pesq(sample_rate, reference, degraded, "wb"))
@@ -40,6 +41,7 @@ def _visqol(mode: str, reference: Audio, degraded: Audio, sample_rate: int) -> f
     return float(_visqol_model(mode).measure_from_arrays(*signals, sample_rate).moslqo)
 
 
+# One per mode: each loads its own model.
 @functools.lru_cache(maxsize=2)
 def _visqol_model(mode: str) -> Any:
     from visqol import VisqolApi

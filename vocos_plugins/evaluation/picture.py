@@ -61,6 +61,7 @@ def png(brightness: NDArray[np.float32], colours: Sequence[tuple[int, int, int]]
     palette = np.stack([np.interp(np.arange(256), anchors, channel) for channel in zip(*colours, strict=True)], axis=1)
     rows = np.round(brightness * 255).astype(np.uint8)
     height, width = rows.shape
+    # 8 bits per pixel, colour type 3 (palette); 0 is the only compression and filter method, and no interlacing.
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     unfiltered = np.pad(rows, ((0, 0), (1, 0))).tobytes()  # each row begins with its filter type; 0 is none
     return b"\x89PNG\r\n\x1a\n" + b"".join(

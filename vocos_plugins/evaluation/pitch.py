@@ -42,13 +42,16 @@ def voicing_f1(reference: Audio, degraded: Audio, sample_rate: int) -> float:
 
 def periodicity(audio: Audio, sample_rate: int) -> NDArray[np.float32]:
     """Returns CREPE's confidence in each frame, ``(T,)``; cached for a few signals, since two measures need it."""
+    # As bytes, since a cache needs hashable arguments.
     return _periodicity(np.ascontiguousarray(audio, dtype=np.float32).tobytes(), sample_rate)
 
 
 @functools.lru_cache(maxsize=4)
 def _periodicity(samples: bytes, sample_rate: int) -> NDArray[np.float32]:
+    # Not even in an extra, since it needs torchaudio: see pyproject.toml.
     import torchcrepe
 
+    # Copied: torch warns of memory that can't be written to.
     audio = torch.frombuffer(bytearray(samples), dtype=torch.float32)[None]
     hop_length = round(HOP_S * sample_rate)
     with torch.inference_mode():

@@ -54,6 +54,7 @@ def build_systems(models: Mapping[str, Vocos], source: MelConvention | None = No
             raise ValueError(f"{name} takes EnCodec codes; only models that take mels can be compared")
         if name in (RECORDING, GRIFFIN_LIM):
             raise ValueError(f"{name} is the name of another column; for a directory of that name use ./{name}")
+        # Griffin-Lim runs once for each mel, and is named after the first model that takes it.
         conventions.setdefault(source or vocos.mel, name)
     shared = len(conventions) == 1
     yardsticks = (

@@ -48,6 +48,7 @@ def times_real_time(evaluation: Evaluation, system: str) -> float | None:
     """Returns the seconds of audio that a system makes per second; None for the recording."""
     rows = [row for row in evaluation.rows if row.system == system]
     elapsed_s = sum(row.elapsed_s for row in rows)
+    # A ratio of sums: each second of audio counts the same, in whatever file it is.
     return sum(row.duration_s for row in rows) / elapsed_s if elapsed_s else None
 
 

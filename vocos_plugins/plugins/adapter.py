@@ -134,6 +134,7 @@ class LazyAdapter:
 
 def is_installed(adapter: ToolkitAdapter) -> bool:
     """Returns whether the toolkit can be found, without importing it."""
+    # Finding a top-level module doesn't import it.
     return importlib.util.find_spec(adapter.toolkit_module) is not None
 
 
@@ -152,6 +153,7 @@ def install_command(adapter: ToolkitAdapter, provider: str) -> str:
         adapter: the toolkit's adapter.
         provider: the distribution that contains the adapter. Its extra of the adapter's name is used if it has one.
     """
+    # Preferred, since an extra also brings what the toolkit needs without declaring it.
     extras = importlib.metadata.metadata(provider).get_all("Provides-Extra") or []
     if adapter.name in extras:
         return f"pip install '{provider}[{adapter.name}]'"

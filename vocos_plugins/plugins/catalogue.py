@@ -108,6 +108,7 @@ def adapt(vocos: Network, toolkit: str, *, source: MelConvention | None = None, 
 
 def plugin_states() -> list[PluginState]:
     """Returns the state of every plugin, including those that are broken or disabled. Calls all hooks."""
+    # Before any state is read: a hook that fails makes its plugin broken.
     offers = {hook: registry().offers(hook) for hook in HOOK_NOUNS}
     adapters = dict(offers["vocos_toolkit_adapter"])
     return [_state(plugin, adapters.get(plugin)) for plugin in registry().plugins]
@@ -121,6 +122,7 @@ def problems() -> list[str]:
             _merge(hook)
         except PluginError as error:
             contradictions.append(str(error))
+    # Read last, as calling the hooks may have added to them.
     return [*registry().problems, *contradictions]
 
 

@@ -79,6 +79,7 @@ def read_adapter(result: Any) -> list[ToolkitAdapter]:
     # Checked here, so that a command such as `vocos export` doesn't stop at a missing method halfway.
     if missing := [part for part in ADAPTER_PARTS if not hasattr(result, part)]:
         raise TypeError(f"expected a ToolkitAdapter, got {result!r}, which lacks {', '.join(missing)}")
+    # A list, as the other readers return: `Registry.offers` joins them.
     return [result]
 
 

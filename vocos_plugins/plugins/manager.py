@@ -77,6 +77,7 @@ class Registry:
     def offers(self, hook: str) -> list[tuple[Plugin, Any]]:
         """Returns everything that plugins offer by a hook; a plugin whose hook fails is skipped from then on."""
         offers: list[tuple[Plugin, Any]] = []
+        # Each hook is called by itself: in a call by pluggy, one plugin's exception would lose all results.
         for plugin in self.plugins:
             for function in self._implementations(plugin, hook):
                 try:
@@ -88,10 +89,12 @@ class Registry:
         return [(plugin, item) for plugin, item in offers if plugin.state == "loaded"]
 
     def _add(self, entry_point: importlib.metadata.EntryPoint, disabled: frozenset[str]) -> None:
+        # The core's entry point is made by hand, in `registry`, and belongs to no distribution.
         distribution = entry_point.dist.name if entry_point.dist is not None else OURS
         plugin = Plugin(entry_point.name, entry_point.value, distribution)
         namesake = next((other for other in self.plugins if other.name == plugin.name), None)
         self.plugins.append(plugin)
+        # First, so that a disabled plugin isn't even imported.
         if plugin.name in disabled:
             plugin.state = "disabled"
         elif namesake is not None:
@@ -107,6 +110,7 @@ class Registry:
             if not plugin.hooks:
                 raise PluginError(f"it implements none of {', '.join(READERS)}; mark its functions with @hookimpl")
         except (Exception, SystemExit) as error:  # a module that calls sys.exit() must not end the program
+            # It was registered before one of the later checks failed.
             if self._manager.has_plugin(plugin.name):
                 self._manager.unregister(name=plugin.name)
             self._reject(plugin, _describe(error))
@@ -136,6 +140,7 @@ class Registry:
 def registry() -> Registry:
     """Returns the plugins of this process, which are loaded by the first call."""
     core = importlib.metadata.EntryPoint(CORE, BUILTIN, GROUP)
+    # Sorted, since their order depends on the path and the file system. The core comes first: its names win.
     installed = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry_point: entry_point.name)
     disabled = frozenset(name.strip() for name in os.environ.get(DISABLE, "").split(",") if name.strip())
     return Registry([core, *installed], disabled)

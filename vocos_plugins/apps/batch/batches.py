@@ -11,7 +11,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from ...model import Vocos
 
-BATCH_FRAMES = 2**15
+BATCH_FRAMES = 2**15  # with padding
 MAX_WASTE = 0.1
 
 
@@ -25,6 +25,7 @@ def by_length(lengths: Sequence[int], max_frames: int, max_waste: float = MAX_WA
     """
     batches: list[list[int]] = []
     longest = total = 0
+    # Longest first: a batch is as long as its first item, and the next ones are the most similar in length.
     for item in sorted(range(len(lengths)), key=lambda each: lengths[each], reverse=True):
         padded = longest * (len(batches[-1]) + 1) if batches else 0
         if not batches or padded > max_frames or total + lengths[item] < (1 - max_waste) * padded:
@@ -41,6 +42,7 @@ def decode_together(vocos: Vocos, items: Sequence[Tensor], max_frames: int = BAT
     audio = [items[0].new_empty(0)] * len(items)
     for batch in by_length(lengths, max_frames):
         counts = torch.tensor([lengths[item] for item in batch])
+        # In a log mel zeros are loud, but `lengths` masks them.
         padded = items[0].new_zeros(len(batch), items[0].shape[0], int(counts.max()))
         for row, item in zip(padded, batch, strict=True):
             row[:, : lengths[item]] = items[item]

@@ -22,6 +22,7 @@ CODES = EncodecCodes()
 # Names of arrays that hold codes: in files of ``vocos encode``, and in Bark's voices.
 NAMES = ("codes", "fine_prompt")
 ECDC_HEADER = struct.Struct("!4sBI")  # encodec/binary.py: magic, version, bytes of JSON
+# A codebook has 1024 entries. A header of EnCodec has about 60 bytes; the limit is against damaged and hostile files.
 CODE_BITS = 10
 MAX_HEADER_BYTES = 10_000
 
@@ -72,6 +73,7 @@ def write_codes(path: Path, codes: Tensor, n_samples: int) -> None:
     """
     if path.suffix.lower() not in WRITERS:
         raise ValueError(f"{path}: codes are written to {', '.join(sorted(WRITERS))}, not {path.suffix!r}")
+    # Codes are below 1024, so 16 bits are enough.
     array = codes.cpu().numpy().astype(np.int16)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary, temporary.open("wb") as file:
@@ -85,6 +87,7 @@ def _load(path: Path) -> Any:
     try:
         with path.open("rb") as file:  # np.load leaves a damaged file open
             content = np.load(file, allow_pickle=False)
+            # An .npz reads its arrays on access; dict() reads all of them while the file is open.
             return dict(content) if isinstance(content, Mapping) else content
     except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, zlib.error) as error:
         raise ValueError(f"not a readable {path.suffix}: {error}") from error
@@ -119,11 +122,14 @@ def _read_ecdc(path: Path) -> StoredCodes:
     n_samples, n_codebooks = about.get("al"), about.get("nc")
     if about.get("m") != "encodec_24khz":
         raise ValueError(f"it was compressed with {about.get('m')}; only mono audio of encodec_24khz can be decoded")
+    # Entropy-coded with the probabilities of EnCodec's own network, which is needed to decode them.
     if about.get("lm"):
         raise ValueError("it was compressed with EnCodec's language model; compress it again without --lm")
     if not isinstance(n_samples, int) or not isinstance(n_codebooks, int) or n_samples < 1 or n_codebooks < 1:
         raise ValueError(f"its header is damaged: al={n_samples!r}, nc={n_codebooks!r}")
     n_frames = -(-n_samples // CODES.hop_length)
+    # encodec/binary.py, BitPacker: least significant bit first, all codebooks of a frame together. The last byte is
+    # padded.
     bits = np.unpackbits(np.frombuffer(content, np.uint8, offset=start), bitorder="little")
     n_bits = n_frames * n_codebooks * CODE_BITS
     if len(bits) < n_bits:
@@ -159,6 +165,7 @@ def _as_codes(array: Any) -> Tensor:
         raise ValueError(f"expected codes of one recording, (codebooks, frames), got shape {array.shape}")
     if array.shape[1] == 0:
         raise ValueError(f"it has no frames: shape {array.shape}")
+    # Bark's own voices have int32, and one uint16, with which torch can't index.
     return torch.from_numpy(array.astype(np.int64))
 
 

@@ -57,6 +57,7 @@ def expand(text: str, read: frozenset[str]) -> Iterator[tuple[Path, Path]]:
         for file in _walk(path):
             if file.suffix.lower() in read:
                 yield file, file.relative_to(path)
+    # Before patterns: a file's own name may contain [ or *.
     elif path.exists():
         yield path, Path(path.name)
     elif glob.has_magic(text):
@@ -70,6 +71,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.is_file():
             yield folder / entry.name
+        # A link to a folder above would never end.
         elif entry.is_dir(follow_symlinks=False):
             yield from _walk(folder / entry.name)
 
@@ -80,6 +82,7 @@ def reject_clashes(jobs: Iterable[Job]) -> Iterator[Job]:
     seen: set[bytes] = set()
     for job in jobs:
         target = os.path.abspath(job.target)
+        # fsencode: on Linux a name may be bytes that are not UTF-8.
         digest = hashlib.blake2b(os.fsencode(target), digest_size=16).digest()
         if job.error is not None:
             yield job

@@ -35,6 +35,7 @@ def detect(path: Path, search: Search) -> str | None:
 
 
 def _by_content(path: Path, search: Search) -> str | None:
+    # Of these formats, only Lhotse's manifests are compressed.
     if path.suffix.lower() == ".gz":
         return "lhotse"
     first = _first_line(path)
@@ -51,6 +52,7 @@ def _first_line(path: Path) -> str:
         head = file.read(HEAD_BYTES)
     line = next((line for line in head.splitlines() if line.strip()), b"")
     try:
+        # Some editors, above all on Windows, begin a file with a byte order mark.
         return line.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         return ""
@@ -65,6 +67,7 @@ def _by_json(first: str) -> str | None:
         return "lhotse"
     if {"audio_filepath", "mel_filepath"} & content.keys():
         return "nemo"
+    # A recording has sources; cuts are of type MonoCut, MultiCut, MixedCut and so on.
     if "sources" in content or str(content.get("type", "")).endswith("Cut"):
         return "lhotse"
     return "speechbrain" if all(isinstance(value, dict) for value in content.values()) else None

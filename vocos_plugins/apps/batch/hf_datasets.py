@@ -43,6 +43,7 @@ def row_audio(folder: Path, row: int) -> Path | bytes:
     value = rows[row][_column(rows, "audio")]
     if isinstance(value, str):
         return Path(value)
+    # datasets stores a recording's bytes, or only its path if it was added as a file.
     content: bytes | None = value["bytes"]
     return Path(value["path"]) if content is None else content
 
@@ -60,6 +61,7 @@ def row_mel(folder: Path, row: int) -> Tensor:
 def _open_dataset(folder: Path) -> Any:
     """Opens a data set, memory-mapped; recordings stay encoded."""
     try:
+        # Only these lists need datasets, so it is no dependency.
         from datasets import Audio, load_from_disk
     except ImportError as error:
         raise ValueError(f"{error}: pip install datasets") from error

@@ -51,6 +51,7 @@ class Job:
     def from_json(cls, text: str) -> Job:
         """Returns the job that `to_json` wrote."""
         fields = json.loads(text)
+        # JSON has only lists, but a job must be hashable.
         channels = None if fields["channels"] is None else tuple(fields["channels"])
         return cls(
             **{**fields, "source": Path(fields["source"]), "target": Path(fields["target"]), "channels": channels}

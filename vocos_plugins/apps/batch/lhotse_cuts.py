@@ -35,6 +35,7 @@ def read_lhotse(path: Path, search: Search) -> Iterator[Job]:
 
 def features_mel(job: Job) -> Tensor:
     """Returns the mel of a job that `read_lhotse` made for features, ``(1, n_mels, T)``."""
+    # Only these lists need Lhotse, so it is no dependency.
     from lhotse import Features
 
     features = Features.from_dict(json.loads(job.features or ""))
@@ -67,6 +68,7 @@ def _recording_job(cut: Any, path: Path, search: Search) -> Job:
     if recording is None:
         raise ValueError(f"{type(cut).__name__} has no single recording; save its audio first")
     kinds = [source.type for source in recording.sources]
+    # For a source of type "command", Lhotse would run the command in a shell; others are URLs or bytes in memory.
     if kinds != ["file"]:
         raise ValueError(f"its recording must be one local file, got {', '.join(kinds) or 'none'}")
     if recording.transforms:
@@ -78,6 +80,7 @@ def _recording_job(cut: Any, path: Path, search: Search) -> Job:
     wanted = [cut.channel] if isinstance(cut.channel, int) else list(cut.channel)
     present = recording.sources[0].channels
     channels = None if wanted == present else tuple(present.index(channel) for channel in wanted)
+    # Durations are rounded seconds: less than a sample is no difference. A whole file needs no seeking.
     whole = cut.start == 0 and abs(cut.duration - recording.duration) < 1 / recording.sampling_rate
     duration_s = None if whole else cut.duration
     return Job(source=file, target=target, start_s=cut.start, duration_s=duration_s, channels=channels)
@@ -91,6 +94,7 @@ def _features_job(cut: Any, path: Path, search: Search) -> Job:
         known = ", ".join((*ARCHIVES, *FOLDERS))
         raise ValueError(f"its features are stored as {features.storage_type}; supported: {known}")
     storage = search.resolve(features.storage_path, path)
+    # Without lstrip, an absolute key would replace the folder.
     file = storage / features.storage_key.lstrip("/") if features.storage_type in FOLDERS else storage
     manifest = json.dumps({**features.to_dict(), "storage_path": str(storage)})
     shift = features.frame_shift / 2

@@ -42,6 +42,7 @@ def read_nemo(path: Path, search: Search) -> Iterator[Job]:
             return Job(source=file, target=search.output_path(name))
         start_s, duration_s = float(fields.get("offset") or 0.0), fields.get("duration")
         duration_s = None if duration_s is None else float(duration_s)
+        # Several parts of one file need outputs of their own.
         if fields.get("offset") is not None:
             name += f"-{start_s:.3f}" if duration_s is None else f"-{start_s:.3f}-{start_s + duration_s:.3f}"
         return Job(source=file, target=search.output_path(name), start_s=start_s, duration_s=duration_s)
@@ -92,6 +93,7 @@ def read_ljspeech(path: Path, search: Search) -> Iterator[Job]:
 
 
 def _each_line(path: Path, job: Callable[[str], Job]) -> Iterator[Job]:
+    # utf-8-sig skips a byte order mark; surrogateescape keeps paths that are not UTF-8.
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -111,6 +113,7 @@ def _text(fields: Fields, key: str) -> str:
 
 def _seconds(file: Path, start: int | None, stop: int | None) -> tuple[float, float | None]:
     """Returns a range of samples, without ``stop``, as a start and a duration; an empty range is the whole file."""
+    # As in SpeechBrain's read_audio (dataio/dataio.py), where equal start and stop mean the whole file.
     if not start and not stop:
         return 0.0, None
     import soundfile  # the command's help is shown without it

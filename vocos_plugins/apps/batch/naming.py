@@ -37,6 +37,8 @@ class Search:
         Args:
             name: of the output without its suffix; may contain folders.
         """
+        # Not with_suffix(), which would cut an id such as speaker.12. A list may come from anywhere: its ids must not
+        # lead out of the output folder.
         relative = Path(name + self.suffix)
         if not name or relative.is_absolute() or ".." in relative.parts:
             raise ValueError(f"{name!r} is not a valid output name: the file would not be below {self.out}")

@@ -58,6 +58,7 @@ def run_on_ray(
         The outcomes as they arrive. A job fails after its worker has died 1 + `RETRIES` times.
     """
     with _cluster(address, n_workers):
+        # The whole cluster's, not this machine's.
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
         n_gpus, n_cores = int(resources.get("GPU", 0)) if gpus else 0, int(resources.get("CPU", 1))
         device = "cuda" if n_gpus else "cpu"
@@ -65,7 +66,7 @@ def run_on_ray(
             "compute": ray.data.ActorPoolStrategy(size=n_workers or n_gpus or n_cores),
             "fn_constructor_args": (build, device, max(1, n_cores // n_gpus) if n_gpus else 1),
             "max_task_retries": RETRIES,
-            "batch_size": None,
+            "batch_size": None,  # a batch is a whole block
             **({"num_gpus": 1} if n_gpus else {"num_cpus": 1}),
         }
         remaining = iter(jobs)
@@ -82,6 +83,7 @@ def _outcomes(jobs: list[Job], settings: dict[str, Any], block: int) -> Iterator
         # Ray up to 2.63 has no other option that limits the retries of a block; without one it retries for ever.
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         done = data.map_batches(Worker, **settings)
+    # A block that is given up yields no rows, so its jobs are found by what is missing.
     lost = set(range(len(rows)))
     for row in done.iter_rows():
         number = int(row["number"])
@@ -114,6 +116,7 @@ class Worker:
 
         jobs = [Job.from_json(text) for text in batch["job"].tolist()]
         positions = {job: position for position, job in enumerate(jobs)}
+        # The columns belong together by position, and "number" is in the order of the batch.
         outcomes = sorted(run(jobs, self.task), key=lambda outcome: positions[outcome.job])
         return {
             "number": batch["number"],
@@ -137,11 +140,13 @@ def _cluster(address: str | None, n_workers: int | None) -> Iterator[None]:
             "logging_level": logging.ERROR,
         }
         if address is None:
+            # Ray starts no more workers than its CPUs; the user may ask for more workers than there are cores.
             settings |= {"num_cpus": max(n_workers or 1, os.cpu_count() or 1), "include_dashboard": False}
         ray.init(address=address, **settings)
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # it logs plans and progress
     context = ray.data.DataContext.get_current()
     before = context.enable_progress_bars, context.max_errored_blocks
+    # -1: a block that is given up doesn't end the run.
     context.enable_progress_bars, context.max_errored_blocks = False, -1
     try:
         yield

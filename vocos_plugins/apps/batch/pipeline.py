@@ -30,6 +30,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+# Compared by identity, by which groupby separates the files.
 @dataclass(frozen=True, eq=False)
 class _OpenJob:
     """A job whose first windows have been read."""
@@ -62,8 +63,11 @@ def run(jobs: Iterable[Job], task: Task, done: Callable[[Outcome], None] | None 
         ThreadPoolExecutor(1, "device") as device,
         ThreadPoolExecutor(N_WRITERS, "write") as writers,
     ):
+        # All stages are lazy. Whoever takes an outcome pulls jobs through them, and each stage limits how many are
+        # waiting.
         open_jobs = in_order(readers, functools.partial(_open, task), jobs, 4 * n_readers)
         groups = _grouped(_events(open_jobs), task)
+        # A GPU computes one batch while the next one waits. On a CPU, each core has a window waiting.
         pool, limit = (core_threads(n_threads), 2 * n_threads) if on_cpu else (device, 2)
         computed = itertools.chain.from_iterable(in_order(pool, functools.partial(_compute, task), groups, limit))
         writes = _writers(computed, task.sample_rate, done)
@@ -81,6 +85,7 @@ def in_order(pool: Executor, function: Callable[[Item], Result], items: Iterable
         while submitted:
             yield submitted.popleft().result()
     finally:
+        # The consumer may stop early: what waits must not start.
         for future in submitted:
             future.cancel()
 
@@ -100,6 +105,7 @@ def _open(task: Task, job: Job) -> _OpenJob:
 
 
 def _raising(error: Exception) -> Iterator[Window]:
+    # Makes this a generator, so that the error comes in the order of the jobs.
     yield from ()
     raise error
 

@@ -22,6 +22,7 @@ def plan(inputs: Sequence[str], search: Search, write: frozenset[str]) -> list[J
         ValueError: two inputs would write one file, or an input would be overwritten.
     """
     out = search.out
+    # Without repetitions: a file may be named twice, or match two patterns.
     jobs = list(dict.fromkeys(find_jobs(inputs, search)))
     if out.suffix.lower() in write:
         n_inputs = sum(job.error is None for job in jobs)
@@ -35,6 +36,7 @@ def plan(inputs: Sequence[str], search: Search, write: frozenset[str]) -> list[J
 
 
 def _check_clashes(jobs: list[Job]) -> None:
+    # Resolved, since two paths may lead to one file through links.
     sources = {job.source.resolve(): job.source for job in jobs}
     targets: dict[Path, Job] = {}
     for job in jobs:

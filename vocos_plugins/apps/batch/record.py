@@ -47,6 +47,7 @@ class Record:
         self._done: dict[bytes, bytes] = {}  # digests of output and facts: an entry takes 200 bytes
         self._pending: dict[Job, dict[str, Any]] = {}
         self._n_written = self._n_synced = 0
+        # Two locks: while one thread waits for the disk, others can add their lines.
         self._lock, self._disk_lock = threading.Lock(), threading.Lock()
 
     def __enter__(self) -> Record:
@@ -61,6 +62,7 @@ class Record:
         except BaseException:
             self._folder_lock.release()
             raise
+        # Failed jobs are tried again, so each run starts a new list.
         self._failures: IO[str] = (self.folder / FAILED).open("w", encoding="utf-8")
         self._sweep()
         return self
@@ -87,6 +89,7 @@ class Record:
             if job.error is None and self._done.get(_digest(facts["output"])) == _digest(facts) and job.target.exists():
                 self.n_done_before += 1
                 continue
+            # Before the yield: another thread may report the outcome at once.
             with self._lock:
                 self._pending[job] = facts
             yield job
@@ -115,6 +118,8 @@ class Record:
     def _facts(self, job: Job) -> dict[str, Any]:
         """Returns what the record stores of a job; all of it must match for the job to count as done."""
         try:
+            # A data set is a folder, whose own size and time say little about its files; `save_to_disk` rewrites this
+            # one.
             stat = (job.source if job.row is None else job.source / "state.json").stat()
         except OSError:
             stat = None
@@ -140,6 +145,7 @@ class Record:
             self._check(json.loads(next(lines))["settings"])
             for line in lines:
                 facts = json.loads(line)
+                # A result, not a property of the job.
                 del facts["duration_s"]
                 self._done[_digest(facts["output"])] = _digest(facts)
         return path.open("a", encoding="utf-8")
@@ -166,6 +172,7 @@ def _end_of_last_line(file: IO[bytes]) -> int:
     """Returns the position after the last complete line."""
     end = file.seek(0, os.SEEK_END)
     while end:
+        # Read from the end: the record may have a million lines, and a line any length.
         start = max(0, end - 2**16)
         file.seek(start)
         newline = file.read(end - start).rfind(b"\n")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # With this many frames, context adds 2 %, and a window takes a few tens of megabytes.
 WINDOW_FRAMES = 2048
+# Windows that are sorted into a GPU's batches by length; the more there are, the less padding.
 GROUP_FRAMES = 2**17
 
 
@@ -85,6 +86,7 @@ class StreamedTask(Task):
 
     def windows(self, job: Job) -> Iterator[Window]:
         for piece in self.vocode(job):
+            # The piece is already audio; `compute` only hands it on.
             yield Window(inputs=piece.cpu(), first=0, n_samples=piece.shape[1])
 
     def compute(self, windows: Sequence[Window]) -> list[Tensor]:
@@ -187,6 +189,7 @@ def decode_batched(vocos: Vocos, windows: Sequence[Window], features: Sequence[T
 
 def model_digest(vocos: Vocos) -> str:
     """Returns a digest of a model's configuration and weights, which is independent of its path."""
+    # As bytes, since NumPy has no bfloat16; flattened, since a tensor without dimensions can't be viewed as bytes.
     weights = (tensor.detach().cpu().contiguous().reshape(-1) for tensor in vocos.state_dict().values())
     return digest(repr(vocos.config).encode(), *(tensor.view(torch.uint8).numpy() for tensor in weights))
 

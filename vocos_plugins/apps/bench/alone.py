@@ -31,6 +31,7 @@ def in_fresh_process(
     """
     # Spawned, not forked: a fork would inherit this process's threads, caches and memory.
     context = multiprocessing.get_context("spawn")
+    # OpenMP reads its variable when it is loaded, so the child must inherit it.
     with _environment_of_children(n_threads), ProcessPoolExecutor(1, context, _settle, (n_threads,)) as pool:
         return pool.submit(function, *args, **kwargs).result()
 
@@ -40,9 +41,10 @@ def peak_memory() -> float:
     if STATUS.exists():  # getrusage would also count the parent's memory when it started this process
         fields = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
         return 1024 * float(fields["VmHWM"].split()[0])
-    import resource
+    import resource  # not on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts bytes, other systems KiB.
     return peak if sys.platform == "darwin" else 1024 * peak
 
 

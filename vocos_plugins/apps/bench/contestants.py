@@ -73,6 +73,7 @@ def prepare(contestant: Contestant, vocos: Vocos) -> Decode:
     """Returns a contestant's decoder like `build`, without the first call."""
     bandwidth = last_bandwidth(vocos)
     if contestant.backend == REFERENCE:
+        # Only this contestant needs the package vocos, which is no dependency.
         from .reference import reference
 
         return reference(vocos.config, bandwidth)

@@ -100,7 +100,7 @@ def measure_grid(
         except (ImportError, ValueError) as error:
             absent[contestant.name] = str(error)
     torch.set_num_threads(n_threads)  # importing a package may have changed it
-    vocos = load(source)
+    vocos = load(source)  # for the sizes of its features only
     measurements = []
     for case in cases:
         features = make_features(vocos, case.batch, case.seconds)

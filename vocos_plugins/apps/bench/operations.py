@@ -48,6 +48,7 @@ def count(vocos: Vocos, n_frames: int, precision: str = "float32") -> dict[str, 
     """
     backbone, head, dim = vocos.backbone, vocos.head, vocos.config.backbone.dim
     blocks = [module for module in backbone.modules() if isinstance(module, (ConvNeXtBlock, ResBlock))]
+    # A precision applies to these layers only; ResNet blocks have none of them.
     pointwise = sum(_weights(b.pwconv1) + _weights(b.pwconv2) for b in blocks if isinstance(b, ConvNeXtBlock))
     embed, convolutions, out = _weights(backbone.embed), sum(map(_weights, blocks)) - pointwise, _weights(head)
     prior = head.prior.inverse.numel() if isinstance(head, ISTFTHead) and head.prior is not None else 0

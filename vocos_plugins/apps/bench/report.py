@@ -129,4 +129,5 @@ def _processor() -> str:
         for line in CPU_INFO.read_text().splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
+    # On Linux this is often empty, hence /proc/cpuinfo.
     return platform.processor() or platform.machine()

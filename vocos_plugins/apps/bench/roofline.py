@@ -138,6 +138,7 @@ def memory_bandwidth() -> float:
 
 def fastest(call: Call) -> float:
     """Returns the seconds of the fastest of several calls."""
+    # Not timed: the first call may build something.
     call()
     return min(take_turn(call, 1).seconds for _ in range(TURNS))
 

@@ -40,6 +40,7 @@ class Clock:
         before = time.perf_counter()
         result = self.function(*args, **kwargs)
         self.laps.append(time.perf_counter() - before)
+        # A generator computes in next(), so each item is timed, too.
         return self._each(result) if isinstance(result, Iterator) else result
 
     def _each(self, generator: Iterator[Any]) -> Iterator[Any]:
@@ -66,6 +67,7 @@ def stage_seconds(vocos: Vocos, precision: Precision, features: Tensor, bandwidt
         bandwidth: the bandwidth index of an EnCodec model.
     """
     run, clocks = _with_clocks(vocos, Backend(precision), features.device)
+    # Not timed: the first decode builds what later ones reuse.
     run(features, bandwidth)
     decodes = []
     for _ in range(TURNS):
@@ -104,6 +106,7 @@ def _split(clocks: dict[str, Clock]) -> dict[str, float]:
 
 def _with_clocks(vocos: Vocos, backend: Backend, device: torch.device) -> tuple[Engine, dict[str, Clock]]:
     """Returns a function that decodes one item, and the clocks in it."""
+    # Functions are replaced below; the caller's model stays as it is.
     vocos = copy.deepcopy(vocos)
     engine, head = backend.engine(vocos, device), vocos.head
     if not isinstance(engine, FastEngine):

@@ -34,6 +34,7 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command()(command)
+# Its function has another name, since `eval` is a builtin of Python.
 app.command("eval")(evaluate)
 
 

@@ -39,6 +39,7 @@ class BatchProgress:
     def show(self, text: str) -> None:
         """Shows the current file, or the progress within it."""
         if self._console.is_terminal and time.monotonic() - self._started > QUIET_S:
+            # A short run ends before the bar appears. Rich ignores further calls of start().
             self._bar.start()
         self._bar.update(self._task, description=text)
 

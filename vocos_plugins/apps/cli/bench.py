@@ -60,14 +60,18 @@ def bench(
                 fail(f"unknown {option} {value!r}; available: {', '.join(get_args(known))}")
     if against not in (None, REFERENCE):
         fail(f"--against takes {REFERENCE}, got {against!r}")
+    # The CPUs that this process may use, which a container or taskset can limit. Not on macOS and Windows.
     n_usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for n_threads in threads or ():
         if not 1 <= n_threads <= n_usable:
             fail(f"--threads must be 1 to {n_usable} on this machine, got {n_threads}")
     if min([*(seconds or ()), *(batch or ()), 1]) <= 0:
         fail("--seconds and --batch must be positive")
+    # Only to report a wrong name now: each measurement loads the model again, in a fresh process.
     load_model(model)
+    # The tables compare all contestants with the first one.
     contestants = [Contestant(REFERENCE)] * (against is not None)
+    # Every precision of a backend is wanted unless some are named; what the machine can't do is reported and skipped.
     contestants += list_contestants(
         cast(list[BackendName], backend or ["torch"]), cast("list[Precision] | None", precision)
     )

@@ -38,6 +38,7 @@ def conventions(
     """
     from ...plugins import PluginError, convention_plugins, mel_conventions, unknown_name_message
 
+    # Before anything else that loads plugins: here their warnings are caught, and printed once as problems.
     _, problems = survey()
     try:
         known, owners = mel_conventions(), convention_plugins()
@@ -63,6 +64,7 @@ def _fields(mel: MelConvention, plugin: str) -> dict[str, Any]:
     from ...mel.known import KNOWN
 
     fields = {key: value for key, value in write_part(mel, FEATURES).items() if key != "kind"}
+    # By identity: conventions that differ only in their names are equal.
     cited = next((known for known in KNOWN if known.mel is mel), None)
     about = {} if cited is None else {"source": cited.source, "notes": cited.notes}
     return {"name": fields.pop("name"), "plugin": plugin, **about, **fields}

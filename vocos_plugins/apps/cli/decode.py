@@ -85,6 +85,7 @@ def decode(
             return _exported_task(name, backend, source, strict)
         if codes:
             return _codes_task(name, device, source)
+        # With Ray the workers decode; this process needs the model only for the record's settings.
         return _mels_task(name, "cpu" if engine == "ray" else device, source, strict)
 
     options = RunOptions(resume=resume, engine=engine, address=address, workers=workers, as_json=as_json, device=device)
@@ -123,6 +124,7 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
         return cut_samples(pieces, alignment.first_sample, alignment.n_samples(mel.shape[-1]))
 
     def settings() -> dict[str, str]:
+        # OpenVINO keeps a model's weights in a .bin next to its .xml.
         files = [file for file in (Path(model), Path(model).with_suffix(".bin")) if file.exists()]
         return {"model": digest(*(file.read_bytes() for file in files)), "mels": str(source), "backend": str(backend)}
 
@@ -159,6 +161,7 @@ def _codes_task(model: str, device: str, source: str | None) -> Loaded:
         bandwidth_id = features.codebook_counts.index(len(stored.codes))
         conditioned = vocos.config.n_bandwidths is not None
         pieces = decode_chunks(vocos, decodable, bandwidth_id=bandwidth_id if conditioned else None)
+        # EnCodec pads to whole frames; where a file records the length, the padding is cut off.
         yield from pieces if stored.n_samples is None else cut_samples(pieces, 0, stored.n_samples)
 
     return StreamedTask(vocos.sample_rate, vocode_job, lambda: {"model": model_digest(vocos)}), None

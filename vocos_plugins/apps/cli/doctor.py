@@ -54,6 +54,7 @@ def _compare(tts: str, vocoder: str, as_json: bool) -> NoReturn:
     from ..doctor import compare
     from ..doctor.report import comparison_report
 
+    # First, as it loads the plugins: their warnings are caught there, and printed once as problems.
     _, problems = survey()
     report(problems)
     comparison = compare(_endpoint("TTS", tts), _endpoint("VOCODER", vocoder))

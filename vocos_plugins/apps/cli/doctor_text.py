@@ -36,8 +36,10 @@ Line = tuple[str, str]  # text, style
 
 def show(lines: Iterator[Line]) -> None:
     """Prints lines without wrapping, in colour if standard output is a terminal."""
+    # Without soft_wrap, Rich would break table rows and commands, which could then be neither searched nor copied.
     console = Console(highlight=False, soft_wrap=True)
     for text, style in lines:
+        # As a Text: in a plain string, Rich would take [nemo] of a pip command for markup and drop it.
         console.print(Text(text, style=style))
 
 
@@ -68,6 +70,7 @@ def installation_lines(checks: Sequence[Check]) -> Iterator[Line]:
     """Yields one line per check, followed by the problem and its fix."""
     rows = [(check.group, check.name, check.version or "", check.state) for check in checks]
     header, *lines = table(("", "", "version", "state"), rows).splitlines()
+    # table() writes a dash for an empty cell, here the first two headings.
     yield header.replace("-", " "), "bold"
     for line, check in zip(lines, checks, strict=True):
         plain = check.state == "broken" or not check.detail
@@ -116,6 +119,7 @@ def _describe(endpoint: Endpoint) -> str:
 
 def _values(row: FieldComparison) -> tuple[str, str]:
     tts, vocoder = _value(row.tts), _value(row.vocoder)
+    # Values that differ may look alike once they are rounded.
     return (tts, vocoder) if tts != vocoder or row.state == "equal" else (tts, f"{vocoder}, not the same")
 
 
@@ -150,6 +154,7 @@ def _normalization(value: object) -> str:
 
 def _prose(text: str, style: str = "", indent: str = "") -> Iterator[Line]:
     width = min(max(shutil.get_terminal_size().columns, WIDTHS[0]), WIDTHS[1])
+    # Words are never broken, since paths and options are copied.
     for line in textwrap.wrap(
         text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     ):

@@ -74,6 +74,8 @@ def _torch_device(device: str) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        # torch.device() accepts devices that aren't there; an empty tensor fails, with an AssertionError if torch has
+        # no CUDA.
         return torch.zeros(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"can't use device {device!r}: {error}") from error

@@ -53,11 +53,13 @@ def evaluate(
     if len(set(checkpoints)) < len(checkpoints):
         fail("each CHECKPOINT must be named only once")
     try:
+        # Before the models are loaded, which takes longer than finding a mistake here.
         clips = _find_clips(data)
         measures, left_out = choose(measure or ())
     except (ValueError, OSError) as error:
         fail(str(error))
     models = {name: load_mel_model(name, device) for name in checkpoints}
+    # Checked here against one model only; `build_systems` aligns it with each.
     convention = resolve_source(source, models[checkpoints[0]].mel) if source else None
     try:
         systems = build_systems(models, convention)

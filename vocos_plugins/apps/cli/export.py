@@ -61,6 +61,7 @@ def _export_checkpoint(toolkit: str, target: Path, model: str, tts: str | None, 
         side = None if tts is None else resolve_endpoint(tts)
         if side is not None and side.convention is None:
             fail(f"{tts} uses EnCodec codes and has no mel")
+        # The toolkit's own file is passed as a path: vocos_nemo keeps such a file's preprocessor unchanged.
         wanted = None if side is None else side.path if side.toolkit == toolkit else side.convention
         adapter.export(load_model(model), target, tts=wanted, strict=strict)
     except ImportError as error:

@@ -42,6 +42,7 @@ class MelChecker:
             if self._left == 0:
                 return
             self._left -= 1
+            # Inside the lock: two threads that find a mismatch at the same time must not both warn.
             found = find_mismatch(mel, self.convention, mel_conventions().values())
             if found is None:
                 return

@@ -38,6 +38,7 @@ def resynth(
     def load() -> Loaded:
         from ..batch.work import Resynthesis
 
+        # With Ray the workers compute; this process needs the model only for the record's settings.
         vocos = load_mel_model(model, "cpu" if engine == "ray" else device)
         return Resynthesis(vocos), partial(resynthesis, absolute_if_local(model))
 

@@ -31,6 +31,7 @@ def studio(
 
     Stop it with Ctrl-C. Nothing is sent to another machine; uploads are kept in a temporary folder until the end.
     """
+    # Not imported here: Gradio reads its temporary folder on import, and the server sets that first.
     if find_spec("gradio") is None:
         fail("the studio needs Gradio, which isn't installed: pip install 'vocos-plugins[studio]'")
     from ..studio.server import is_loopback, serve

@@ -17,6 +17,7 @@ def train(
     fresh: Annotated[bool, typer.Option("--fresh", help="Fail if OUT holds a run, instead of continuing it.")] = False,
 ) -> None:
     """Train or fine-tune a model, in stages if CONFIG has them. The same command continues an interrupted run."""
+    # Looked for, not imported: mistakes in CONFIG are reported before Lightning is imported, which takes seconds.
     for package in ("lightning", "tensorboard"):
         if find_spec(package) is None:
             fail(f"training needs {package}: pip install 'vocos-plugins[train]'")

@@ -106,7 +106,10 @@ def vocode(
     if options.workers is not None and options.engine == "local":
         import torch
 
+        # `pipeline.run` uses as many threads as torch.
         torch.set_num_threads(options.workers)
+    # The model is loaded first here, as the record compares its digest. Otherwise the inputs are found first, so that
+    # mistakes in them are reported at once.
     if options.resume or options.engine == "ray":
         _run_recorded(inputs, search, options, *load())
     try:
@@ -115,6 +118,7 @@ def vocode(
         fail(str(error))
     task, _ = load()
     if len(jobs) == 1:
+        # A single file is streamed with all threads, and the bar shows the progress within it.
         run_batch(jobs, audio_job(task.stream, task.sample_rate), as_json=options.as_json)
     _run_unrecorded(jobs, task, options)
 
@@ -162,7 +166,7 @@ def _run_recorded(
                 outcomes = _run_on_ray(jobs, build, options, record.add)
             else:
                 outcomes = run(jobs, task, record.add)
-            for outcome in _with_progress(outcomes, BatchProgress(None)):
+            for outcome in _with_progress(outcomes, BatchProgress(None)):  # inputs are found as they are needed
                 if outcome.error is not None and len(failed) < N_SHOWN:
                     failed.append(outcome.report())
     except RecordError as error:

@@ -50,6 +50,7 @@ def best_checkpoint(source: MelConvention, than: Alignment | None = None) -> tup
     best = None
     for checkpoint in known_checkpoints():
         alignment = try_align(source, checkpoint.mel)
+        # Of equally good ones the first is kept: a bundled one needs no download.
         if alignment is not None and (than is None or _beats(alignment, than)):
             best, than = (checkpoint, alignment), alignment
     return best
@@ -57,6 +58,7 @@ def best_checkpoint(source: MelConvention, than: Alignment | None = None) -> tup
 
 def _beats(alignment: Alignment, other: Alignment) -> bool:
     """Returns whether an alignment is better: exact, or with fewer unknown bands, or with a smaller mean error."""
+    # Only lossy alignments have an error. An exact one beats them, and the one with less conversion beats another.
     if alignment.error is None or other.error is None:
         return _steps(alignment) < _steps(other)
     # A band that must be guessed costs more than any error in known ones, so the share of such bands decides first.

@@ -99,6 +99,7 @@ def compare(tts: Endpoint, vocoder: Endpoint) -> Comparison:
 def try_align(source: MelConvention, target: MelConvention) -> Alignment | None:
     """Returns the alignment without its warning; None if it is refused."""
     with warnings.catch_warnings():
+        # The comparison itself states the loss.
         warnings.simplefilter("ignore", MelMismatchWarning)
         try:
             return align(source, target)
@@ -111,6 +112,7 @@ def _fields(source: MelConvention, target: MelConvention, fatal: dict[str, str])
     rows = []
     for field in dataclasses.fields(MelConvention):
         name = field.name
+        # Not compared: equal conventions may have different names.
         if name == "name":
             continue
         state: State = "equal"

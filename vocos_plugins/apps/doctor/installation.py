@@ -56,6 +56,7 @@ def check_installation() -> list[Check]:
     checks += [_plugin(state) for state in states]
     reported = [state.reason for state in states if state.reason is not None]
     for problem in contradictions:
+        # A broken plugin is already among the checks.
         if not any(reason in problem for reason in reported):
             checks.append(Check(group="plugin", name="plugins", version=None, state="broken", detail=problem))
     return checks
@@ -83,6 +84,7 @@ def check_toolkit(state: PluginState) -> Iterator[Check]:
 
 def version_tuple(version: str) -> tuple[int, ...]:
     """Returns the leading numbers of a version, without trailing zeros."""
+    # Up to the first other character, as in 2.9.0+cpu or 3.0.0rc1.
     numbers = re.split(r"[^\d.]", version)[0].rstrip(".")
     return tuple(int(number) for number in re.sub(r"(\.0+)+$", "", numbers).split(".") if number)
 
@@ -93,6 +95,7 @@ def lightning_limit(toolkit: str) -> str | None:
         requirements = importlib.metadata.requires(toolkit) or []
     except importlib.metadata.PackageNotFoundError:  # on the path, but not installed by pip
         return None
+    # [^;]: a marker behind the semicolon may contain another version.
     limits = (re.match(r"lightning\b[^;]*<=\s*([\d.]+)", requirement) for requirement in requirements)
     return next((limit[1] for limit in limits if limit), None)
 

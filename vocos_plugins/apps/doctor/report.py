@@ -80,4 +80,5 @@ def _plain(value: object) -> Any:
 
 
 def _finite(value: float) -> float | None:
+    # JSON has no infinity.
     return value if math.isfinite(value) else None

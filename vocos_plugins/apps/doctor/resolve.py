@@ -97,6 +97,7 @@ def _from_path(name: str, path: Path) -> Endpoint | None:
     except (CheckpointError, ConfigError) as error:
         raise EndpointError(str(error)) from error
     reasons: list[str] = []
+    # Each adapter decides by the content whether a file is its toolkit's, since many share a suffix.
     for adapter in toolkit_adapters().values():
         convention = _read(adapter, path, reasons)
         if convention is not None:
@@ -132,6 +133,7 @@ def _from_vocos(name: str, path: Path) -> Endpoint | None:
 
 
 def _has_parts(mapping: object) -> TypeGuard[Mapping[str, Any]]:
+    # One such key alone can occur in another program's YAML.
     return isinstance(mapping, Mapping) and len(PARTS.keys() & mapping.keys()) > 1
 
 

@@ -73,6 +73,7 @@ def suggest_fix(probe: Probe) -> str:
 
 
 def _cause(text: str, returncode: int) -> str:
+    # On POSIX, subprocess reports a signal as its negative number.
     if returncode < 0:
         return f"importing it kills Python with signal {-returncode}"
     return next((cause for pattern, cause in CAUSES if re.search(pattern, text)), "it can't be imported")

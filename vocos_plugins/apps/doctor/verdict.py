@@ -95,10 +95,12 @@ def _list(names: list[str]) -> str:
 def _convert(comparison: Comparison, what: str) -> tuple[Remedy, ...]:
     """Returns how to convert: in a Vocos model, which does it by itself, or by hand before another vocoder."""
     tts, vocoder = comparison.tts, comparison.vocoder
+    # A convention is no model: a known checkpoint that takes exactly this mel stands in for it.
     model = vocoder.model or (_checkpoint_of(vocoder.convention) if vocoder.kind == "convention" else None)
     if model is None:
         return (Remedy(what=f"{what}, in Python, before the vocoder", command=_in_front(comparison)),)
     on_files = Remedy(what=f"{what}, on the command line", command=_decode(model, tts))
+    # json.dumps quotes for Python, whose string literals include JSON's; the shell's commands use shlex.
     load = (f"vocos = Vocos.from_pretrained({json.dumps(model)})", f"source = {_convention(tts)}")
     if tts.toolkit is None:
         script = _script("Vocos", *load, "audio = vocos.decode(mel, source=source)")
@@ -109,6 +111,7 @@ def _convert(comparison: Comparison, what: str) -> tuple[Remedy, ...]:
 
 def _in_front(comparison: Comparison) -> str:
     ends = (f"source = {_convention(comparison.tts)}", f"target = {_convention(comparison.vocoder)}")
+    # Only a shift changes the number of samples, which is why the audio must be trimmed then.
     if comparison.kind != "framing":
         return _script("align", *ends, "mel = align(source, target)(mel)")
     trimmed = "audio = alignment.trim(vocoder(alignment(mel)), mel.shape[-1])"
@@ -133,6 +136,7 @@ def _other_checkpoint(comparison: Comparison) -> tuple[Remedy, ...]:
 def _instead(comparison: Comparison) -> tuple[Remedy, ...]:
     if comparison.tts.convention is not None:
         return _other_checkpoint(comparison)
+    # The defaults are the codes of EnCodec's 24 kHz model.
     if comparison.tts.features == EncodecCodes():
         what = f"Use {ENCODEC_CHECKPOINT}, which decodes these codes"
         command = f'vocos = Vocos.from_pretrained("{ENCODEC_CHECKPOINT}")'

@@ -67,7 +67,7 @@ def build_page(models: Mapping[str, Vocos], max_upload_mb: int) -> gr.Blocks:
             show,
             [upload, clip, model, convention],
             outcome,
-            api_visibility="private",
+            api_visibility="private",  # not for Gradio's API clients
             concurrency_limit=1,
             show_progress="full",
         )

@@ -23,6 +23,7 @@ def levels(mel: Tensor, convention: MelConvention) -> Tensor:
 
     The convention's own processing of the values, such as a logarithm, a norm of the bands or statistics, is undone.
     """
+    # A band narrower than the distance of two bins can be empty: its sum is 0.
     bands = convention.filterbank().double().sum(0)[:, None].clamp_min(1e-12)
     magnitude = (expand(mel[0].double(), convention) / bands).pow(1 / convention.power)
     n_frames = magnitude.shape[1]

@@ -19,11 +19,12 @@ from .pictures import DIFFERENCE_DB, RANGE_DB
 
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 STATES = {"lossy": "lossy", "refused": "refused"}  # CSS classes of verdicts; any other is "good"
-LONGEST_VALUE = 40
+LONGEST_VALUE = 40  # characters; statistics per band have hundreds
 
 
 def render_outcome(outcome: Outcome) -> str:
     """Returns the whole outcome as HTML."""
+    # File names come from uploads, and texts from plugins and exceptions: all of them are escaped.
     parts = (
         _head(outcome),
         _doubt(outcome),

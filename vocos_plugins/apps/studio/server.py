@@ -25,6 +25,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1")
 NO_DESCRIPTION: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}  # no API pages
 GRACE_S = 1  # for open requests when the studio ends; an open page keeps a connection
 # Gradio's page requests fonts and scripts from other servers; this policy makes the browser refuse them.
+# 'unsafe-inline' and 'unsafe-eval' are for Gradio's own page (6.31), which has inline scripts and calls eval.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
@@ -52,8 +53,9 @@ def serve(
     Raises:
         OSError: the address can't be bound to.
     """
+    # In this order: a signal must clean up whatever exists, and a port in use is reported before Gradio is loaded.
     with _ended_by_signals(), listening(host, port) as listener, temporary_folder():
-        import uvicorn
+        import uvicorn  # comes with Gradio, which is an extra
 
         class Server(uvicorn.Server):
             async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -86,6 +88,7 @@ def forbid_connections() -> None:
     """
 
     def check(event: str, arguments: tuple[Any, ...]) -> None:
+        # Addresses of Unix sockets are text, and never leave this machine.
         if event == "socket.connect" and isinstance(arguments[1], tuple):
             host = arguments[1][0]
         elif event == "socket.getaddrinfo":
@@ -96,6 +99,7 @@ def forbid_connections() -> None:
         if name and not is_loopback(name):
             raise PermissionError(f"the studio does not connect to other machines; refused: {name}")
 
+    # A hook applies to every library in this process, and can't be removed again.
     sys.addaudithook(check)
 
 
@@ -108,6 +112,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as listener:
+        # A restarted studio can bind to the port while old connections are in TIME_WAIT.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen()
@@ -188,6 +193,7 @@ def _ended_by_signals() -> Iterator[None]:
     def end(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGTERM:
             raise KeyboardInterrupt
+        # uvicorn handles SIGINT and SIGTERM, but not SIGHUP, which a closed terminal sends.
         signal.raise_signal(signal.SIGTERM)
 
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]

@@ -115,6 +115,7 @@ def _mel(path: Path, convention: MelConvention) -> Upload:
     notes: tuple[str, ...] = ()
     if mel.shape[2] > most:
         notes = (f"It is longer than {MAX_S:g} s: only the first {most} frames were taken.",)
+    # Cut before it is examined, as it may last hours.
     mel = mel[:, :, :most].float()
     guesses = tuple(guess(mel, mel_conventions().values()))
     if mel.shape[1] != convention.n_mels:
