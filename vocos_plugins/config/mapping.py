@@ -65,7 +65,7 @@ def check_keys(mapping: Any, known: set[str], required: set[str], where: str) ->
         raise ConfigError(f"{where}: expected a mapping, got {mapping!r}")
     for key in mapping:
         if key not in known:
-            hint = suggestion(str(key), known) or f"known are {', '.join(sorted(known))}"
+            hint = suggestion(str(key), known) or f"expected one of {', '.join(sorted(known))}"
             raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
     if missing := required - set(mapping):
         raise ConfigError(f"{where}: missing {', '.join(sorted(missing))}")

@@ -16,7 +16,7 @@ FACTS = """{
     "process": __import__("os").getpid(),
     "threads": __import__("torch").get_num_threads(),
     "processors": len(getattr(__import__("os"), "sched_getaffinity", lambda _: [0])(0)),
-    "memory": __import__("vocos_plugins.apps.bench.alone").bench.alone.peak_memory(),
+    "memory": __import__("vocos_plugins.apps.bench.alone").apps.bench.alone.peak_memory(),
 }"""
 
 
