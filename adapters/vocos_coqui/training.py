@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import signal
-import threading
 from typing import Any
 
 import torch
@@ -24,6 +22,7 @@ from vocos_plugins.training.averaging import update_average
 from vocos_plugins.training.discriminators import Discriminators
 from vocos_plugins.training.objective import Logged, Objective, Signals
 from vocos_plugins.training.schedule import LossWeights, Optimization
+from vocos_plugins.training.termination import StopRequest
 
 from .restoring import restore
 
@@ -77,7 +76,7 @@ class TrainableVocoder(GAN):
         self.train_disc = False
         self._signals: Signals | None = None
         self._measures: tuple[Measure, ...] = ()
-        self._stop = False
+        self._stop = StopRequest()
 
     def get_criterion(self) -> list[nn.Module]:
         """Returns the losses of discriminators and generator; makes new discriminators and a new average.
@@ -180,9 +179,7 @@ class TrainableVocoder(GAN):
 
     def on_init_end(self, trainer: Any) -> None:
         """Handles SIGTERM, which schedulers send before they kill, and lets processes share gradients."""
-        if threading.current_thread() is threading.main_thread():
-            # Python allows it only in the main thread.
-            signal.signal(signal.SIGTERM, self._on_sigterm)
+        self._stop.install()
         if dist.is_available() and dist.is_initialized():
             share_gradients(self)
 
@@ -196,15 +193,12 @@ class TrainableVocoder(GAN):
         """Updates the average; after a SIGTERM, ends the trainer as Ctrl-C would, but between two steps."""
         decay = Optimization(ema_decay=self.config.ema_decay).average_decay_at(trainer.total_steps_done)
         update_average(self.model_average, self.model_g, decay)
-        stop = torch.tensor(float(self._stop), device=next(self.parameters()).device)
+        stop = torch.tensor(float(self._stop.requested), device=next(self.parameters()).device)
         if dist.is_available() and dist.is_initialized():
             # Processes may get the signal in different steps; if one stopped alone, the others would wait forever.
             dist.all_reduce(stop, dist.ReduceOp.MAX)
         if stop:
             raise KeyboardInterrupt
-
-    def _on_sigterm(self, *_: object) -> None:
-        self._stop = True
 
     def _check(self) -> None:
         config, mel, source = self.config, self.model_g.mel, self.source

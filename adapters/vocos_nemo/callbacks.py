@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from types import FrameType
 from typing import Any
 
 import lightning.pytorch as pl
+
+from vocos_plugins.training.termination import StopRequest
 
 
 class StopOnSigterm(pl.Callback):
@@ -18,27 +17,19 @@ class StopOnSigterm(pl.Callback):
     """
 
     def __init__(self) -> None:
-        self._stop = False
-        self._before: Any = None
+        self._stop = StopRequest()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Installs the handler."""
-        # Python allows signal handlers only there.
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._on_sigterm)
+        self._stop.install()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Stops all processes after the same step, as each may have received the signal in another."""
-        if trainer.strategy.reduce_boolean_decision(self._stop, all=False):
+        if trainer.strategy.reduce_boolean_decision(self._stop.requested, all=False):
             trainer.should_stop = True
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Restores the previous handler."""
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
-            self._before = None
-
-    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
-        self._stop = True
+        self._stop.restore()

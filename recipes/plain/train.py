@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
-import signal
 import time
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
 from vocos_plugins.mel.filterbank import mel_filterbank
 from vocos_plugins.storage.atomic import atomic_write
 from vocos_plugins.training.averaging import update_average
+from vocos_plugins.training.termination import StopRequest
 
 SAMPLE_RATE = 22050
 BATCH_SIZE = 8
@@ -210,9 +210,8 @@ def main() -> None:
         torch.set_rng_state(state["torch_random"])
         first = state["step"]
     loss_of = SpectralLoss()
-    stop: list[int] = []
-    # Only noted: the step is finished and saved first.
-    signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
+    stop = StopRequest()  # the step is finished and saved first
+    stop.install()
     means, since = np.zeros(2), time.perf_counter()
     for step in range(first, args.steps):
         # Seeded by the step, so that a resumed run sees the same crops.
@@ -236,9 +235,9 @@ def main() -> None:
                 log.write(line + "\n")
             print(line, flush=True)
             means, since = np.zeros(2), time.perf_counter()
-        if stop or (step + 1) % SAVE_EVERY == 0 or step + 1 == args.steps:
+        if stop.requested or (step + 1) % SAVE_EVERY == 0 or step + 1 == args.steps:
             save(args.out, step + 1, model, average, optimizer)
-        if stop:
+        if stop.requested:
             return
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import lightning
@@ -15,6 +12,7 @@ from torch import Tensor
 from ..spectral import stft
 from .module import VocosTraining
 from .state import LAST, MODEL, save_model, save_state
+from .termination import StopRequest
 
 PICTURE_N_FFT = 512  # samples
 N_SHOWN = 3  # validation clips whose audio and spectrogram are logged
@@ -40,16 +38,14 @@ class Checkpoints(lightning.Callback):
         self.every = every
         self.keep_every = keep_every
         self._optimizers = optimizers
-        self._stop = False
+        self._stop = StopRequest()
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Restores the optimizers, and handles SIGTERM, which schedulers send some time before SIGKILL."""
         # Only now: Lightning creates the optimizers when it starts to train.
         for optimizer, state in zip(trainer.optimizers, self._optimizers or (), strict=False):
             optimizer.load_state_dict(state)
-        # Python allows signal handlers in the main thread only.
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._on_sigterm)
+        self._stop.install()
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -57,7 +53,7 @@ class Checkpoints(lightning.Callback):
         """Saves if this step is due, and stops the run after a SIGTERM."""
         step = module.generator_step
         # Under DDP every process gets the signal, but maybe at different steps, so they have to agree on one.
-        stop = trainer.strategy.reduce_boolean_decision(self._stop, all=False)
+        stop = trainer.strategy.reduce_boolean_decision(self._stop.requested, all=False)
         if trainer.is_global_zero:
             if stop or step % self.every == 0 or step == module.config.run.max_steps:
                 self.save(trainer, module)
@@ -70,9 +66,6 @@ class Checkpoints(lightning.Callback):
         """Writes state and model."""
         save_state(module, trainer.optimizers, self.out / LAST)
         save_model(module, self.out / MODEL)
-
-    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
-        self._stop = True
 
 
 class Examples(lightning.Callback):

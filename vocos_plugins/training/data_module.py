@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import lightning
@@ -10,9 +9,7 @@ from torch.utils.data import DataLoader, Subset
 
 from .config import TrainingConfig
 from .data import Clip, StepSampler
-
-# Seconds that a run has to save and end before a loader's process obeys a SIGTERM.
-GRACE_S = 60
+from .termination import delay_sigterm
 
 
 class VocosData(lightning.LightningDataModule):
@@ -58,9 +55,3 @@ class VocosData(lightning.LightningDataModule):
 
     def _trainer(self) -> Any:
         return self.trainer
-
-
-def delay_sigterm(_worker: int) -> None:
-    """Makes a loader's process outlive a SIGTERM by `GRACE_S` seconds."""
-    # Schedulers signal all processes of a run, but the main one still has to finish its step and save.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.alarm(GRACE_S))

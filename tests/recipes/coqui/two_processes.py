@@ -40,7 +40,7 @@ def leaves_together(folder: Path) -> bool:
     model.get_criterion()
     model.on_train_step_end(trainer)
     if dist.get_rank() == 1:
-        model._on_sigterm()
+        model._stop.request()
     try:
         model.on_train_step_end(trainer)
     except KeyboardInterrupt:
