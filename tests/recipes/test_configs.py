@@ -19,13 +19,14 @@ from vocos_plugins.training.stages import read_stages
 
 RECIPES = ROOT / "recipes"
 ALL = sorted(path for kind in ("yaml", "json") for path in RECIPES.rglob(f"*.{kind}"))
-N_CONFIGS = {"coqui": 8, "lightning": 11, "nemo": 17, "speechbrain": 9}
+N_CONFIGS = {"coqui": 8, "lightning": 11, "nemo": 17, "speechbrain": 9, "tts": 3}
 PARTS = {"base", "recorded", "predicted"}  # parts of NeMo's configurations, which are not run by themselves
 COMMANDS = {
     "coqui": "python recipes/coqui/train_vocos.py --config_path recipes/coqui/{path.name}",
     "lightning": "vocos train recipes/lightning/{path.name}",
     "nemo": "python train.py --config-name {path.stem}",
     "speechbrain": "{path.name} --data_folder",
+    "tts": "python recipes/tts/{path.parent.name}/train.py",
 }
 LIGHTNING = [path for path in ALL if path.parent.name == "lightning"]
 # Parameters of the paper's table 6, of the EnCodec model with its codebooks, and of the bundled models.

@@ -1,0 +1,130 @@
+"""Trains SpeechBrain's FastSpeech2 on a corpus with known durations; the yaml beside it has the command.
+
+It takes what SpeechBrain's recipes take: ``--device``, ``--precision``, ``--ckpt_interval_minutes``, any value of the
+yaml. It comes after ``pitch.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import speechbrain as sb
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.dataio.dataio import read_audio
+from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.dataio.sampler import DynamicBatchSampler
+from speechbrain.utils.data_pipeline import provides, takes
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from layout import read_alignment, read_list
+from pitch import read_pitch
+
+Batch = tuple[Any, ...]
+PRINT_EVERY = 20  # steps
+
+
+class FastSpeech2Brain(sb.Brain):  # type: ignore[misc]
+    """Trains with the durations, pitch and energy of the recordings."""
+
+    def compute_forward(self, batch: Batch, stage: sb.Stage) -> Batch:
+        tokens, durations, _, _, pitch, energy, *_ = self._move(batch)
+        return self.modules.model(tokens, durations, pitch, energy)
+
+    def compute_objectives(self, predictions: Batch, batch: Batch, stage: sb.Stage) -> Tensor:
+        _, durations, n_tokens, mels, pitch, energy, n_frames, *_ = self._move(batch)
+        nothing = torch.zeros_like(durations, dtype=torch.float32)  # silences, which this model reads from punctuation
+        targets = (mels, durations, pitch, energy, n_frames, n_tokens, nothing)
+        losses = self.hparams.criterion((*predictions, nothing), targets, self.hparams.epoch_counter.current)
+        self.losses = {name: float(torch.as_tensor(value).detach()) for name, value in losses.items()}
+        return losses["total_loss"]
+
+    def on_fit_batch_end(self, batch: Batch, outputs: Any, loss: Tensor, should_step: bool) -> None:
+        if should_step:
+            self.hparams.lr_scheduler(self.optimizer)
+        if self.step % PRINT_EVERY == 0:
+            print({name: round(value, 4) for name, value in self.losses.items()}, flush=True)
+
+    def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
+        if stage == sb.Stage.TRAIN:
+            self.train_loss = stage_loss
+        elif stage == sb.Stage.VALID:
+            rate = self.optimizer.param_groups[0]["lr"]
+            self.hparams.train_logger.log_stats(
+                {"epoch": epoch, "steps": self.optimizer_step, "lr": rate},
+                train_stats={"loss": self.train_loss},
+                valid_stats={"loss": stage_loss},
+            )
+            self.checkpointer.save_and_keep_only(meta={"loss": stage_loss}, min_keys=["loss"])
+
+    def _move(self, batch: Batch) -> Batch:
+        return tuple(part.to(self.device) if isinstance(part, Tensor) else part for part in batch)
+
+
+def load_rows(corpus: Path, name: str) -> dict[str, dict[str, Any]]:
+    """Rows of a corpus' list as SpeechBrain's datasets take them."""
+    entries = {}
+    for row in read_list(corpus / name):
+        phonemes, durations = read_alignment(corpus, row.id)
+        durations[-1] += 1  # a centred mel has one frame more
+        wav = str(corpus / "wavs" / f"{row.id}.wav")
+        entries[row.id] = {"wav": wav, "label": row.normalised, "phonemes": phonemes, "durations": durations}
+    return entries
+
+
+def make_datasets(hparams: dict[str, Any]) -> tuple[DynamicItemDataset, DynamicItemDataset]:
+    """Returns the rows to train on, and those that are held out."""
+    corpus = Path(hparams["corpus"])
+    numbers = {symbol: number for number, symbol in enumerate(hparams["symbols"], start=1)}
+    statistics = json.loads((corpus / "pitch.json").read_text(encoding="utf-8"))
+
+    @takes("id", "wav", "phonemes", "durations")
+    @provides("mel_text_pair")
+    def load(row_id: str, wav: str, phonemes: list[str], durations: list[int]) -> Batch:
+        tokens = torch.LongTensor([numbers[phoneme] for phoneme in phonemes])
+        mel, energy = hparams["mel_spectrogram"](audio=read_audio(wav))
+        hertz = torch.from_numpy(read_pitch(corpus, row_id))
+        pitch = torch.where(hertz > 0, (hertz - statistics["mean"]) / statistics["deviation"], 0)
+        nothing = torch.zeros_like(tokens)
+        return tokens, torch.LongTensor(durations), mel, pitch, energy, len(tokens), nothing, tokens, nothing
+
+    lists = [load_rows(corpus, name) for name in ("train.csv", "eval.csv")]
+    train, evaluation = (DynamicItemDataset(rows, [load], ["mel_text_pair", "wav", "label"]) for rows in lists)
+    return train, evaluation
+
+
+def make_loader_options(dataset: DynamicItemDataset, hparams: dict[str, Any], *, shuffle: bool) -> dict[str, Any]:
+    """Batches of sentences of about one length, so that little of them is padding."""
+    sampler = DynamicBatchSampler(
+        dataset,
+        hparams["max_batch_frames"],
+        hparams["num_buckets"],
+        length_func=lambda row: sum(row["durations"]),
+        shuffle=shuffle,
+        seed=hparams["seed"],
+    )
+    return {"batch_sampler": sampler, **hparams["dataloader_opts"]}
+
+
+def main() -> None:
+    hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
+    with Path(hparams_file).open(encoding="utf-8") as file:
+        hparams = load_hyperpyyaml(file, overrides)
+    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+    train, evaluation = make_datasets(hparams)
+    brain = FastSpeech2Brain(hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"])
+    brain.fit(
+        hparams["epoch_counter"],
+        train,
+        evaluation,
+        train_loader_kwargs=make_loader_options(train, hparams, shuffle=True),
+        valid_loader_kwargs=make_loader_options(evaluation, hparams, shuffle=False),
+    )
+
+
+if __name__ == "__main__":
+    main()
