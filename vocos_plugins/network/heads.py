@@ -62,7 +62,14 @@ class AmplitudePrior(Float32Buffers):
 
 
 def polar(
-    log_magnitude: Tensor, phase: Tensor, prior: Tensor | None, *, contrast: float, n_fft: int, dim: int
+    log_magnitude: Tensor,
+    phase: Tensor,
+    prior: Tensor | None,
+    *,
+    contrast: float,
+    n_fft: int,
+    dim: int,
+    in_place: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Turns the outputs of an ISTFT head's linear layer into magnitude, and cosine and sine of the phase.
 
@@ -70,13 +77,20 @@ def polar(
         log_magnitude, phase: of the same shape, the bins along ``dim``.
         prior: an `AmplitudePrior`'s magnitudes; None for a head without one.
         contrast, n_fft, dim: as for `contrasted`.
+        in_place: overwrite ``log_magnitude`` and ``phase``; not for training.
     """
-    magnitude = log_magnitude.exp()
+
+    def out(tensor: Tensor) -> Tensor | None:
+        # New memory of this size is mapped and zeroed at every call, which takes as long as the exponential.
+        return tensor if in_place else None
+
+    magnitude = torch.exp(log_magnitude, out=out(log_magnitude))
     if prior is not None:
-        magnitude = magnitude * prior
-    magnitude = contrasted(magnitude.clamp_max(MAX_MAGNITUDE), contrast, n_fft, dim)
-    # A phase counts by its cosine and sine alone, so it can be any number and is never wrapped.
-    return magnitude, phase.cos(), phase.sin()
+        magnitude = torch.mul(magnitude, prior, out=out(magnitude))
+    magnitude = torch.clamp(magnitude, max=MAX_MAGNITUDE, out=out(magnitude))
+    # A phase counts by its cosine and sine alone, so it can be any number and is never wrapped. The cosine comes first,
+    # as the sine may overwrite the phase.
+    return contrasted(magnitude, contrast, n_fft, dim), phase.cos(), torch.sin(phase, out=out(phase))
 
 
 class ISTFTHead(nn.Module):
