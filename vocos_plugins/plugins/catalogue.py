@@ -9,7 +9,7 @@ from ..mel.convention import MelConvention
 from ..network.network import Network
 from ..storage.cards import CheckpointCard, pick_card
 from .adapter import ToolkitAdapter, install_command, installed_version, is_installed
-from .manager import DISABLE, Plugin, PluginError, State, registry, unknown_name_message
+from .manager import DISABLE, LoadState, Plugin, PluginError, registry, unknown_name_message
 
 HOOK_NOUNS = {
     "vocos_mel_conventions": "mel convention",
@@ -36,7 +36,7 @@ class PluginState:
     name: str
     entry_point: str
     distribution: str
-    state: State
+    state: LoadState
     reason: str | None
     hooks: tuple[str, ...]
     toolkit_module: str | None = None

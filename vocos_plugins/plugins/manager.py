@@ -20,7 +20,7 @@ OURS = "vocos-plugins"
 CORE = "core"
 BUILTIN = f"{__package__}.builtin"
 
-State = Literal["loaded", "disabled", "broken"]
+LoadState = Literal["loaded", "disabled", "broken"]
 
 
 class PluginError(ValueError):
@@ -47,7 +47,7 @@ class Plugin:
     name: str
     entry_point: str
     distribution: str
-    state: State = "loaded"
+    state: LoadState = "loaded"
     reason: str | None = None
     hooks: tuple[str, ...] = ()
 

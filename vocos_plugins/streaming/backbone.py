@@ -21,7 +21,7 @@ from ..inference.fast.mlp import Mlp
 from ..network.backbone import LEAKY_SLOPE, ConvNeXtBackbone, ConvNeXtBlock, ResBlock, ResNetBackbone, apply_norm
 from ..network.network import Network
 
-State = list[Tensor]
+LayerState = list[Tensor]
 Pointwise = Callable[[Tensor, "Tensor | None"], Tensor]  # (B, T, C), bandwidths -> (B, T, C)
 
 
@@ -103,13 +103,13 @@ class ConvNeXtLayers:
         self.convolutions = [Convolution(conv) for conv in (backbone.embed, *(block.dwconv for block in blocks))]
         self.look_ahead = sum(conv.reach for conv in self.convolutions)
 
-    def start(self, batch: int) -> State:
+    def start(self, batch: int) -> LayerState:
         """Returns the state before the first frame."""
         return [conv.start(batch) for conv in self.convolutions]
 
     def __call__(
-        self, x: Tensor, n_real: int, state: State, bandwidth_id: Tensor | None, last: bool
-    ) -> tuple[Tensor, int, State]:
+        self, x: Tensor, n_real: int, state: LayerState, bandwidth_id: Tensor | None, last: bool
+    ) -> tuple[Tensor, int, LayerState]:
         """Continues with features ``(B, C, t)``, of which the first ``n_real`` are real.
 
         Returns:
@@ -140,7 +140,7 @@ class ResNetLayers:
         ]
         self.look_ahead = self.embed.reach + sum(conv1.reach + conv2.reach for conv1, conv2, _ in self.pairs)
 
-    def start(self, batch: int) -> State:
+    def start(self, batch: int) -> LayerState:
         """Returns the state before the first frame: two convolutions' and the waiting residual, for each pair."""
         state = [self.embed.start(batch)]
         for conv1, conv2, _ in self.pairs:
@@ -149,8 +149,8 @@ class ResNetLayers:
         return state
 
     def __call__(
-        self, x: Tensor, n_real: int, state: State, bandwidth_id: Tensor | None, last: bool
-    ) -> tuple[Tensor, int, State]:
+        self, x: Tensor, n_real: int, state: LayerState, bandwidth_id: Tensor | None, last: bool
+    ) -> tuple[Tensor, int, LayerState]:
         hidden, _, n_real, kept = self.embed(x, n_real, state[0], last)
         after = [kept]
         for number, (conv1, conv2, gamma) in enumerate(self.pairs):

@@ -13,7 +13,7 @@ from ..config import ISTFT
 from ..inference.checks import bandwidth_ids, check_finite, check_shape
 from ..network.heads import ISTFTHead
 from ..network.network import Network
-from .backbone import State, streaming_backbone
+from .backbone import LayerState, streaming_backbone
 from .head import FrameSource, StreamingOverlapAdd, head_frames, overlapping_frames
 
 # The look-ahead of `low_latency`; docs/streaming.md has what it costs.
@@ -32,7 +32,7 @@ class _StreamState:
         n_frames: frames that came in.
     """
 
-    layers: State
+    layers: LayerState
     waiting: Tensor
     source: FrameSource
     overlap: StreamingOverlapAdd

@@ -17,7 +17,7 @@ from ...mel.estimate import ErrorEstimate, describe_bands
 from ...mel.projection import known_bands
 from .resolve import Endpoint
 
-State = Literal["equal", "negligible", "convertible", "lossy", "fatal"]
+FieldState = Literal["equal", "negligible", "convertible", "lossy", "fatal"]
 
 EXIT_CODES: dict[Kind | Literal["refused"], int] = {
     "identity": 0,
@@ -48,7 +48,7 @@ class FieldComparison:
     field: str
     tts: object
     vocoder: object
-    state: State
+    state: FieldState
     effect: str | None = None
 
 
@@ -115,7 +115,7 @@ def _fields(source: MelConvention, target: MelConvention, fatal: dict[str, str])
         # Not compared: equal conventions may have different names.
         if name == "name":
             continue
-        state: State = "equal"
+        state: FieldState = "equal"
         effect = None
         if name in fatal:
             state, effect = "fatal", fatal[name]
@@ -167,7 +167,9 @@ def _compare_codes(tts: Endpoint, vocoder: Endpoint) -> Comparison:
 
 def _code_field(name: str, source: EncodecCodes, target: EncodecCodes) -> FieldComparison:
     tts, vocoder = getattr(source, name), getattr(target, name)
-    state: State = "equal" if tts == vocoder else "negligible" if name in ("bandwidths", "n_codebooks") else "fatal"
+    state: FieldState = (
+        "equal" if tts == vocoder else "negligible" if name in ("bandwidths", "n_codebooks") else "fatal"
+    )
     return FieldComparison(field=name, tts=tts, vocoder=vocoder, state=state, effect=CODE_EFFECTS[state])
 
 

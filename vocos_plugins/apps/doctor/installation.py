@@ -17,7 +17,7 @@ import torch
 from ...plugins import PluginState, PluginWarning, plugin_states, problems
 from .torchaudio import probe_torchaudio, suggest_fix
 
-State = Literal["ok", "missing", "off", "broken"]
+CheckState = Literal["ok", "missing", "off", "broken"]
 
 # Modules that a toolkit imports but doesn't declare as dependencies, by its name for pip.
 UNDECLARED = {"coqui-tts": ("torchaudio", "torchcodec", "six"), "speechbrain": ("torchaudio",)}
@@ -41,7 +41,7 @@ class Check:
     group: Literal["core", "toolkit", "plugin"]
     name: str
     version: str | None
-    state: State
+    state: CheckState
     detail: str = ""
     fix: str = ""
 
@@ -153,7 +153,7 @@ def _torchaudio() -> Check:
 
 
 def _plugin(state: PluginState) -> Check:
-    states: dict[str, State] = {"loaded": "ok", "disabled": "off", "broken": "broken"}
+    states: dict[str, CheckState] = {"loaded": "ok", "disabled": "off", "broken": "broken"}
     fix = f"VOCOS_PLUGINS_DISABLE={state.name} disables it" if state.state == "broken" else ""
     return Check(
         group="plugin",
