@@ -135,7 +135,7 @@ def test_long_items_are_computed_in_pieces(
     make_config: Make, randomize: Randomize, monkeypatch: pytest.MonkeyPatch, head: str, framing: str
 ) -> None:
     """With pieces of 50 frames, so that a test need not be long; no piece is longer, and their seams aren't heard."""
-    monkeypatch.setattr(items, "BATCH_FRAMES", 50)
+    monkeypatch.setattr(items, "PIECE_FRAMES", 50)
     model = Vocos(make_config(head=head, framing=framing))
     randomize(model)
     lengths: list[int] = []

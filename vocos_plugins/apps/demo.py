@@ -12,11 +12,12 @@ from ..evaluation.comparison import ClipResult, run_clip
 from ..evaluation.evaluate import Evaluation
 from ..evaluation.measures import Measure, choose
 from ..evaluation.page import render
-from ..evaluation.report import REPORT_NAME, facts_of, note_on_top_band, write_whole
+from ..evaluation.report import REPORT_NAME, facts_of, note_on_top_band
 from ..evaluation.systems import N_ITER, System, build_systems, describe
 from ..mel import MelConvention
 from ..mel.speech import CLIPS, Clip
 from ..model import Vocos
+from ..storage.atomic import write_text
 
 MEASURES = ("pesq", "stoi")  # enough for an impression, and quick
 TIMED_ROUNDS = 5
@@ -59,7 +60,7 @@ def write_report(
         facts = facts_of({name or "unnamed": vocos})
     n_clips = f"{len(chosen)} clip{'s' if len(chosen) > 1 else ''}"
     page = render(evaluation, title=f"Vocos: {n_clips} to listen to", intro=_intro(systems[0].mel), facts=facts)
-    path = write_whole(out / REPORT_NAME, page)
+    path = write_text(out / REPORT_NAME, page)
     if progress is not None:
         progress(len(chosen), len(chosen))
     return path

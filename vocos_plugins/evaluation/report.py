@@ -13,7 +13,7 @@ import torch
 
 from ..mel import MelConvention
 from ..model import Vocos
-from ..storage.atomic import atomic_write
+from ..storage.atomic import write_text
 from .evaluate import PAGE_CLIPS, Evaluation
 from .page import render
 from .systems import N_ITER, describe
@@ -40,7 +40,7 @@ def write_evaluation(evaluation: Evaluation, out: Path, facts: Mapping[str, str]
         n_files = len(evaluation.files)
         title = f"Vocos: {n_files} clip{'' if n_files == 1 else 's'} compared"
         texts[REPORT_NAME] = render(evaluation, title=title, intro=_intro(evaluation), facts=facts)
-    return [write_whole(out / name, text) for name, text in texts.items()]
+    return [write_text(out / name, text) for name, text in texts.items()]
 
 
 def facts_of(models: Mapping[str, Vocos]) -> dict[str, str]:
@@ -70,14 +70,6 @@ def note_on_top_band(mel: MelConvention) -> str:
     if mel.f_max is None or mel.f_max >= mel.sample_rate / 2:
         return ""
     return f" The mel ends at {mel.f_max / 1000:g} kHz: Vocos guesses everything above."
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Writes a file atomically, and creates its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
 
 
 def _intro(evaluation: Evaluation) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 # Frames of a stretch: more of them cost memory, fewer cost time for their context. STREAM_FRAMES is for audio that is
-# written as it is made; BATCH_FRAMES spends 2 % on context, and takes a few tens of megabytes for each core.
+# written as it is made; PIECE_FRAMES spends 2 % on context, and takes a few tens of megabytes for each core.
 STREAM_FRAMES = 1024
-BATCH_FRAMES = 2048
+PIECE_FRAMES = 2048
 
 
 class Cut(NamedTuple):

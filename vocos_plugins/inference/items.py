@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..network.network import Engine, Network
-from .cuts import BATCH_FRAMES, cut_frames
+from .cuts import PIECE_FRAMES, cut_frames
 
 
 def decode_items(network: Network, items: Sequence[Tensor], bandwidth_id: Tensor | None) -> list[Tensor]:
@@ -47,11 +47,11 @@ def _decode(network: Network, engine: Engine, features: Tensor, bandwidth: int |
     """Fills ``audio``."""
     n_frames = features.shape[1]
     # A second piece has its context to pay for: only an item of more than two pieces is cut.
-    if n_frames <= 2 * BATCH_FRAMES:
+    if n_frames <= 2 * PIECE_FRAMES:
         audio.copy_(engine(features, bandwidth))
         return
     context, hop_length = network.context_frames, network.hop_length
-    for cut in cut_frames(n_frames, BATCH_FRAMES, context=context, hop_length=hop_length, n_samples=len(audio)):
+    for cut in cut_frames(n_frames, PIECE_FRAMES, context=context, hop_length=hop_length, n_samples=len(audio)):
         target = audio[cut.samples]
         target.copy_(engine(features[:, cut.frames], bandwidth)[cut.skipped : cut.skipped + len(target)])
 

@@ -19,6 +19,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
         yield temporary
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Writes a text file atomically, creates its folder, and returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
 @contextmanager
 def atomic_writes(paths: Iterable[Path]) -> Iterator[list[Path]]:
     """Yields a temporary path for each of several files; none is renamed before all are complete.

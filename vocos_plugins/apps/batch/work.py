@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...inference.cuts import PIECE_FRAMES
 from ...inference.windows import Window, decode_chunks, decode_windows, resynthesis_windows, resynthesize_chunks
 from ...mel import MelConvention
 from ...model import Vocos
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 # With this many frames, context adds 2 %, and a window takes a few tens of megabytes.
-WINDOW_FRAMES = 2048
+WINDOW_FRAMES = PIECE_FRAMES
 # Windows that are sorted into a GPU's batches by length; the more there are, the less padding.
 GROUP_FRAMES = 2**17
 

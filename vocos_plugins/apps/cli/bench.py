@@ -47,7 +47,7 @@ def bench(
     machine was busy with other work are marked.
     """
     from ...inference.backend import BackendName, Precision
-    from ...storage.atomic import atomic_write
+    from ...storage.atomic import write_text
     from ..bench.contestants import Contestant, list_contestants
     from ..bench.grid import Case
     from ..bench.report import Plan, as_data
@@ -88,7 +88,6 @@ def bench(
     data = json.dumps(as_data(report), indent=2)
     typer.echo(data if as_json else markdown(report))
     if out:
-        for path, text in ((out, markdown(report)), (out.with_suffix(".json"), data)):
-            with atomic_write(path) as temporary:
-                temporary.write_text(text + "\n" if text is data else text, encoding="utf-8")
+        write_text(out, markdown(report))
+        write_text(out.with_suffix(".json"), data + "\n")
     raise typer.Exit(0 if report.rows else 1)
