@@ -84,11 +84,6 @@ def disable() -> Change:
     return Change(file=file, done=True)
 
 
-def is_enabled() -> bool:
-    """Whether the ``.pth`` file is there, as this version writes it."""
-    return _read(site_packages() / FILE) == LINE
-
-
 def site_packages() -> Path:
     """Returns where vocos-plugins is installed, if Python looks for ``.pth`` files there, or the environment's own."""
     # An editable install can lie where Python ignores .pth files.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vocos_plugins.training.sources import Recording, credit_lines, find_recordings
+from vocos_plugins.training.sources import Recording, find_recordings
 
 Corpus = Callable[..., Path]
 
@@ -149,12 +149,3 @@ def test_splits_part_a_manifest(tmp_path_factory: pytest.TempPathFactory, splits
     else:
         with pytest.raises(ValueError, match="no split"):
             find_recordings(folder / "m.csv", wanted)
-
-
-def test_credit_lines_are_unique() -> None:
-    """There is one line for each attribution and licence, also if one is unknown."""
-    lj = Recording(path=Path("a.wav"), licence="public domain", attribution="LJ Speech")
-    assert credit_lines([lj, Recording(path=Path("b.wav")), lj]) == [
-        "LJ Speech (public domain)",
-        "unknown (licence unknown)",
-    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,12 +57,6 @@ def find_recordings(source: Path, split: str | None = None) -> list[Recording]:
     if not recordings:
         raise ValueError(f"{source}: {'no audio files in this folder' if source.is_dir() else 'the list is empty'}")
     return recordings
-
-
-def credit_lines(recordings: Sequence[Recording]) -> list[str]:
-    """Returns every attribution with its licence once, sorted, for the card of a checkpoint trained on them."""
-    owed = {(r.attribution or r.speaker or "unknown", r.licence or "licence unknown") for r in recordings}
-    return [f"{attribution} ({licence})" for attribution, licence in sorted(owed)]
 
 
 def _from_folder(folder: Path) -> list[Recording]:

@@ -45,14 +45,14 @@ def hear(vocos) -> Callable[..., Outcome]:
 
 
 def titles(outcome: Outcome) -> list[str]:
-    return [rendition.title for rendition in outcome.renditions]
+    return [column.title for column in outcome.columns]
 
 
-def test_a_recording_has_three_renditions(hear, vocos, recording, speech) -> None:
+def test_a_recording_has_three_columns(hear, vocos, recording, speech) -> None:
     """They are the recording itself, and Griffin-Lim's and the checkpoint's audio of its mel."""
     outcome = hear(recording)
     assert titles(outcome) == ["Original", "Griffin-Lim", "Vocos"]
-    original, by_griffin_lim, by_vocos = (rendition.audio for rendition in outcome.renditions)
+    original, by_griffin_lim, by_vocos = (column.audio for column in outcome.columns)
     audio = resample(torch.from_numpy(speech)[None], 16000, 22050, len(original))
     # 1e-4: resampling in one piece against resampling in blocks.
     assert np.abs(original - audio[0].numpy()).max() < 1e-4
@@ -61,21 +61,21 @@ def test_a_recording_has_three_renditions(hear, vocos, recording, speech) -> Non
     assert np.array_equal(by_griffin_lim, griffin_lim(mel, vocos.mel, n_iter=32)[0, : len(original)].numpy())
     assert np.allclose(by_vocos, vocos.decode(mel)[0, : len(original)].numpy(), atol=1e-5)
     assert len(original) == len(by_griffin_lim) == len(by_vocos)
-    assert {rendition.sample_rate for rendition in outcome.renditions} == {22050}
+    assert {column.sample_rate for column in outcome.columns} == {22050}
     assert outcome.upload.duration_s == pytest.approx(SECONDS, abs=1e-3)
     assert outcome.comparison.kind == "identity"
     assert outcome.doubt is None
 
 
-def test_renditions_are_measured(hear, recording) -> None:
+def test_columns_are_measured(hear, recording) -> None:
     """Every installed measure compares them with the recording, which has no scores itself."""
     outcome = hear(recording)
-    original, *made = outcome.renditions
+    original, *made = outcome.columns
     assert not original.scores
     assert {measure.name for measure in outcome.measures} | set(outcome.left_out) == set(MEASURES)
-    for rendition in made:
-        assert all(rendition.scores[measure.name].value is not None for measure in outcome.measures)
-        assert 0.8 < rendition.scores["stoi"].value < 1  # intelligible vocoded speech
+    for column in made:
+        assert all(column.scores[measure.name].value is not None for measure in outcome.measures)
+        assert 0.8 < column.scores["stoi"].value < 1  # intelligible vocoded speech
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_a_recording_is_converted_to_the_chosen_mel(hear, recording, convention,
     outcome = hear(recording, convention)
     assert outcome.comparison.kind == kind
     assert titles(outcome) == ["Original", "Griffin-Lim", "Vocos"]
-    assert {rendition.sample_rate for rendition in outcome.renditions} == rates
-    for rendition in outcome.renditions:
+    assert {column.sample_rate for column in outcome.columns} == rates
+    for column in outcome.columns:
         # 25 ms: at most one frame is lost at the end.
-        assert len(rendition.audio) / rendition.sample_rate == pytest.approx(SECONDS, abs=0.025)
+        assert len(column.audio) / column.sample_rate == pytest.approx(SECONDS, abs=0.025)
 
 
 def test_a_mel_that_cannot_be_converted_is_reported(vocos, recording) -> None:
@@ -107,12 +107,12 @@ def test_a_mel_that_cannot_be_converted_is_reported(vocos, recording) -> None:
     assert titles(outcome) == ["Original", "Griffin-Lim"]
 
 
-def test_a_mel_has_two_decoded_renditions(hear, vocos, mel_file) -> None:
+def test_a_mel_has_two_decoded_columns(hear, vocos, mel_file) -> None:
     """There is no original, so nothing is measured."""
     file = mel_file("vocos-22khz")
     outcome = hear(file)
     assert titles(outcome) == ["The mel", "Griffin-Lim", "Vocos"]
-    first, _, by_vocos = outcome.renditions
+    first, _, by_vocos = outcome.columns
     assert first.audio is None
     assert np.allclose(by_vocos.audio, vocos.decode(torch.from_numpy(np.load(file))[None])[0].numpy(), atol=1e-5)
     assert not outcome.measures
@@ -123,7 +123,7 @@ def test_a_mel_has_two_decoded_renditions(hear, vocos, mel_file) -> None:
 
 def test_another_program_s_mel_sounds_the_same_once_its_convention_is_chosen(hear, mel_file) -> None:
     """Without the right convention there is a warning that suggests it."""
-    own = hear(mel_file("vocos-22khz")).renditions[2].audio
+    own = hear(mel_file("vocos-22khz")).columns[2].audio
     other = hear(mel_file("coqui-ljspeech"), "coqui-ljspeech")
     assert np.abs(other.renditions[2].audio - own).max() < 2e-3  # as in tests/apps/cli/test_decode.py: another floor
     assert other.doubt is None
@@ -147,7 +147,7 @@ def test_channels_are_mixed(hear, speech, tmp_path) -> None:
     soundfile.write(tmp_path / "two.wav", np.stack([speech, -speech, speech], axis=1), 16000, subtype="FLOAT")
     outcome = hear(tmp_path / "two.wav")
     assert outcome.upload.notes == ("Its 3 channels were mixed into one.",)
-    assert np.abs(outcome.renditions[0].audio).max() == pytest.approx(np.abs(speech).max() / 3, rel=0.05)
+    assert np.abs(outcome.columns[0].audio).max() == pytest.approx(np.abs(speech).max() / 3, rel=0.05)
 
 
 def write(path: Path, content: bytes | np.ndarray) -> Path:
@@ -202,8 +202,8 @@ def test_silence(hear, tmp_path) -> None:
     """Silence is decoded to silence, and has no scores."""
     soundfile.write(tmp_path / "a.wav", np.zeros(4000), 16000)
     outcome = hear(tmp_path / "a.wav")
-    assert np.abs(outcome.renditions[2].audio).max() < 0.01
-    assert outcome.renditions[2].scores["mcd"].reason == "the recording is silent"
+    assert np.abs(outcome.columns[2].audio).max() < 0.01
+    assert outcome.columns[2].scores["mcd"].reason == "the recording is silent"
 
 
 def test_a_recording_that_is_too_short(hear, tmp_path) -> None:

@@ -29,7 +29,7 @@ ORIGINAL, THE_MEL, VOCOS = "Original", "The mel", "Vocos"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rendition:
+class Column:
     """One column of the page.
 
     Attributes:
@@ -57,7 +57,7 @@ class Outcome:
         upload: the recording or mel.
         model: the checkpoint's name.
         comparison: the doctor's comparison of the mel with the checkpoint.
-        renditions: the columns. The first is the recording or the mel; Vocos is missing if the doctor refuses the mel.
+        columns: the columns. The first is the recording or the mel; Vocos is missing if the doctor refuses the mel.
         doubt: why the mel is probably not of the chosen convention; None without doubt.
         measures: the measures that were taken.
         left_out: the measures that weren't taken, with the reason.
@@ -66,7 +66,7 @@ class Outcome:
     upload: Upload
     model: str
     comparison: Comparison
-    renditions: tuple[Rendition, ...]
+    columns: tuple[Column, ...]
     doubt: Mismatch | None
     measures: tuple[Measure, ...]
     left_out: Mapping[str, str]
@@ -100,7 +100,7 @@ def listen(path: Path, vocos: Vocos, *, model: str, convention: MelConvention | 
         pieces = decode_chunks(vocos, upload.mel.to(next(vocos.parameters()).device), source=chosen)
         # Back on the CPU and in float32, as Griffin-Lim's audio and what the measures take.
         audios[VOCOS] = (torch.cat(list(pieces), dim=1).float().cpu(), vocos.sample_rate)
-    # A recording's mel has whole frames, so its renditions are a little longer than the recording.
+    # A recording's mel has whole frames, so what is decoded from it is a little longer than the recording.
     if upload.recording is not None:
         audios = {title: (_as_long_as(upload, audio, rate), rate) for title, (audio, rate) in audios.items()}
     measures, left_out = choose(MEASURES) if upload.recording is not None else ((), {})
@@ -108,7 +108,7 @@ def listen(path: Path, vocos: Vocos, *, model: str, convention: MelConvention | 
         upload=upload,
         model=model,
         comparison=comparison,
-        renditions=_renditions(upload, audios, measures),
+        columns=_columns(upload, audios, measures),
         doubt=None if upload.recording is not None else find_mismatch(upload.mel, chosen, mel_conventions().values()),
         measures=measures,
         left_out=left_out,
@@ -127,17 +127,17 @@ def _endpoint(chosen: MelConvention, own: MelConvention, model: str) -> Endpoint
     return Endpoint(name=chosen.name, kind="convention", features=chosen)
 
 
-def _renditions(
+def _columns(
     upload: Upload, audios: Mapping[str, tuple[Tensor, int]], measures: tuple[Measure, ...]
-) -> tuple[Rendition, ...]:
-    """Returns the recording or the mel, and its renditions, each with pictures on one scale."""
+) -> tuple[Column, ...]:
+    """Returns the columns of the page, whose pictures share one scale."""
     convention = upload.convention
-    # All pictures show mels of the upload's convention, whatever the rendition's sample rate, so that they compare.
+    # All pictures show mels of the upload's convention, whatever the column's sample rate, so that they compare.
     reference = levels(upload.mel, convention)
     top = top_of(reference)
     recording = None if upload.recording is None else upload.recording[0].numpy()
     columns = [
-        Rendition(
+        Column(
             title=THE_MEL if recording is None else ORIGINAL,
             audio=recording,
             sample_rate=upload.sample_rate,
@@ -148,7 +148,7 @@ def _renditions(
     for title, (audio, rate) in audios.items():
         level = levels(_mel_of(audio, rate, convention), convention)
         columns.append(
-            Rendition(
+            Column(
                 title=title,
                 audio=audio[0].numpy(),
                 sample_rate=rate,

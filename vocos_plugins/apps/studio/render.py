@@ -14,7 +14,7 @@ from ...evaluation.tables import left_out_as_text
 from ...mel.difference import top_frequency
 from ..doctor import FieldComparison, remedies, verdict
 from ..doctor.report import group_equal
-from .compute import Outcome, Rendition
+from .compute import Column, Outcome
 from .pictures import DIFFERENCE_DB, RANGE_DB
 
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def _doubt(outcome: Outcome) -> str:
 
 
 def _columns(outcome: Outcome) -> str:
-    columns = "".join(_column(outcome, rendition) for rendition in outcome.renditions)
+    columns = "".join(_column(outcome, column) for column in outcome.columns)
     legend = (
         f"Mels on one scale of {RANGE_DB:g} dB, the lowest band at the bottom. Differences: blue is quieter than the "
         f"first picture, orange is louder, with full colour at {DIFFERENCE_DB:g} dB and more."
@@ -77,16 +77,16 @@ def _columns(outcome: Outcome) -> str:
     return f'<div class="columns">{columns}</div><p class="faint">{legend} {griffin_lim}{top}</p>'
 
 
-def _column(outcome: Outcome, rendition: Rendition) -> str:
-    title = escape(rendition.title)
+def _column(outcome: Outcome, column: Column) -> str:
+    title = escape(column.title)
     audio = '<p class="faint silent">A mel has no sound of its own.</p>'
-    if rendition.audio is not None:
-        sound = _data_uri("audio/flac", flac(rendition.audio, rendition.sample_rate))
+    if column.audio is not None:
+        sound = _data_uri("audio/flac", flac(column.audio, column.sample_rate))
         audio = f'<audio controls preload="metadata" aria-label="{title}" src="{sound}"></audio>'
-    pictures = _picture(outcome, rendition.picture, f"Mel, {title}")
-    if rendition.difference is not None:
+    pictures = _picture(outcome, column.picture, f"Mel, {title}")
+    if column.difference is not None:
         pictures += '<p class="faint caption">difference</p>'
-        pictures += _picture(outcome, rendition.difference, f"Difference of the mel, {title}")
+        pictures += _picture(outcome, column.difference, f"Difference of the mel, {title}")
     return f"<section><h3>{title}</h3>{audio}{pictures}</section>"
 
 
@@ -103,8 +103,8 @@ def _picture(outcome: Outcome, picture: bytes, text: str) -> str:
 def _measures(outcome: Outcome) -> str:
     if not outcome.measures:
         return ""
-    made = outcome.renditions[1:]
-    head = "".join(f"<th>{escape(rendition.title)}</th>" for rendition in made)
+    made = outcome.columns[1:]
+    head = "".join(f"<th>{escape(column.title)}</th>" for column in made)
     rows = "".join(_measure(measure, made) for measure in outcome.measures)
     missing = f'<p class="faint">Not measured: {escape(left_out_as_text(outcome.left_out))}.</p>'
     return (
@@ -113,11 +113,11 @@ def _measures(outcome: Outcome) -> str:
     )
 
 
-def _measure(measure: Measure, made: tuple[Rendition, ...]) -> str:
+def _measure(measure: Measure, made: tuple[Column, ...]) -> str:
     arrow = "&uarr;" if measure.higher_is_better else "&darr;"
     cells = []
-    for rendition in made:
-        score = rendition.scores[measure.name]
+    for column in made:
+        score = column.scores[measure.name]
         number = "&ndash;" if score.value is None else f"{score.value:.{measure.digits}f}"
         cells.append(f'<td title="{escape(score.reason)}">{number}</td>')
     return f"<tr><th>{escape(measure.title)} {arrow} <small>{escape(measure.best)}</small></th>{''.join(cells)}</tr>"
