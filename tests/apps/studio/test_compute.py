@@ -125,7 +125,7 @@ def test_another_program_s_mel_sounds_the_same_once_its_convention_is_chosen(hea
     """Without the right convention there is a warning that suggests it."""
     own = hear(mel_file("vocos-22khz")).columns[2].audio
     other = hear(mel_file("coqui-ljspeech"), "coqui-ljspeech")
-    assert np.abs(other.renditions[2].audio - own).max() < 2e-3  # as in tests/apps/cli/test_decode.py: another floor
+    assert np.abs(other.columns[2].audio - own).max() < 2e-3  # as in tests/apps/cli/test_decode.py: another floor
     assert other.doubt is None
     mistaken = hear(mel_file("coqui-default"))
     assert "coqui-default" in {convention.name for convention in mistaken.doubt.instead}
