@@ -29,10 +29,11 @@ from vocos_plugins.config.mapping import ConfigError, check_keys
 from vocos_plugins.export.head import real_head
 from vocos_plugins.inference.backend import Backend
 from vocos_plugins.inference.frames import decode_frames
+from vocos_plugins.inference.padding import filled_lengths
 from vocos_plugins.mel import MelConvention, align
 from vocos_plugins.streaming import stream_frames
 
-from .generator import VocosGenerator, filled_lengths
+from .generator import VocosGenerator
 from .mel import DEFAULT, from_nemo
 from .preprocessor_block import preprocessor_block
 from .training import TrainingMixin
@@ -86,7 +87,7 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
     @typecheck()
     def forward(self, *, spec: Tensor) -> Tensor:
         """Synthesizes with gradients: ``(B, n_mels, T)`` to ``(B, 1, N)``, see `convert_spectrogram_to_audio`."""
-        audio: Tensor = self.generator(x=spec, lengths=filled_lengths(spec, self.generator.source.pad_value))
+        audio: Tensor = self.generator(x=spec, lengths=filled_lengths(spec, self.generator.source))
         return audio
 
     @typecheck(
@@ -111,18 +112,15 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
         Raises:
             TypeError, ValueError: as raised by `Vocos.decode`.
         """
-        source = self.generator.source
-        # NeMo's own code never passes lengths to a vocoder.
-        if lengths is None:
-            lengths = filled_lengths(spec, source.pad_value)
-        return decode_frames(self.generator.vocos, spec, lengths=lengths, source=source)
+        # NeMo's own code never passes lengths to a vocoder: the padding is found then.
+        return decode_frames(self.generator.vocos, spec, lengths=lengths, source=self.generator.source)
 
     def stream(
         self, specs: Iterable[Tensor], *, look_ahead: int | None = None, low_latency: bool = False
     ) -> Iterator[Tensor]:
         """Vocodes mels while they are being made; joined, it equals `convert_spectrogram_to_audio` of the whole.
 
-        Padding is not detected here, so the chunks must not contain NeMo's padding.
+        NeMo's padding at the end is silence, as there.
 
         Args:
             specs: chunks ``(B, n_mels, t)`` of any lengths, one after the other, in the convention of
