@@ -28,7 +28,7 @@ from vocos_plugins.config import VocosConfig
 from vocos_plugins.config.mapping import ConfigError, check_keys
 from vocos_plugins.export.head import exported_form
 from vocos_plugins.inference.backend import Backend
-from vocos_plugins.inference.frames import decode_frames
+from vocos_plugins.inference.frames import decode_in_step
 from vocos_plugins.inference.padding import filled_lengths
 from vocos_plugins.mel import MelConvention, MelSpectrogram, align
 from vocos_plugins.streaming import stream_frames
@@ -56,7 +56,7 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
     Attributes:
         audio_to_melspec_precessor: NeMo's ``FilterbankFeatures``, called with audio and lengths; NeMo's spelling.
         generator: `VocosGenerator`; its ``vocos`` is the core's model.
-        sample_rate: Hz of the audio.
+        sample_rate: Hz of the audio, that of ``cfg.preprocessor``.
 
     Raises:
         ConfigError, ConventionError: a block is missing or invalid.
@@ -81,7 +81,7 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
         self.audio_to_melspec_precessor = _build_preprocessor(cfg.preprocessor)
         self.generator = generator
         self.objective = None
-        self.sample_rate = vocos.sample_rate
+        self.sample_rate = source.sample_rate
         # NeMo's constructor has made the loader if the configuration has a train_ds.
         if self._train_dl is not None:
             self.prepare_training()
@@ -108,14 +108,14 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
             lengths: frames of each row, ``(B,)``. Without it, a row ends before the frames at its end that hold only
                 the preprocessor's ``pad_value``: those are NeMo's padding, not sound.
 
-        Shape: ``(B, T * hop_length)``, 0 past a row's end; if the model has another sample rate or hop, the same
-            duration in seconds.
+        Shape: ``(B, T * hop_length)``, 0 past a row's end: hop and sample rate are those of ``cfg.preprocessor``, also
+            if the model has others.
 
         Raises:
             TypeError, ValueError: as raised by `Vocos.decode`.
         """
         # NeMo's own code never passes lengths to a vocoder: the padding is found then.
-        return decode_frames(self.generator.vocos, spec, lengths=lengths, source=self.generator.source)
+        return decode_in_step(self.generator.vocos, spec, lengths=lengths, source=self.generator.source)
 
     def stream(
         self, specs: Iterable[Tensor], *, look_ahead: int | None = None, low_latency: bool = False
