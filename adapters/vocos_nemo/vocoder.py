@@ -29,8 +29,8 @@ from vocos_plugins.config.mapping import ConfigError, check_keys
 from vocos_plugins.export.head import exported_form
 from vocos_plugins.inference.backend import Backend
 from vocos_plugins.inference.frames import decode_in_step
-from vocos_plugins.inference.padding import filled_lengths
 from vocos_plugins.mel import MelConvention, MelSpectrogram, align
+from vocos_plugins.mel.padding import filled_lengths
 from vocos_plugins.streaming import stream_frames
 
 from .generator import VocosGenerator

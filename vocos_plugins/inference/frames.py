@@ -7,10 +7,10 @@ from torch import Tensor
 
 from ..mel.alignment import Alignment
 from ..mel.convention import MelConvention
+from ..mel.padding import filled_lengths
 from ..network.network import Network
 from .checks import check_shape, frame_mask
 from .decode import decode, synthesize
-from .padding import filled_lengths
 from .resampling import resample
 
 
