@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import pytest
 from vocos_coqui.audio_fields import DEFAULTS, IN_MILLISECONDS, WHOLE, read_fields
 from vocos_coqui.mel import from_coqui, read_convention
@@ -65,6 +66,15 @@ def test_the_mel_of_fractions(load):
     assert from_coqui(audio) == from_coqui(load(audio))
     assert from_coqui(audio).hop_length == 256
     assert from_coqui(audio).normalization.ref_level == 20
+
+
+@pytest.mark.parametrize("name", ["signal_norm", "symmetric_norm", "clip_norm", "do_amp_to_db_mel"])
+def test_flags_that_are_null(name, load, coqui_mel, exact_mel, make_signal):
+    """Coqui loads null as it is, which counts as false."""
+    audio = make_signal("arctic-1", 22050)[:20000]
+    found = exact_mel(from_coqui({name: None}), audio)
+    np.testing.assert_allclose(found, coqui_mel(load({name: None}), audio), rtol=1e-5, atol=1e-5)
+    assert from_coqui({name: None}) == from_coqui({name: False})
 
 
 @pytest.mark.parametrize(
