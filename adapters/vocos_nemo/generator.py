@@ -47,3 +47,21 @@ class VocosGenerator(nn.Module):
                     rows[row] = synthesize_frames(self.vocos, x[row, None, :, :n_frames], self.alignment)
             audio = torch.cat([F.pad(row, (0, n_samples - row.shape[-1])) for row in rows])
         return at_rate_of(self.source, audio, self.vocos.sample_rate, x, lengths)[:, None]
+
+    def traceable(self, x: Tensor) -> Tensor:
+        """Synthesizes ``(B, n_mels, T)`` to ``(B, 1, T * hop_length)``, and leaves out padding, without conditions.
+
+        In place of padding the last other frame is held, and silenced afterwards.
+        """
+        pad_value = self.source.pad_value
+        if pad_value is None:
+            audio: Tensor = self(x)
+            return audio
+        frame = torch.arange(x.shape[-1], device=x.device)
+        # The largest number among the frames that hold anything else is the length, as in `filled_lengths`.
+        filled = (x != pad_value).to(frame.dtype).amax(dim=1)
+        count = ((frame + 1) * filled).amax(dim=1, keepdim=True)
+        index = torch.minimum(frame[None], (count - 1).clamp_min(0))
+        audio = self(x.gather(2, index[:, None].expand(-1, x.shape[1], -1)))
+        sounds = (frame[None] < count).to(audio.dtype)[:, None]
+        return audio * sounds.repeat_interleave(self.source.hop_length, dim=2)

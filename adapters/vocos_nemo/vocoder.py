@@ -175,19 +175,9 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
         return ({"spec": MelSpectrogram(mel)(audio)[..., :max_dim].to(self.device)},)
 
     def forward_for_export(self, spec: Tensor) -> Tensor:
-        """Runs `forward` in a form that can be traced: padding is held in place of being cut off, then silenced."""
-        pad_value = self.generator.source.pad_value
-        if pad_value is None:
-            audio: Tensor = self.generator(x=spec)
-            return audio
-        frame = torch.arange(spec.shape[-1], device=spec.device)
-        # The largest number among the frames that hold anything else is the length, as in `filled_lengths`.
-        filled = (spec != pad_value).to(frame.dtype).amax(dim=1)
-        count = ((frame + 1) * filled).amax(dim=1, keepdim=True)
-        index = torch.minimum(frame[None], (count - 1).clamp_min(0))
-        audio = self.generator(x=spec.gather(2, index[:, None].expand(-1, spec.shape[1], -1)))
-        sounds = (frame[None] < count).to(audio.dtype)[:, None]
-        return audio * sounds.repeat_interleave(self.generator.source.hop_length, dim=2)
+        """Runs `forward` in a form that can be traced."""
+        audio: Tensor = self.generator.traceable(spec)
+        return audio
 
     def export(self, output: str, *args: Any, **kwargs: Any) -> Any:
         """Exports to ``.onnx``, ``.ts`` or ``.pt`` as NeMo does, but leaves the model unchanged, not frozen.
