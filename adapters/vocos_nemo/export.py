@@ -11,8 +11,9 @@ from vocos_plugins.mel import ConventionError, MelConvention, align
 from vocos_plugins.storage.atomic import atomic_write
 
 from .archive import ARCHIVE_SUFFIX, read_configuration
-from .interpolation import find_preprocessor, resolved_options
+from .interpolation import TARGET, find_preprocessor, resolved_options
 from .mel import DEFAULT, from_nemo, read_convention
+from .preprocessor import TARGETS, kind_of
 from .preprocessor_block import preprocessor_block
 
 
@@ -22,8 +23,8 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
     Args:
         vocos: a mel model.
         target: the file; its folder is created if needed, and an existing file is replaced.
-        tts: source of the mels: a ``.nemo`` file or a YAML configuration of NeMo's, whose preprocessor is kept
-            unchanged, or a convention; if None, `vocos_nemo.mel.DEFAULT`, that of English FastPitch.
+        tts: source of the mels: a ``.nemo`` file or a YAML configuration of NeMo's, whose preprocessor is kept, or a
+            convention; if None, `vocos_nemo.mel.DEFAULT`, that of English FastPitch.
         strict: refuse a mel that can only be converted lossily.
 
     Raises:
@@ -47,9 +48,10 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
 
 
 def _read_block(tts: Path) -> dict[str, Any]:
-    """Reads a configuration's preprocessor, with its interpolations resolved."""
+    """Reads a configuration's preprocessor, with its interpolations resolved and its class where NeMo has it today."""
     config = read_configuration(tts) if read_convention(tts) is not None else None
     place = None if config is None else find_preprocessor(config)
     if config is None or place is None:
         raise ConventionError(f"no NeMo model or configuration at {tts}: expected a .nemo file, or a YAML file")
-    return resolved_options(config, place)
+    options = resolved_options(config, place)
+    return {**options, TARGET: TARGETS[kind_of(options)]}

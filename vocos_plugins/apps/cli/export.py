@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,6 +55,7 @@ def export(
 
 
 def _export_checkpoint(toolkit: str, target: Path, model: str, tts: str | None, strict: bool) -> None:
+    from ...mel import ConventionWarning
     from ..doctor import resolve_endpoint
 
     adapter = find_adapter(toolkit)
@@ -63,7 +65,11 @@ def _export_checkpoint(toolkit: str, target: Path, model: str, tts: str | None, 
             fail(f"{tts} uses EnCodec codes and has no mel")
         # The toolkit's own file is passed as a path: vocos_nemo keeps such a file's preprocessor unchanged.
         wanted = None if side is None else side.path if side.toolkit == toolkit else side.convention
-        adapter.export(load_model(model), target, tts=wanted, strict=strict)
+        for note in () if side is None else side.notes:
+            typer.secho(note, fg="yellow", err=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConventionWarning)  # its text is among the notes
+            adapter.export(load_model(model), target, tts=wanted, strict=strict)
     except ImportError as error:
         fail(f"{toolkit} can't be imported: {error}. Run `vocos doctor` to see what to install")
     except (ValueError, OSError) as error:

@@ -72,7 +72,8 @@ def group_equal(guesses: Sequence[Guess]) -> list[tuple[list[str], Guess]]:
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
     convention = None if endpoint.convention is None else write_part(endpoint.convention, FEATURES)
     path = None if endpoint.path is None else str(endpoint.path)
-    return {"name": endpoint.name, "kind": endpoint.kind, "path": path, "convention": convention}
+    notes = list(endpoint.notes)
+    return {"name": endpoint.name, "kind": endpoint.kind, "path": path, "convention": convention, "notes": notes}
 
 
 def _plain(value: object) -> Any:

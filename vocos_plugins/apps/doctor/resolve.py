@@ -5,6 +5,7 @@ Nothing is downloaded, no weights are read, and no code in a file is run.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, TypeGuard
 from ...config import PARTS, Features, VocosConfig
 from ...config.mapping import ConfigError
 from ...config.suggestions import suggestion
-from ...mel.convention import ConventionError, MelConvention
+from ...mel.convention import ConventionError, ConventionWarning, MelConvention
 from ...plugins import ToolkitAdapter, checkpoint_cards, mel_conventions, toolkit_adapters
 from ...plugins.catalogue import find_card
 from ...storage.cards import CheckpointCard
@@ -46,6 +47,7 @@ class Endpoint:
         path: the file or directory, if there is one.
         toolkit: the adapter that read it, if one did.
         model: the name that `Vocos.from_pretrained` loads it by; None if it is not a Vocos checkpoint.
+        notes: what the user should know about how it was read.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Endpoint:
     path: Path | None = None
     toolkit: str | None = None
     model: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def convention(self) -> MelConvention | None:
@@ -97,12 +100,15 @@ def _from_path(name: str, path: Path) -> Endpoint | None:
     except (CheckpointError, ConfigError) as error:
         raise EndpointError(str(error)) from error
     reasons: list[str] = []
+    notes: list[str] = []
     # Each adapter decides by the content whether a file is its toolkit's, since many share a suffix.
     for adapter in toolkit_adapters().values():
-        convention = _read(adapter, path, reasons)
+        convention = _read(adapter, path, reasons, notes)
         if convention is not None:
             kind = f"{adapter.name} config"
-            return Endpoint(name=name, kind=kind, features=convention, path=path, toolkit=adapter.name)
+            return Endpoint(
+                name=name, kind=kind, features=convention, path=path, toolkit=adapter.name, notes=tuple(notes)
+            )
     if reasons:
         raise EndpointError("\n".join(reasons))
     return None
@@ -137,10 +143,18 @@ def _has_parts(mapping: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(mapping, Mapping) and len(PARTS.keys() & mapping.keys()) > 1
 
 
-def _read(adapter: ToolkitAdapter, path: Path, reasons: list[str]) -> MelConvention | None:
-    """Reads a convention by an adapter; if the file is its toolkit's but unreadable, adds why to ``reasons``."""
+def _read(adapter: ToolkitAdapter, path: Path, reasons: list[str], notes: list[str]) -> MelConvention | None:
+    """Reads a convention by an adapter, with its notes; if the file is its toolkit's but unreadable, adds why."""
     try:
-        return adapter.read_convention(path)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConventionWarning)
+            convention = adapter.read_convention(path)
+        for warning in caught:
+            if issubclass(warning.category, ConventionWarning):
+                notes.append(f"{path}: {warning.message}")
+            else:
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        return convention
     except ConventionError as error:
         reasons.append(str(error))
     except Exception as error:  # a third party's reader may raise anything; the other readers are still tried
