@@ -30,6 +30,9 @@ class Vocos(Network):
 
     `decode` and calling the model are for inference and record no gradients; `synthesize` is differentiable.
 
+    Any number of threads may decode with one model at the same time, also while one calls `set_refinement_steps`. Do
+    not change weights, mode or device while another thread decodes. A `streaming` object belongs to one thread.
+
     Args:
         config: the architecture and its features.
         provenance: how the weights came to be (data, licence, steps); stored with the checkpoint.
