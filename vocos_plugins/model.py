@@ -30,6 +30,9 @@ class Vocos(Network):
 
     `decode` and calling the model are for inference and record no gradients; `synthesize` is differentiable.
 
+    Any number of threads may decode with one model at the same time, also while one calls `set_refinement_steps`. Do
+    not change weights, mode or device while another thread decodes. A `streaming` object belongs to one thread.
+
     Args:
         config: the architecture and its features.
         provenance: how the weights came to be (data, licence, steps); stored with the checkpoint.
@@ -193,6 +196,7 @@ class Vocos(Network):
         Raises:
             CheckpointError: no model can be built from the configuration, or the weights do not fit it.
         """
+        _check_size(checkpoint)
         try:
             with torch.random.fork_rng(devices=[]):
                 vocos = cls(checkpoint.config, checkpoint.provenance)
@@ -228,3 +232,13 @@ class Vocos(Network):
             CheckpointError: the name is not of the form ``organisation/name``, or the hub refused.
         """
         return push_checkpoint(self.to_checkpoint(), repo_id, private=private, token=token)
+
+
+def _check_size(checkpoint: Checkpoint) -> None:
+    """Refuses a configuration of a model far larger than the weights beside it, before any of it is allocated."""
+    described, stored = checkpoint.config.n_weights, sum(weight.numel() for weight in checkpoint.weights.values())
+    if described > 2 * stored + 1_000_000:
+        raise CheckpointError(
+            f"{checkpoint.source}: its configuration describes a model of about {described:,} weights, "
+            f"but its file of weights has {stored:,}"
+        )

@@ -1,10 +1,13 @@
 """The YAML form of configurations: round trips, and what is refused."""
 
 import dataclasses
+import math
+import re
 
 import pytest
 import yaml
 
+from vocos_plugins import Vocos
 from vocos_plugins.config import (
     BACKBONES,
     FEATURES,
@@ -18,7 +21,7 @@ from vocos_plugins.config import (
     VocosConfig,
     WaveNeXt,
 )
-from vocos_plugins.config.mapping import NORMALIZATIONS, ConfigError
+from vocos_plugins.config.mapping import NORMALIZATIONS, ConfigError, read_part
 from vocos_plugins.mel import LevelNormalization, MeanStdNormalization, MelConvention
 
 MEL = MelConvention(name="test", sample_rate=16000, n_fft=64, win_length=64, hop_length=16, n_mels=3)
@@ -257,3 +260,43 @@ def test_too_few_embeddings_for_the_bandwidths_are_refused():
         VocosConfig(features=EncodecCodes(), backbone=conditioned, head=head)
     two = EncodecCodes(bandwidths=(6.0,))
     assert VocosConfig(features=two, backbone=conditioned, head=head).n_bandwidths == 1
+
+
+TOO_LARGE = {
+    "num_layers must be at most 256, got 1000000000": {"backbone": {"num_layers": 10**9}},
+    "n_fft must be at most 65536, got 134217728": {"head": {"n_fft": 2**27}},
+    "n_mels must be at most 1024, got 10000000": {"features": {"n_mels": 10**7}},
+    "n_fft must be at most 128 times hop_length, got n_fft=4096, hop_length=1": {
+        "features": {"n_fft": 4096, "win_length": 4096, "hop_length": 1}
+    },
+    "refinement_steps must be between 0 and 1000, got 1000000000": {"head": {"refinement_steps": 10**9}},
+    "at most 500,000,000 weights in a model, these sizes give 10,800,": {
+        "backbone": {"dim": 3000, "intermediate_dim": 9000, "num_layers": 200}
+    },
+    "sample_rate must be at most 768000, got 1000000000": {"features": {"sample_rate": 10**9}},
+}
+
+
+@pytest.mark.parametrize("message", TOO_LARGE)
+def test_sizes_that_would_take_all_memory_are_refused(message: str) -> None:
+    """At once, before anything is built."""
+    mapping = PLAIN.to_dict()
+    for part, values in TOO_LARGE[message].items():
+        mapping[part] |= values
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        VocosConfig.from_dict(mapping)
+
+
+@pytest.mark.parametrize("codes", [{"bandwidths": [math.inf]}, {"bandwidths": [math.nan]}, {"codebook_size": 1}])
+def test_codes_without_a_bit_rate_are_refused(codes: dict[str, object]) -> None:
+    """Not by an arithmetic error: EnCodec's number of codebooks follows from these numbers."""
+    with pytest.raises(ConfigError, match=next(iter(codes))):
+        read_part({"kind": "encodec"} | codes, FEATURES, "features")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_weights_are_counted_without_building(name: str) -> None:
+    """The count is that of the model's matrices and convolutions, which are its largest parts by far."""
+    model = Vocos(CONFIGS[name])
+    matrices = sum(value.numel() for value in model.parameters() if value.ndim > 1)
+    assert 0.75 * matrices < CONFIGS[name].n_weights <= 1.05 * matrices  # depthwise kernels count at these tiny sizes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import io
 import pickle
 import subprocess
@@ -18,6 +19,7 @@ from vocos_plugins import Vocos
 from vocos_plugins.config import VocosConfig
 from vocos_plugins.inference import items
 from vocos_plugins.inference.backend import Backend
+from vocos_plugins.inference.fast.head import FastISTFT
 from vocos_plugins.inference.items import run_items
 from vocos_plugins.network.network import engine_allowed, module_engine
 
@@ -181,6 +183,26 @@ def test_items_are_shared_among_cores() -> None:
     """In a process of its own, as the suite runs on one thread; a forked child goes on without the threads."""
     done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == "fine\n", done.stderr
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_refinement_may_change_during_a_decode(
+    make_config: Make, randomize: Randomize, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """A decode keeps the number of passes that it began with when another thread sets another."""
+    config = make_config()
+    vocos = Vocos(dataclasses.replace(config, head=dataclasses.replace(config.head, refinement_steps=2)))
+    randomize(vocos)
+    features = torch.randn(1, vocos.config.n_features, 20)
+    expected = vocos.decode(features)
+    predict = FastISTFT._spectra
+
+    def interrupted(self: FastISTFT, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        vocos.set_refinement_steps(steps)
+        return predict(self, hidden, features)
+
+    monkeypatch.setattr(FastISTFT, "_spectra", interrupted)
+    assert torch.equal(vocos.decode(features), expected)
 
 
 def test_loading_builds(vocos: Vocos, features: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

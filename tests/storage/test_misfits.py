@@ -151,3 +151,13 @@ def test_a_filterbank_in_half_precision_agrees(saved) -> None:
     change_weights(saved[1], lambda weights: {key: value.half() for key, value in weights.items()})
     loaded, expected = (model.feature_extractor.mel_spec.mel_scale.fb for model in (load_float32(saved[1]), saved[0]))
     assert torch.equal(loaded, expected)
+
+
+def test_a_configuration_far_larger_than_its_weights(saved) -> None:
+    """It is refused before gigabytes are allocated for it; the message has both numbers."""
+    path = saved[1] / "config.yaml"
+    mapping = yaml.safe_load(path.read_text())
+    mapping["backbone"] |= {"dim": 3000, "intermediate_dim": 9000, "num_layers": 5}
+    path.write_text(yaml.safe_dump(mapping))
+    with pytest.raises(CheckpointError, match=r"about 27\d,\d{3},\d{3} weights, but its file of weights has \d"):
+        load_float32(saved[1])

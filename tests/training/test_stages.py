@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import yaml
@@ -11,6 +13,7 @@ from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.storage.safe_files import read_pickle
 from vocos_plugins.training.stages import read_stages, save_mean
 
+UNSAFE_NAMES = (".", "..", "../a", "a/b", "/a", "a\\b", "C:a", "a\nb", "a\0", "a" * 256)
 STAGES = {
     "spectral": {"set": {"losses.pretrain_steps": 6, "run.max_steps": 6, "model.head.contrast": 1.0}},
     "adversarial": {"set": {"run.max_steps": 4, "optimization.learning_rate": 1e-3}},
@@ -92,7 +95,9 @@ def test_half_way_back_to_where_it_began(run_training, make_mapping, tmp_path) -
         ({"a": {"mean": {"b": 1.0}}, "b": {}}, "stage a: mean of earlier stages: unknown key 'b'"),
         ({"a": {}, "b": {"mean": {"a": 0.7}}}, "stage b: the shares must sum to 1, got {'a': 0.7}"),
         ({"a": {}, "b": {"mean": {"a": "all"}}}, "stage b: mean.a must be a number, got 'all'"),
-        ({"../a": {}}, "stage ../a: the name must be valid as a folder name"),
+        ({"a": {}, "b": {"mean": {"a": math.nan}}}, "stage b: mean.a must be a number, got nan"),
+        ({"a": {}, "b": {"mean": {"a": True}}}, "stage b: mean.a must be a number, got True"),
+        *(({name: {}}, f"stage {name!r}: the name must be valid as a folder name") for name in UNSAFE_NAMES),
     ],
 )
 def test_invalid_stages_are_refused(make_mapping, tmp_path, stages, message) -> None:

@@ -1,6 +1,7 @@
 """The typed configuration of a model, and its YAML form."""
 
-from .architecture import (
+from .architecture import VocosConfig
+from .parts import (
     BACKBONES,
     FEATURES,
     HEADS,
@@ -14,7 +15,6 @@ from .architecture import (
     IMDCTCos,
     IMDCTSymExp,
     ResNet,
-    VocosConfig,
     WaveNeXt,
     head_grid,
 )

@@ -66,6 +66,12 @@ class MeanStdNormalization:
             raise ValueError(f"every std must be positive, got {self.std}")
 
 
+# Far beyond any speech model. A file may ask for more, which would take all memory.
+LARGEST = {"sample_rate": 768_000, "n_fft": 1 << 16, "win_length": 1 << 16, "hop_length": 1 << 16, "n_mels": 1024}
+# An STFT takes this many times the memory of its signal.
+MOST_OVERLAP = 128
+
+
 @dataclass(frozen=True, kw_only=True)
 class MelConvention:
     """Everything that two programs must agree on to exchange a mel spectrogram.
@@ -135,14 +141,20 @@ class MelConvention:
         )
 
     def _check_grid(self) -> None:
-        for name in ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, largest in LARGEST.items():
+            if not 1 <= getattr(self, name) <= largest:
+                bound = "at least 1" if getattr(self, name) < 1 else f"at most {largest}"
+                raise ValueError(f"{name} must be {bound}, got {getattr(self, name)}")
         # A hop longer than the window would leave samples that no frame sees.
         if not self.hop_length <= self.win_length <= self.n_fft:
             raise ValueError(
                 "expected hop_length <= win_length <= n_fft, got "
                 f"hop_length={self.hop_length}, win_length={self.win_length}, n_fft={self.n_fft}"
+            )
+        if self.n_fft > MOST_OVERLAP * self.hop_length:
+            raise ValueError(
+                f"n_fft must be at most {MOST_OVERLAP} times hop_length, "
+                f"got n_fft={self.n_fft}, hop_length={self.hop_length}"
             )
         for name, allowed in (
             ("framing", FRAMINGS),

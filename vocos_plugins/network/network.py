@@ -148,7 +148,8 @@ class Network(nn.Module):
     def set_refinement_steps(self, steps: int) -> None:
         """Chooses between speed and quality: more passes of Griffin-Lim (`refinement`) correct more of the phases.
 
-        The number is part of `config`, so `save_pretrained` keeps it.
+        The number is part of `config`, so `save_pretrained` keeps it. A thread that is decoding meanwhile finishes with
+        the old or the new number.
 
         Raises:
             ValueError: the number is negative, or the head does not predict an STFT.

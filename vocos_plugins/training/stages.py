@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 from ..config import VocosConfig
 from ..config.mapping import ConfigError, check_keys
 from ..model import Vocos
+from ..storage.names import is_safe_name
 from ..storage.safe_files import read_yaml, write_files
 from .config import TrainingConfig
 from .discriminator_files import DISCRIMINATORS_FILE
@@ -72,12 +74,12 @@ def _read_stage(name: str, stage: Any, mapping: Mapping[str, Any], earlier: list
     known = {*earlier, *([run["init_from"]] if run.get("init_from") else [])}
     check_keys(mean, known, set(), f"{where}: mean of earlier stages")
     for key, share in mean.items():
-        if not isinstance(share, (int, float)):
+        if not isinstance(share, (int, float)) or isinstance(share, bool) or not math.isfinite(share):
             raise ConfigError(f"{where}: mean.{key} must be a number, got {share!r}")
     if "mean" in stage and abs(sum(mean.values()) - 1) > SHARES_TOLERANCE:
         raise ConfigError(f"{where}: the shares must sum to 1, got {dict(mean)}")
-    if Path(name).name != name:
-        raise ConfigError(f"{where}: the name must be valid as a folder name")
+    if name and not is_safe_name(name):  # without stages, the run's own folder is the only one
+        raise ConfigError(f"stage {name!r}: the name must be valid as a folder name, such as 'spectral'")
     overrides = stage.get("set", {})
     if earlier:
         # Later stages start from the one before, unless they set init_from themselves.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vocos_plugins.apps.cli import app
-from vocos_plugins.apps.studio import server
+from vocos_plugins.apps.studio import folder, guard, server
 from vocos_plugins.mel.speech import CLIPS
 
 pytestmark = pytest.mark.xdist_group("studio")  # the tests share one studio
@@ -35,8 +38,8 @@ def upload(url: str, name: str, content: bytes):
     return httpx.post(f"{url}gradio_api/upload", files={"files": (name, content)}, timeout=60)
 
 
-def files_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+def files_in(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_file()]
 
 
 def test_only_this_machine_reaches_it(studio) -> None:
@@ -51,6 +54,33 @@ def test_another_site_s_name_does_not_lead_here(studio) -> None:
     """A request under another site's name that resolves to 127.0.0.1 is refused."""
     assert get(studio.url, headers={"Host": "evil.example"}).status_code == 400
     assert get(studio.url, headers={"Host": f"localhost:{urlsplit(studio.url).port}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+    ids=str,
+)
+def test_other_sites_cannot_post(studio, headers) -> None:
+    """Neither an upload nor a job of another site, or of another server of this machine, is accepted."""
+    before = files_in(studio.temporary)
+    for path in ("upload", "queue/join"):
+        response = httpx.post(f"{studio.url}gradio_api/{path}", files={"files": ("a.wav", b"x")}, headers=headers)
+        assert response.status_code == 403
+    assert files_in(studio.temporary) == before
+
+
+def test_bodies_of_unknown_or_great_length_are_refused(studio) -> None:
+    """Only uploads are large, and they say how large."""
+    url = f"{studio.url}gradio_api/queue/join"
+    assert httpx.post(url, content=iter([b"{}"]), timeout=60).status_code == 411
+    assert httpx.post(url, content=b"x" * 1_100_000, timeout=60).status_code == 413
 
 
 def test_a_policy_keeps_the_browser_from_other_servers(studio) -> None:
@@ -142,15 +172,30 @@ def test_a_file_of_the_machine_is_no_upload(studio, tmp_path) -> None:
     assert "mine.flac" in answer["output"]["data"][0]
 
 
+def test_jobs_without_a_listener_are_dropped(start_studio, tmp_path) -> None:
+    """Jobs whose clients are gone are not computed, and no more than a number of them may wait."""
+    with start_studio(tmp_path) as studio:
+        config = get(f"{studio.url}config").json()
+        (button,) = [each for each in config["dependencies"] if len(each["inputs"]) == 4]
+        values = {each["id"]: each["props"].get("value") for each in config["components"]}
+        request = {"data": [values[each] for each in button["inputs"]], "fn_index": button["id"]}
+        answers = []
+        for number in range(30):
+            job = request | {"session_hash": f"gone{number}"}
+            answers.append(httpx.post(f"{studio.url}gradio_api/queue/join", json=job, timeout=60).status_code)
+        assert answers[0] == 200
+        assert answers.count(503) >= 8  # of 30, 20 may wait, and one or two run meanwhile
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_nothing_is_left_behind(start_studio, tmp_path, number) -> None:
     """After any signal, with an upload and an open page, the folder is removed; nothing was written elsewhere."""
     with start_studio(tmp_path) as studio:
         assert get(studio.url).status_code == 200
         assert upload(studio.url, "mine.wav", b"x" * 1000).status_code == 200
-        (folder,) = studio.temporary.iterdir()
-        assert folder.name.startswith(server.PREFIX)
-        assert [path.name for path in files_in(folder)] == ["mine.wav"]
+        (own,) = studio.temporary.iterdir()
+        assert own.name.startswith(f"{folder.PREFIX}{studio.process.pid}-")
+        assert [path.name for path in files_in(own)] == ["mine.wav"]
         with httpx.stream("GET", f"{studio.url}gradio_api/heartbeat/abc", timeout=60):
             started = time.monotonic()
             studio.process.send_signal(number)
@@ -161,6 +206,78 @@ def test_nothing_is_left_behind(start_studio, tmp_path, number) -> None:
     assert "Traceback" not in (tmp_path / "stderr").read_text()
 
 
+def test_folders_of_killed_studios_are_removed(tmp_path) -> None:
+    """Only those of processes that are gone: not those of living ones, nor what others named alike."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = [f"vocos-studio-{gone.pid}-abc", f"vocos-studio-{os.getpid()}-abc", "vocos-studio-mine"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "upload.wav").touch()
+    (tmp_path / f"vocos-studio-{gone.pid}-link").symlink_to(tmp_path / names[2])
+    folder.remove_leftovers(tmp_path)
+    assert sorted(path.parent.name for path in files_in(tmp_path)) == sorted(names[1:])
+
+
+@pytest.fixture
+def own_folder(tmp_path) -> Path:
+    """A folder that is named as this process's studio would name it."""
+    made = tmp_path / f"vocos-studio-{os.getpid()}-abc"
+    made.mkdir()
+    return made
+
+
+def test_the_oldest_uploads_make_room(own_folder, tmp_path) -> None:
+    """Files go by age until both the number and the size allow one more; never those of another folder."""
+    for age, name in enumerate("abcd"):
+        (own_folder / name).write_bytes(b"x" * 10)
+        os.utime(own_folder / name, (1000 + age, 1000 + age))
+    folder.make_room(own_folder, n_files=10, n_bytes=25)
+    assert sorted(path.name for path in files_in(own_folder)) == ["c", "d"]
+    folder.make_room(own_folder, n_files=2, n_bytes=1000)
+    assert [path.name for path in files_in(own_folder)] == ["d"]
+    with pytest.raises(ValueError, match="not the studio's own folder"):
+        folder.make_room(tmp_path, n_files=1, n_bytes=0)
+    assert [path.name for path in files_in(tmp_path)] == ["d"]
+
+
+@pytest.fixture
+def guarded(own_folder):
+    """Makes a guard of a server on a host, with uploads of up to 1 MB; it returns the status of a POST."""
+
+    async def accept(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def make(host="127.0.0.1"):
+        door = guard.Guard(accept, folder=own_folder, host=host, max_upload_mb=1, listeners=Counter())
+
+        async def post(path, headers):
+            transport = httpx.ASGITransport(door)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as client:
+                return (await client.post(path, content=b"x", headers=headers)).status_code
+
+        return lambda path, **headers: asyncio.run(post(path, headers))
+
+    return make
+
+
+@pytest.mark.parametrize("host", ["::1", "127.0.0.2", "localhost", "127.0.0.1"])
+def test_every_loopback_address_is_guarded(guarded, host) -> None:
+    """A server on one answers to the names of any, and to no other."""
+    post = guarded(host)
+    assert [post("/a", Host=name) for name in ("[::1]:7860", "127.0.0.2", "localhost:80")] == [200] * 3
+    names = ("evil.example", "127.0.0.1.evil.example", "[::2]", "", "[")
+    assert [post("/a", Host=name) for name in names] == [400] * len(names)
+
+
+def test_uploads_have_a_rate(guarded) -> None:
+    """More in a minute are refused, whatever their size."""
+    post = guarded()
+    answers = [post("/gradio_api/upload") for _ in range(guard.UPLOADS_PER_MINUTE + 1)]
+    assert answers == [200] * guard.UPLOADS_PER_MINUTE + [429]
+
+
 @pytest.mark.parametrize(
     ("hosts", "expected"),
     [(("127.0.0.1", "127.3.2.1", "::1", "localhost"), True), ((EVERY, "::", "192.168.1.2", "example.org"), False)],
@@ -168,7 +285,7 @@ def test_nothing_is_left_behind(start_studio, tmp_path, number) -> None:
 )
 def test_loopback(hosts, expected) -> None:
     """Loopback addresses and the name localhost count, other hosts don't."""
-    assert {server.is_loopback(host) for host in hosts} == {expected}
+    assert {guard.is_loopback(host) for host in hosts} == {expected}
 
 
 @pytest.fixture

@@ -34,13 +34,14 @@ def studio(
     # Not imported here: Gradio reads its temporary folder on import, and the server sets that first.
     if find_spec("gradio") is None:
         fail("the studio needs Gradio, which isn't installed: pip install 'vocos-plugins[studio]'")
-    from ..studio.server import is_loopback, serve
+    from ..studio.guard import is_loopback
+    from ..studio.server import serve
 
     models = {name: load_mel_model(name, "cpu") for name in model or [DEFAULT_MODEL]}
     if not is_loopback(host):
         typer.secho(
-            f"warning: anyone who can reach {host} can use the studio and upload files to this machine. "
-            "Omit --host to allow only this machine",
+            f"warning: anyone who can reach {_meaning(host)} can use the studio, without a password, and upload files "
+            "to this machine. Omit --host to allow only this machine",
             fg="yellow",
             err=True,
         )
@@ -54,3 +55,8 @@ def studio(
         serve(models, host=host, port=port, max_upload_mb=max_upload_mb, ready=ready)
     except OSError as error:
         fail(f"can't serve at {host}, port {port}: {error.strerror or error}. --port 0 takes any free port")
+
+
+def _meaning(host: str) -> str:
+    """Words for an address: the unspecified ones stand for all of a machine's."""
+    return f"{host}, which is this machine on every network," if host in ("0.0.0.0", "::") else host  # noqa: S104

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ THEME = gr.themes.Default(
 ).set(block_info_text_color="*body_text_color")
 # Uploads unused for an hour are deleted while the studio runs, seconds.
 CLEAR_EVERY, CLEAR_AFTER = 600, 3600
+MOST_JOBS = 20  # that wait; one runs at a time
+STREAM_WAIT_S = 3.0
 HELP = """# Vocos studio
 
 Drop a recording, or a mel from a text-to-speech model. Griffin-Lim and Vocos decode the same mel, so that you can hear
@@ -31,20 +34,24 @@ machine, and uploads are deleted when the studio ends.
 """
 
 
-def build_page(models: Mapping[str, Vocos], max_upload_mb: int) -> gr.Blocks:
+def build_page(models: Mapping[str, Vocos], max_upload_mb: int, listeners: Mapping[str, int]) -> gr.Blocks:
     """Builds the layout and connects its button.
 
     Args:
         models: the checkpoints to choose from, by name.
         max_upload_mb: the limit that the page shows; the server enforces it.
+        listeners: open event streams by session; a job whose session has none is dropped.
     """
     clips = {f"{clip.path.stem}: {clip.speaker}": clip.path for clip in CLIPS}
 
-    def show(upload: str | None, clip: str, model: str, convention: str) -> str:
+    def show(upload: str | None, clip: str, model: str, convention: str, request: gr.Request) -> str:
+        if not _is_awaited(request.session_hash or "", listeners):
+            return render_error("the page was closed")
         path = clips[clip] if upload is None else Path(upload)
         return listen_or_explain(path, models[model], model, convention)
 
     page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(CLEAR_EVERY, CLEAR_AFTER))
+    page.queue(max_size=MOST_JOBS)
     with page:
         gr.Markdown(HELP)
         with gr.Row():
@@ -72,6 +79,14 @@ def build_page(models: Mapping[str, Vocos], max_upload_mb: int) -> gr.Blocks:
             show_progress="full",
         )
     return page
+
+
+def _is_awaited(session: str, listeners: Mapping[str, int]) -> bool:
+    """Whether anyone waits for a job. A page asks for its stream just after its job, so that it may be late."""
+    end = time.monotonic() + STREAM_WAIT_S
+    while not listeners.get(session) and time.monotonic() < end:
+        time.sleep(0.05)
+    return bool(listeners.get(session))
 
 
 def listen_or_explain(path: Path, vocos: Vocos, model: str, convention: str) -> str:

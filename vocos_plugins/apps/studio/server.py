@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import os
 import signal
 import socket
 import sys
-import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ...model import Vocos
+from .folder import temporary_folder
+from .guard import Guard, is_loopback
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PREFIX = "vocos-studio-"
-LOOPBACK_NAMES = ("localhost", "127.0.0.1")
 NO_DESCRIPTION: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}  # no API pages
 GRACE_S = 1  # for open requests when the studio ends; an open page keeps a connection
 # Gradio's page requests fonts and scripts from other servers; this policy makes the browser refuse them.
@@ -54,7 +53,7 @@ def serve(
         OSError: the address can't be bound to.
     """
     # In this order: a signal must clean up whatever exists, and a port in use is reported before Gradio is loaded.
-    with _ended_by_signals(), listening(host, port) as listener, temporary_folder():
+    with _ended_by_signals(), listening(host, port) as listener, temporary_folder() as folder:
         import uvicorn  # comes with Gradio, which is an extra
 
         class Server(uvicorn.Server):
@@ -64,21 +63,13 @@ def serve(
                 await super().shutdown(sockets)
 
         forbid_connections()
-        app = build_app(models, host=host, max_upload_mb=max_upload_mb)
+        app = build_app(models, folder, host=host, max_upload_mb=max_upload_mb)
         config = uvicorn.Config(
             app, log_level="warning", timeout_graceful_shutdown=GRACE_S, ws="none", server_header=False
         )
         name = f"[{host}]" if ":" in host else host
         ready(f"http://{name}:{listener.getsockname()[1]}/")
         Server(config).run(sockets=[listener])
-
-
-def is_loopback(host: str) -> bool:
-    """Returns whether only this machine can reach a server that is bound to a host."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def forbid_connections() -> None:
@@ -119,33 +110,18 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-@contextmanager
-def temporary_folder() -> Iterator[str]:
-    """Creates the only folder that this process and Gradio write to, and removes it with its contents at the end."""
-    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
-        before = tempfile.tempdir
-        tempfile.tempdir = folder  # uploads are spooled to it first
-        os.environ.update(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED="False")
-        try:
-            yield folder
-        finally:
-            tempfile.tempdir = before
-
-
-def build_app(models: Mapping[str, Vocos], *, host: str, max_upload_mb: int) -> FastAPI:
+def build_app(models: Mapping[str, Vocos], folder: Path, *, host: str, max_upload_mb: int) -> FastAPI:
     """Builds the application; call it inside `temporary_folder`, since Gradio reads its folder when it is imported."""
     import gradio as gr
     from fastapi import FastAPI
     from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from .page import THEME, build_page
 
-    middleware = [Middleware(_Headers)]
-    if host in LOOPBACK_NAMES:  # against DNS rebinding: another site's name that resolves to this machine
-        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES)))
-    app = FastAPI(middleware=middleware, **NO_DESCRIPTION)
-    page = build_page(models, max_upload_mb)
+    listeners: Counter[str] = Counter()
+    guard = Middleware(Guard, folder=folder, host=host, max_upload_mb=max_upload_mb, listeners=listeners)
+    app = FastAPI(middleware=[Middleware(_Headers), guard], **NO_DESCRIPTION)
+    page = build_page(models, max_upload_mb, listeners)
     # Mounting leaves it unset, and Gradio would then accept any file of this machine that a request names as an upload.
     page.has_launched = True
     gr.mount_gradio_app(

@@ -43,6 +43,7 @@ class FastISTFT:
         self.power = self.window.square().view(self.overlap, hop_length)
 
     def __call__(self, hidden: Tensor, features: Tensor) -> Tensor:
+        # Read once: another thread may call `set_refinement_steps` while this one decodes.
         options, n_frames = self.head.options, len(hidden)
         n_samples = output_length(n_frames, options.hop_length, options.framing)
         if n_samples == 0:
@@ -52,17 +53,17 @@ class FastISTFT:
         # The forward transform of a pass sees zeros beyond the ends, not the samples that frames reach there.
         weights.view(-1)[:left] = weights.view(-1)[left + n_samples :] = 0.0
         # Filled by `_initial`, a generator that the first sum consumes: complete before the first pass reads it.
-        pieces: list[HeadPiece] = []
+        pieces: list[HeadPiece] | None = [] if options.refinement_steps else None
         sums = refine(
             self._initial(hidden, features, pieces),
             lambda sums: self._signal(sums, weights),
-            lambda signal: self._refined(signal, pieces),
+            lambda signal: self._refined(signal, pieces or []),
             n_iter=options.refinement_steps,
         )
         return self._signal(sums, weights)[left : left + n_samples]
 
-    def _initial(self, hidden: Tensor, features: Tensor, pieces: list[HeadPiece]) -> Iterator[Tensor]:
-        """Yields each piece's sums of frames, hop by hop, of the predicted spectra; pieces to refine are appended."""
+    def _initial(self, hidden: Tensor, features: Tensor, pieces: list[HeadPiece] | None) -> Iterator[Tensor]:
+        """Yields each piece's sums of frames, hop by hop, of the predicted spectra; appends the pieces to refine."""
         frames: FrameBuffer | None = None
         length = piece_length(len(hidden))
         for start in range(0, len(hidden), length):
@@ -71,7 +72,7 @@ class FastISTFT:
             # Pieces of one length share a buffer: each pass over a piece overwrites it.
             if frames is None or len(frames.frames) != len(spectra):
                 frames = FrameBuffer(len(spectra), self.window, self.head.options.hop_length)
-            if self.head.options.refinement_steps:
+            if pieces is not None:
                 pieces.append(HeadPiece(rows, frames, magnitude, power_floor(magnitude)))
             yield frames.hops(spectra)
 
