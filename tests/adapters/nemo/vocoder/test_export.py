@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -78,7 +79,10 @@ def test_with_a_loss(make_vocos, recipes, restore, write, tmp_path):
     assert restore(tmp_path / "vocos.nemo").generator.alignment.kind == "lossy"
 
 
-@pytest.mark.parametrize("before", [None, b"an older model"], ids=["new", "replaced"])
+PREVIOUS = Path(__file__).parents[3] / "golden" / "previous" / "vocos.nemo"
+
+
+@pytest.mark.parametrize("before", [None, PREVIOUS.read_bytes()], ids=["new", "replaced"])
 def test_whole_or_not_at_all(before, make_vocos, tmp_path, monkeypatch):
     """If writing fails half-way, the former file is kept, and nothing else."""
     from nemo.core.connectors.save_restore_connector import SaveRestoreConnector
