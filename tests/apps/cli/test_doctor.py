@@ -142,6 +142,15 @@ def test_colours_can_be_asked_for(run, monkeypatch):
     assert "\x1b[" in run("doctor", "coqui-ljspeech", BUNDLED).stdout
 
 
+def test_json_of_a_side_that_can_t_be_read(run):
+    """A script can tell it from a pair that doesn't fit, whose exit code is the same."""
+    result = run("doctor", "hifigan-22khz", "no-such-vocoder", "--json", code=2)
+    data = json.loads(result.stdout)
+    assert (data["kind"], data["side"], data["exit_code"]) == ("unreadable", "vocoder", 2)
+    assert data["error"].startswith("'no-such-vocoder' is not a file")
+    assert "error: VOCODER: 'no-such-vocoder'" in result.stderr
+
+
 def test_a_side_that_can_t_be_told_is_wrong_usage(run):
     """The side is named, with the nearest names; nothing is on standard output."""
     result = run("doctor", "hifigan-22khz", "vocos-mel-22khz-smal", code=2)

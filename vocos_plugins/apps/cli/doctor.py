@@ -34,7 +34,8 @@ def doctor(
 
     Nothing is downloaded, and nothing in a file is run.
 
-    Exit code of a comparison: 0 compatible, 1 compatible by a lossy conversion, 2 incompatible.
+    Exit code of a comparison: 0 compatible, 1 compatible by a lossy conversion, 2 incompatible. It is also 2 if a side
+    can't be read: --json then prints its error, and the kind unreadable.
 
     Exit code of the installation check: 1 if something is broken. Exit code of --mel: 1 if no known convention fits.
     """
@@ -57,7 +58,7 @@ def _compare(tts: str, vocoder: str, as_json: bool) -> NoReturn:
     # First, as it loads the plugins: their warnings are caught there, and printed once as problems.
     _, problems = survey()
     report(problems)
-    comparison = compare(_endpoint("TTS", tts), _endpoint("VOCODER", vocoder))
+    comparison = compare(_endpoint("TTS", tts, as_json), _endpoint("VOCODER", vocoder, as_json))
     try:
         if as_json:
             _print_json(comparison_report(comparison))
@@ -68,12 +69,14 @@ def _compare(tts: str, vocoder: str, as_json: bool) -> NoReturn:
     raise typer.Exit(comparison.exit_code)
 
 
-def _endpoint(place: str, text: str) -> Endpoint:
+def _endpoint(place: str, text: str, as_json: bool) -> Endpoint:
     from ..doctor import resolve_endpoint
 
     try:
         return resolve_endpoint(text)
     except ValueError as error:
+        if as_json:  # a pair that doesn't fit has a verdict, and the same exit code
+            _print_json({"error": str(error), "side": place.lower(), "kind": "unreadable", "exit_code": 2})
         fail(f"{place}: {error}")
 
 
