@@ -12,9 +12,10 @@ from vocos_plugins.storage.atomic import atomic_write
 from vocos_plugins.storage.overwriting import check_replaceable
 
 from .archive import ARCHIVE_SUFFIX, read_configuration
-from .exported import TARGET
-from .interpolation import find_preprocessor, resolved_options
+from .exported import MODEL_TARGET
+from .interpolation import TARGET, find_preprocessor, resolved_options
 from .mel import DEFAULT, from_nemo, read_convention
+from .preprocessor import TARGETS, kind_of
 from .preprocessor_block import preprocessor_block
 
 # A model that was trained has more.
@@ -34,8 +35,8 @@ def export(
     Args:
         vocos: a mel model.
         target: the file; its folder is created if needed, and an earlier export there is replaced.
-        tts: source of the mels: a ``.nemo`` file or a YAML configuration of NeMo's, whose preprocessor is kept
-            unchanged, or a convention; if None, `vocos_nemo.mel.DEFAULT`, that of English FastPitch.
+        tts: source of the mels: a ``.nemo`` file or a YAML configuration of NeMo's, whose preprocessor is kept, or a
+            convention; if None, `vocos_nemo.mel.DEFAULT`, that of English FastPitch.
         strict: refuse a mel that can only be converted lossily.
         overwrite: replace another model's file, except that of ``tts``.
 
@@ -63,12 +64,13 @@ def export(
 
 
 def _read_block(tts: Path) -> dict[str, Any]:
-    """Reads a configuration's preprocessor, with its interpolations resolved."""
+    """Reads a configuration's preprocessor, with its interpolations resolved and its class where NeMo has it today."""
     config = read_configuration(tts) if read_convention(tts) is not None else None
     place = None if config is None else find_preprocessor(config)
     if config is None or place is None:
         raise ConventionError(f"no NeMo model or configuration at {tts}: expected a .nemo file, or a YAML file")
-    return resolved_options(config, place)
+    options = resolved_options(config, place)
+    return {**options, TARGET: TARGETS[kind_of(options)]}
 
 
 def _is_own(target: Path) -> bool:
@@ -77,4 +79,4 @@ def _is_own(target: Path) -> bool:
         config = read_configuration(target)
     except ConventionError:
         return False
-    return config is not None and config.get("target") == TARGET and config.keys() <= KEYS
+    return config is not None and config.get("target") == MODEL_TARGET and config.keys() <= KEYS

@@ -21,7 +21,7 @@ from .archive import ARCHIVE_SUFFIX, BROKEN_ARCHIVE, CONFIG_FILE, is_model, read
 from .mel import from_nemo
 
 # `vocoder` has this as well, but it imports NeMo.
-TARGET = "vocos_nemo.vocoder.VocosModel"
+MODEL_TARGET = "vocos_nemo.vocoder.VocosModel"
 WEIGHTS_FILE = "model_weights.ckpt"
 PREFIX = "generator.vocos."
 
@@ -36,7 +36,7 @@ def read_export(path: Path) -> ExportedVocoder | None:
         ConventionError: it holds one whose configuration is invalid.
     """
     config = read_configuration(path) if is_model(path) else None
-    if config is None or config.get("target") != TARGET:
+    if config is None or config.get("target") != MODEL_TARGET:
         return None
     try:
         source = from_nemo(config["preprocessor"])

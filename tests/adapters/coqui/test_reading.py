@@ -10,7 +10,7 @@ import pytest
 import yaml
 from vocos_coqui.mel import COQUI_DEFAULT, COQUI_LJSPEECH, from_coqui, read_convention
 
-from vocos_plugins.mel import ConventionError, MeanStdNormalization
+from vocos_plugins.mel import ConventionError, ConventionWarning, MeanStdNormalization
 
 pytestmark = pytest.mark.xdist_group("coqui")
 
@@ -81,7 +81,9 @@ def test_milliseconds(write, make_config, tmp_path):
     make_config(
         WITH_MEL["tacotron2"], hop_length=None, frame_shift_ms=12.5, frame_length_ms=50, fft_size=2048
     ).save_json(tmp_path / "config.json")
-    found = read_convention(tmp_path)
+    # Coqui TTS 0.28 writes a fraction, but can't load it.
+    with pytest.warns(ConventionWarning, match="2048, 1102, 275"):
+        found = read_convention(tmp_path)
     assert (found.n_fft, found.win_length, found.hop_length) == (2048, 1102, 275)
 
 

@@ -182,6 +182,22 @@ def test_a_reader_s_reason_is_the_error(run, narrow):
     assert "f_max=9000" in run("doctor", narrow, BUNDLED, code=2).stderr
 
 
+def test_old_files_are_read_with_a_note(run, mel_file, tmp_path):
+    """Fields of old versions: the doctor says what Coqui TTS itself makes of them, and so does the decoder."""
+    audio = {"num_freq": 1025, "frame_length_ms": 50, "frame_shift_ms": 12.5, "signal_norm": False}
+    (tmp_path / "config.json").write_text(json.dumps({"model": "Tacotron2", "audio": audio}))
+    sides = (str(tmp_path / "config.json"), BUNDLED)
+    note = "Coqui TTS 0.28 itself takes fft_size, win_length and hop_length 1024, 1024, 256 instead"
+    data = json.loads(run("doctor", *sides, "--json", code=LOSSY).stdout)
+    assert note in data["tts"]["notes"][0]
+    assert data["vocoder"]["notes"] == []
+    assert note in " ".join(run("doctor", *sides, code=LOSSY).stdout.split())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MelMismatchWarning)
+        found = run("decode", str(mel_file("coqui-ljspeech")), str(tmp_path / "a.wav"), "--source", sides[0], code=0)
+    assert note in found.stderr
+
+
 def test_a_mel_of_unknown_origin(run, mel_file):
     """What it could be of, equal conventions together, and what rules out the others."""
     file = mel_file("vocos-24khz")

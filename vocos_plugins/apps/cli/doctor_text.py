@@ -49,6 +49,8 @@ def comparison_lines(comparison: Comparison) -> Iterator[Line]:
 
     yield f"TTS      {_describe(comparison.tts)}", ""
     yield f"vocoder  {_describe(comparison.vocoder)}", ""
+    for note in (*comparison.tts.notes, *comparison.vocoder.notes):
+        yield from _prose(note, "yellow", indent=INDENT)
     yield "", ""
     rows = [(row.field, *_values(row), row.state) for row in comparison.fields]
     header, *lines = table(("field", "TTS", "vocoder", "state"), rows).splitlines()

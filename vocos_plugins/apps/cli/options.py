@@ -68,10 +68,13 @@ def resolve_source(source: str, target: MelConvention | None, *, strict: bool = 
     from ..doctor import resolve_endpoint
 
     try:
-        convention = resolve_endpoint(source).convention
+        endpoint = resolve_endpoint(source)
+        convention = endpoint.convention
         align(convention, target, strict=strict)
     except ValueError as error:
         fail(str(error))
+    for note in endpoint.notes:
+        typer.secho(note, fg="yellow", err=True)
     if convention is None:
         fail(f"{source} uses EnCodec codes and has no mel")
     return convention

@@ -73,7 +73,13 @@ def group_equal(guesses: Sequence[Guess]) -> list[tuple[list[str], Guess]]:
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
     convention = None if endpoint.convention is None else write_part(endpoint.convention, FEATURES)
     path = None if endpoint.path is None else str(endpoint.path)
-    described = {"name": endpoint.name, "kind": endpoint.kind, "path": path, "convention": convention}
+    described = {
+        "name": endpoint.name,
+        "kind": endpoint.kind,
+        "path": path,
+        "convention": convention,
+        "notes": list(endpoint.notes),
+    }
     if endpoint.exported is not None:
         described["exported_for"] = write_part(endpoint.exported.source, FEATURES)
     return described

@@ -5,6 +5,7 @@ Nothing is downloaded, no weights are read, and no code in a file is run.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from ...config import FEATURES, PARTS, Features, VocosConfig
 from ...config.mapping import ConfigError, read_part
 from ...config.suggestions import suggestion
 from ...export.sessions import SUFFIXES, load_session
-from ...mel.convention import ConventionError, MelConvention
+from ...mel.convention import ConventionError, ConventionWarning, MelConvention
 from ...mel.preprocessor_config import read_preprocessor_config
 from ...plugins import ExportedVocoder, ToolkitAdapter, checkpoint_cards, mel_conventions, toolkit_adapters
 from ...plugins.catalogue import find_card
@@ -53,6 +54,7 @@ class Endpoint:
         toolkit: the adapter that read it, if one did.
         model: the name that `Vocos.from_pretrained` loads it by; None if it is not a Vocos checkpoint.
         exported: an exported vocoder, if it is one.
+        notes: what the user should know about how it was read.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Endpoint:
     toolkit: str | None = None
     model: str | None = None
     exported: ExportedVocoder | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def convention(self) -> MelConvention | None:
@@ -167,9 +170,18 @@ def _has_parts(mapping: object) -> TypeGuard[Mapping[str, Any]]:
 
 
 def _tried(adapter: ToolkitAdapter, name: str, path: Path, reasons: list[str]) -> Endpoint | None:
-    """Reads a path by an adapter; if the file is its toolkit's but unreadable, adds why to ``reasons``."""
+    """Reads a path by an adapter, with its notes; if the file is its toolkit's but unreadable, adds why."""
+    notes: list[str] = []
     try:
-        return _from_adapter(adapter, name, path)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConventionWarning)
+            endpoint = _from_adapter(adapter, name, path)
+        for warning in caught:
+            if issubclass(warning.category, ConventionWarning):
+                notes.append(f"{path}: {warning.message}")
+            else:
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        return None if endpoint is None else replace(endpoint, notes=tuple(notes))
     except ConventionError as error:
         reasons.append(str(error))
     except Exception as error:  # a third party's reader may raise anything; the other readers are still tried

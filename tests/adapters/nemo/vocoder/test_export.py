@@ -67,6 +67,17 @@ def test_for_a_recipe(make_vocos, recipes, restore, write, tmp_path):
     assert restore(tmp_path / "vocos.nemo").generator.source.name == "nemo-fastpitch-22khz"
 
 
+def test_for_an_old_recipe(make_vocos, restore, recipe_options, write, tmp_path):
+    """A block of ``cls`` and ``params``, with a class that NeMo has moved since, is written as NeMo has it today."""
+    options = recipe_options("nemo-hifigan-22khz")
+    target = options.pop("_target_")
+    old = {"cls": target.replace(".parts.preprocessing.", ".parts."), "params": options}
+    path = write(yaml.safe_dump({"model": {"preprocessor": old}}), "old.yaml")
+    export(make_vocos(), tmp_path / "vocos.nemo", tts=path)
+    assert stored_block(tmp_path / "vocos.nemo") == {**options, "_target_": target}
+    assert restore(tmp_path / "vocos.nemo").generator.source.name == "nemo-hifigan-22khz"
+
+
 def test_with_a_loss(make_vocos, recipes, restore, write, tmp_path):
     """A lossy conversion is warned of, or refused if strict before anything is written."""
     path = write(recipes["nemo-fastpitch-22khz-full-band"], "fastpitch.yaml")
