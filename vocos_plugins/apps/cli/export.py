@@ -108,7 +108,11 @@ def _resolve_tts(toolkit: str, tts: str) -> tuple[Path | MelConvention | None, V
     if side.convention is None:
         fail(f"{tts} uses EnCodec codes and has no mel")
     # The toolkit's own file is passed as a path: vocos_nemo keeps such a file's preprocessor unchanged.
-    return (side.path if side.toolkit == toolkit else side.convention), None
+    if side.toolkit == toolkit:
+        return side.path, None
+    for note in side.notes:  # the exporter finds those of a path itself
+        typer.secho(note, fg="yellow", err=True)
+    return side.convention, None
 
 
 def _export_file(kind: str, target: Path, model: str, options: dict[str, Any]) -> None:
