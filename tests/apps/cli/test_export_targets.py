@@ -157,6 +157,37 @@ def test_the_model_is_never_replaced(run, tmp_path, arguments):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("coqui", "coqui"), ("coqui", "coqui/config.json"), ("speechbrain", "speechbrain"), ("nemo", "vocos.nemo")],
+)
+def test_an_exported_model_is_never_replaced_by_itself(run, tmp_path, kind, name):
+    """An export is a model, too: the second one goes to a place of its own."""
+    shutil.copytree(PREVIOUS, tmp_path, dirs_exist_ok=True)
+    out = tmp_path / name.split("/")[0]
+    before = contents(out) if out.is_dir() else out.read_bytes()
+    assert "never replaced" in run("export", kind, out, "--model", tmp_path / name, code=2).output
+    assert before == (contents(out) if out.is_dir() else out.read_bytes())
+
+
+def test_a_checkpoint_that_only_names_the_mel_is_never_replaced(run, tmp_path):
+    """A folder of --tts may be a Vocos, whose weights Coqui TTS's files would replace."""
+    shutil.copytree(PREVIOUS / "checkpoint", tmp_path, dirs_exist_ok=True)
+    before = contents(tmp_path)
+    assert "never replaced" in run("export", "coqui", tmp_path, "--tts", tmp_path, "--overwrite", code=2).output
+    assert contents(tmp_path) == before
+
+
+def test_a_checkpoint_s_folder_may_get_other_files(run, tmp_path):
+    """Exports whose files have other names are written beside a checkpoint."""
+    shutil.copytree(PREVIOUS / "checkpoint", tmp_path, dirs_exist_ok=True)
+    before = contents(tmp_path)
+    run("export", "speechbrain", tmp_path, "--model", tmp_path)
+    run("export", "onnx", tmp_path / "model.onnx", "--model", tmp_path)
+    assert contents(tmp_path).keys() == {*before, "hyperparams.yaml", "generator.ckpt", "model.onnx"}
+    assert before.items() <= contents(tmp_path).items()
+
+
 def test_a_conversion_keeps_other_checkpoints(run, tmp_path):
     """`vocos convert` replaces its own result, but no other checkpoint and none of its inputs."""
     weights, config = PREVIOUS / "checkpoint" / "model.safetensors", PREVIOUS / "checkpoint" / "config.yaml"

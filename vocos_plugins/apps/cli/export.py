@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ...mel import MelConvention
 
 RUNTIMES = ("onnx", "openvino")
+CONFIGURATIONS = (".json", ".yaml", ".yml")  # such a file stands for its folder
 
 
 def export(
@@ -46,7 +47,9 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a model as a checkpoint that an unmodified toolkit loads, or as a file that runs without torch."""
-    _protect_model(toolkit, target, model, overwrite)
+    _protect_input(toolkit, target, "--model", model, overwrite)
+    if tts is not None and overwrite:
+        _protect_input(toolkit, target, "--tts", tts, overwrite)
     for_toolkits, for_runtimes = tts is not None or strict, (precision, outputs) != ("float32", "audio")
     if toolkit in RUNTIMES:
         if for_toolkits:
@@ -58,22 +61,21 @@ def export(
     _export_checkpoint(toolkit, target, model, tts, {"strict": strict, "overwrite": overwrite})
 
 
-def _protect_model(kind: str, target: Path, model: str, overwrite: bool) -> None:
-    """Ends the command if the export would replace the model that it reads; the exporters don't know its path."""
+def _protect_input(kind: str, target: Path, option: str, name: str, overwrite: bool) -> None:
+    """Ends the command if the export would replace what an option names: the exporters don't know all of its paths."""
     from ...storage.find import local_directory
     from ...storage.overwriting import is_same
     from ...storage.safe_files import CONFIG_FILE, LEGACY_WEIGHTS_FILE, WEIGHTS_FILE
 
-    source = local_directory(model)
+    source = local_directory(name)
+    folder = source.parent if source.is_file() and source.suffix in CONFIGURATIONS else source
+    read = [source, *(folder / file for file in (CONFIG_FILE, WEIGHTS_FILE, LEGACY_WEIGHTS_FILE))]
     written = [target, target.with_suffix(".bin")] if target.suffix == ".xml" else [target]
-    # Without --overwrite, exporters keep a checkpoint's files; a folder that holds one may get a toolkit's files, too.
-    if kind not in RUNTIMES and (overwrite or not (source / CONFIG_FILE).exists()):
-        written.append(target / WEIGHTS_FILE)
-    names = (CONFIG_FILE, WEIGHTS_FILE, LEGACY_WEIGHTS_FILE)
-    read = [source] if source.is_file() else [source / name for name in names]
-    for file in written:
-        if any(is_same(file, each) for each in read):
-            fail(f"{file} belongs to --model {model} and is never replaced: choose another OUT")
+    # Without --overwrite an exporter keeps a checkpoint's files, and may write its own beside them.
+    beside = kind in RUNTIMES or (not overwrite and (folder / CONFIG_FILE).exists())
+    lost = any(is_same(file, each) for file in written for each in read if each != source or source.is_file())
+    if lost or (is_same(target, folder) and not beside):
+        fail(f"{target} belongs to {option} {name} and is never replaced: choose another OUT")
 
 
 def _export_checkpoint(toolkit: str, target: Path, model: str, tts: str | None, options: dict[str, bool]) -> None:
