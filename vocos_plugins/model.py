@@ -55,7 +55,8 @@ class Vocos(Network):
         Args:
             features: ``(B, n_mels, T)`` in the convention `source`, or the result of `codes_to_features`.
             lengths: frames of each row of a ragged batch, ``(B,)``. A row then equals its own single decode and is 0
-                past its end, whatever its padding holds.
+                past its end, whatever its padding holds. Without it, a row ends before the frames at its end that hold
+                only the mel's ``pad_value``, such as the one that NeMo leaves there.
             bandwidth_id: which of an EnCodec model's bandwidths; one for all, ``()`` or ``(1,)``, or one per row,
                 ``(B,)``.
             source: the mels' convention, if it is not the model's own: they are aligned first (`mel.align`).

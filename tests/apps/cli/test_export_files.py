@@ -88,6 +88,30 @@ def test_other_mels_are_aligned(run, tmp_path, make_signal) -> None:
     assert np.square(by_file - by_model).mean() < 1e-3 * np.square(by_model).mean()  # the model may decode in bfloat16
 
 
+def test_padding_is_silent(run, exported, tmp_path, make_signal) -> None:
+    """NeMo's ``pad_value`` in the last frame isn't played: by one file, by several, and by exported ones."""
+    audio = torch.from_numpy(make_signal("arctic-1", 22050)[:20000]).float()[None]
+    mel = MelSpectrogram(mel_conventions()["nemo-fastpitch-22khz"])(audio)
+    mel[:, :, -1] = 0.0  # in a vowel; played, it is louder than speech
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", mel[0].numpy())
+    run("export", "onnx", tmp_path / "vocos.onnx")
+    fastpitch = ("--source", "nemo-fastpitch-22khz")
+    run("decode", tmp_path / "a.npy", tmp_path / "one.wav", *fastpitch)
+    run("decode", tmp_path / "a.npy", tmp_path / "b.npy", tmp_path / "several", *fastpitch)
+    run("decode", tmp_path / "a.npy", tmp_path / "exported.wav", *fastpitch, "--model", tmp_path / "vocos.onnx")
+    expected = Vocos.from_pretrained("vocos-mel-22khz-small").decode(
+        mel[:, :, :-1], source=mel_conventions()["nemo-fastpitch-22khz"]
+    )
+    for file in ("one.wav", "several/a.wav", "several/b.wav", "exported.wav"):
+        found = torch.from_numpy(soundfile.read(tmp_path / file, dtype="float32")[0])
+        assert found.shape == (mel.shape[2] * 256 - 256,)
+        assert (found[-256:] == 0).all(), file
+        difference = found[:-256] - expected[0]
+        # The model may decode in 8 bits or bfloat16.
+        assert difference.square().mean() < 1e-3 * expected.square().mean(), file
+
+
 def test_bad_mels_are_listed(run, exported, mel, tmp_path) -> None:
     """Bad mels are listed, and the good ones are written."""
     np.save(tmp_path / "good.npy", mel.numpy())
