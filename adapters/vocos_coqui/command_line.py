@@ -6,6 +6,8 @@ import importlib.util
 import runpy
 import sys
 
+from .mismatch import warn_of_mismatch
+
 
 def main() -> None:
     """Runs ``tts`` with its arguments and its exit status."""
@@ -20,5 +22,6 @@ def serve() -> None:
 def _run(module: str, command: str) -> None:
     if importlib.util.find_spec("TTS") is None:
         sys.exit(f"error: {command} runs Coqui TTS, which isn't installed: pip install 'vocos-plugins[coqui]'")
+    warn_of_mismatch(sys.argv[1:])
     # Vocos is registered already: importing this module has imported its package.
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -13,7 +13,7 @@ from vocos_plugins.storage.safe_files import WEIGHTS_FILE, read_weights
 
 from .architecture import read_architecture
 from .config_files import find_config, parse_config
-from .mel import from_coqui
+from .mel import MARKS, from_coqui
 
 MODEL = "vocos"
 
@@ -32,10 +32,11 @@ def read_export(path: Path) -> ExportedVocoder | None:
     if file is None or config is None or config.get("model") != MODEL:
         return None
     audio, arguments = config.get("audio"), config.get("model_args") or {}
-    if not isinstance(audio, Mapping) or not isinstance(arguments, Mapping):
-        raise ConventionError(
-            f"{file}: expected mappings under 'audio' and 'model_args', as `vocos export` writes them"
-        )
+    # Another program's model may have the name, too.
+    if not isinstance(audio, Mapping) or not MARKS & audio.keys():
+        return None
+    if not isinstance(arguments, Mapping):
+        raise ConventionError(f"{file}: model_args: expected a mapping, got {arguments!r:.60}")
     try:
         source = from_coqui(dict(audio))
         architecture = read_architecture({name: arguments.get(name) for name in PARTS}, source)

@@ -113,6 +113,13 @@ def test_an_export_for_other_mels(tts, code, how):
     assert f"vocos export coqui OUT --model {path} --tts {tts}" in [each.command for each in remedies(comparison)]
 
 
+def test_another_program_s_vocos(tmp_path):
+    """A model of that name without Coqui TTS's audio block is no export."""
+    (tmp_path / "config.json").write_text(json.dumps({"model": "vocos", "audio": {"sample_rate": 24000}}))
+    with pytest.raises(EndpointError, match="no reader knows the directory"):
+        resolve_endpoint(str(tmp_path))
+
+
 def test_a_damaged_export(tmp_path):
     """The error names the file and the part that is wrong."""
     config = json.loads((PREVIOUS / "coqui" / "config.json").read_text())
