@@ -10,7 +10,7 @@ import typer
 
 from ..batch.jobs import describe
 from .doctor_text import comparison_lines, guess_lines, installation_lines, show
-from .options import DEFAULT_MODEL, Json, fail
+from .options import DEFAULT_MODEL, Failure, Json, fail
 from .plugins import report, survey
 
 if TYPE_CHECKING:
@@ -35,19 +35,24 @@ def doctor(
     Nothing is downloaded, and nothing in a file is run.
 
     Exit code of a comparison: 0 compatible, 1 compatible by a lossy conversion, 2 incompatible. It is also 2 if a side
-    can't be read: --json then prints its error, and the kind unreadable.
+    can't be read: --json then prints an object with the key error.
 
     Exit code of the installation check: 1 if something is broken. Exit code of --mel: 1 if no known convention fits.
     """
-    if mel is not None:
-        if tts is not None:
-            fail("--mel takes no TTS or VOCODER: it looks for the mel's convention")
-        _guess(mel, as_json)
-    if tts is None:
-        _check(as_json)
-    if vocoder is None:
-        fail(f"VOCODER is missing; for example: vocos doctor {tts} {DEFAULT_MODEL}")
-    _compare(tts, vocoder, as_json)
+    try:
+        if mel is not None:
+            if tts is not None:
+                fail("--mel takes no TTS or VOCODER: it looks for the mel's convention")
+            _guess(mel, as_json)
+        if tts is None:
+            _check(as_json)
+        if vocoder is None:
+            fail(f"VOCODER is missing; for example: vocos doctor {tts} {DEFAULT_MODEL}")
+        _compare(tts, vocoder, as_json)
+    except Failure as failure:
+        if as_json:  # a pair that doesn't fit has a verdict, and the same exit code
+            _print_json({"error": failure.message, "exit_code": failure.exit_code})
+        raise
 
 
 def _compare(tts: str, vocoder: str, as_json: bool) -> NoReturn:
@@ -58,7 +63,7 @@ def _compare(tts: str, vocoder: str, as_json: bool) -> NoReturn:
     # First, as it loads the plugins: their warnings are caught there, and printed once as problems.
     _, problems = survey()
     report(problems)
-    comparison = compare(_endpoint("TTS", tts, as_json), _endpoint("VOCODER", vocoder, as_json))
+    comparison = compare(_endpoint("TTS", tts), _endpoint("VOCODER", vocoder))
     try:
         if as_json:
             _print_json(comparison_report(comparison))
@@ -69,14 +74,12 @@ def _compare(tts: str, vocoder: str, as_json: bool) -> NoReturn:
     raise typer.Exit(comparison.exit_code)
 
 
-def _endpoint(place: str, text: str, as_json: bool) -> Endpoint:
+def _endpoint(place: str, text: str) -> Endpoint:
     from ..doctor import resolve_endpoint
 
     try:
         return resolve_endpoint(text)
     except ValueError as error:
-        if as_json:  # a pair that doesn't fit has a verdict, and the same exit code
-            _print_json({"error": str(error), "side": place.lower(), "kind": "unreadable", "exit_code": 2})
         fail(f"{place}: {error}")
 
 

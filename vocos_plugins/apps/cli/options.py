@@ -32,10 +32,18 @@ Overwrite = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
+class Failure(typer.Exit):
+    """The end of a command by `fail`, with its message."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(2)
+        self.message = message
+
+
 def fail(message: str) -> NoReturn:
     """Prints an error and ends the command with exit code 2: wrong usage, nothing was done."""
     typer.secho(f"error: {message}", fg="red", err=True)
-    raise typer.Exit(2)
+    raise Failure(message)
 
 
 def load_model(name: str, device: str = "cpu") -> Vocos:

@@ -11,7 +11,7 @@ import yaml
 from vocos_nemo.export import export
 from vocos_nemo.mel import read_convention
 
-from vocos_plugins import MelConvention
+from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import EncodecCodes
 from vocos_plugins.mel import ConventionError, MelMismatch, MelMismatchWarning
 
@@ -41,6 +41,10 @@ def test_the_default_is_fastpitch(vocoder, bundled, make_mel, restore, tmp_path)
     assert torch.equal(model.convert_spectrogram_to_audio(spec=mel), expected)
     assert model.generator.vocos.mel == bundled.mel
     assert model.generator.vocos.provenance["licence"] == "MIT"
+    inside = Vocos.from_pretrained(target, precision="float32")
+    assert (inside.config, inside.provenance) == (bundled.config, bundled.provenance)
+    assert torch.equal(inside.state_dict()["head.out.weight"], bundled.state_dict()["head.out.weight"])
+    export(bundled, target)  # its own file may be replaced
 
 
 def test_for_a_convention(make_vocos, restore, conventions_by_name, tmp_path):
