@@ -104,8 +104,8 @@ def number(fields: Mapping[str, Any], name: str) -> float:
 
 
 def flag(fields: Mapping[str, Any], name: str) -> bool:
-    """Returns true or false; raises ConventionError for any other value."""
-    return bool(_checked(fields, name, (bool,), "true or false"))
+    """Returns true or false; null is false, as in ``AudioProcessor``. Raises ConventionError for any other value."""
+    return bool(_checked(fields, name, (bool, type(None)), "true or false"))
 
 
 def _loaded(name: str, value: Any) -> Any:

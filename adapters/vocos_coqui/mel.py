@@ -13,7 +13,7 @@ from typing import Any
 
 from vocos_plugins.mel import ConventionError, LevelNormalization, MeanStdNormalization, MelConvention
 
-from .audio_fields import DEFAULTS, flag, frame, number, read_fields, whole
+from .audio_fields import DEFAULTS, IN_MILLISECONDS, OLD_FFT, flag, frame, number, read_fields, whole
 from .config_files import find_config, parse_config
 from .outputs import check_has_mel, has_no_mel
 from .statistics import load_statistics
@@ -54,8 +54,10 @@ COQUI_VITS = dataclasses.replace(
 CONVENTIONS: tuple[MelConvention, ...] = (COQUI_DEFAULT, COQUI_LJSPEECH, COQUI_CAPACITRON, COQUI_VITS)
 DEFAULT = COQUI_LJSPEECH
 
-# Fields that distinguish Coqui TTS's `audio` block from other programs'; each file that it writes has them all.
+# Fields that distinguish Coqui TTS's `audio` block from other programs'; each file that it writes has all of the first
+# ones, and files of its first versions and of Mozilla TTS have the others.
 MARKS = {"log_func", "spec_gain", "signal_norm", "symmetric_norm", "do_amp_to_db_mel", "stft_pad_mode", "stats_path"}
+MARKS |= {OLD_FFT, *IN_MILLISECONDS, "min_level_db", "ref_level_db"}
 
 
 def read_convention(path: Path, *, normalized: bool = True) -> MelConvention | None:

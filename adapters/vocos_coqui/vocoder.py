@@ -13,8 +13,7 @@ from TTS.vocoder.configs.shared_configs import BaseVocoderConfig
 
 from vocos_plugins import MelConvention, Vocos, align
 from vocos_plugins.inference.backend import Backend
-from vocos_plugins.inference.frames import decode_frames
-from vocos_plugins.inference.resampling import resample
+from vocos_plugins.inference.frames import decode_in_step
 from vocos_plugins.mel import MeanStdNormalization
 from vocos_plugins.storage.weights import load_weights
 from vocos_plugins.streaming import stream_frames
@@ -159,9 +158,7 @@ class VocosVocoder(TrainableVocoder):
                 "exported for another TTS model, or this one outputs no mel, like VITS and XTTS, and needs no vocoder"
             )
         # Without gradients: Synthesizer converts the result to NumPy as it is (TTS/utils/synthesizer.py).
-        audio = decode_frames(self.model_g, input, source=self.source, strict=self.strict)
-        n_samples = input.shape[-1] * self.source.hop_length
-        return resample(audio, self.model_g.sample_rate, self.source.sample_rate, n_samples)[:, None]
+        return decode_in_step(self.model_g, input, source=self.source, strict=self.strict)[:, None]
 
     def stream(
         self, inputs: Iterable[Tensor], *, look_ahead: int | None = None, low_latency: bool = False

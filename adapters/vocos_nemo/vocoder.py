@@ -28,9 +28,9 @@ from vocos_plugins.config import VocosConfig
 from vocos_plugins.config.mapping import ConfigError, check_keys
 from vocos_plugins.export.head import exported_form
 from vocos_plugins.inference.backend import Backend
-from vocos_plugins.inference.frames import decode_frames
-from vocos_plugins.inference.padding import filled_lengths
+from vocos_plugins.inference.frames import decode_in_step
 from vocos_plugins.mel import MelConvention, MelSpectrogram, align
+from vocos_plugins.mel.padding import filled_lengths
 from vocos_plugins.streaming import stream_frames
 
 from .generator import VocosGenerator
@@ -56,7 +56,7 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
     Attributes:
         audio_to_melspec_precessor: NeMo's ``FilterbankFeatures``, called with audio and lengths; NeMo's spelling.
         generator: `VocosGenerator`; its ``vocos`` is the core's model.
-        sample_rate: Hz of the audio.
+        sample_rate: Hz of the audio, that of ``cfg.preprocessor``.
 
     Raises:
         ConfigError, ConventionError: a block is missing or invalid.
@@ -81,7 +81,7 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
         self.audio_to_melspec_precessor = _build_preprocessor(cfg.preprocessor)
         self.generator = generator
         self.objective = None
-        self.sample_rate = vocos.sample_rate
+        self.sample_rate = source.sample_rate
         # NeMo's constructor has made the loader if the configuration has a train_ds.
         if self._train_dl is not None:
             self.prepare_training()
@@ -108,14 +108,14 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
             lengths: frames of each row, ``(B,)``. Without it, a row ends before the frames at its end that hold only
                 the preprocessor's ``pad_value``: those are NeMo's padding, not sound.
 
-        Shape: ``(B, T * hop_length)``, 0 past a row's end; if the model has another sample rate or hop, the same
-            duration in seconds.
+        Shape: ``(B, T * hop_length)``, 0 past a row's end: hop and sample rate are those of ``cfg.preprocessor``, also
+            if the model has others.
 
         Raises:
             TypeError, ValueError: as raised by `Vocos.decode`.
         """
         # NeMo's own code never passes lengths to a vocoder: the padding is found then.
-        return decode_frames(self.generator.vocos, spec, lengths=lengths, source=self.generator.source)
+        return decode_in_step(self.generator.vocos, spec, lengths=lengths, source=self.generator.source)
 
     def stream(
         self, specs: Iterable[Tensor], *, look_ahead: int | None = None, low_latency: bool = False
@@ -175,19 +175,9 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
         return ({"spec": MelSpectrogram(mel)(audio)[..., :max_dim].to(self.device)},)
 
     def forward_for_export(self, spec: Tensor) -> Tensor:
-        """Runs `forward` in a form that can be traced: padding is held in place of being cut off, then silenced."""
-        pad_value = self.generator.source.pad_value
-        if pad_value is None:
-            audio: Tensor = self.generator(x=spec)
-            return audio
-        frame = torch.arange(spec.shape[-1], device=spec.device)
-        # The largest number among the frames that hold anything else is the length, as in `filled_lengths`.
-        filled = (spec != pad_value).to(frame.dtype).amax(dim=1)
-        count = ((frame + 1) * filled).amax(dim=1, keepdim=True)
-        index = torch.minimum(frame[None], (count - 1).clamp_min(0))
-        audio = self.generator(x=spec.gather(2, index[:, None].expand(-1, spec.shape[1], -1)))
-        sounds = (frame[None] < count).to(audio.dtype)[:, None]
-        return audio * sounds.repeat_interleave(self.generator.source.hop_length, dim=2)
+        """Runs `forward` in a form that can be traced."""
+        audio: Tensor = self.generator.traceable(spec)
+        return audio
 
     def export(self, output: str, *args: Any, **kwargs: Any) -> Any:
         """Exports to ``.onnx``, ``.ts`` or ``.pt`` as NeMo does, but leaves the model unchanged, not frozen.

@@ -13,9 +13,7 @@ from vocos_plugins import MelConvention, Vocos, align
 from vocos_plugins.config import VocosConfig
 from vocos_plugins.config.mapping import read_part
 from vocos_plugins.inference.backend import Backend
-from vocos_plugins.inference.checks import frame_mask
-from vocos_plugins.inference.frames import decode_frames, synthesize_frames
-from vocos_plugins.inference.resampling import resample
+from vocos_plugins.inference.frames import decode_in_step, synthesize_frames
 from vocos_plugins.storage.safe_files import read_weights
 from vocos_plugins.storage.weights import load_weights
 
@@ -91,14 +89,7 @@ class VocosGenerator(nn.Module):
         Raises:
             TypeError, ValueError: as raised by `Vocos.decode`.
         """
-        audio = decode_frames(self.vocos, mel, lengths=lengths, source=self.source)
-        n_samples = mel.shape[-1] * self.hop_length
-        audio = resample(audio, self.vocos.sample_rate, self.sample_rate, n_samples)
-        if lengths is None or self.vocos.sample_rate == self.sample_rate:
-            return audio
-        # Resampling smears each row a little past its end.
-        mask = frame_mask(lengths, len(mel), mel.shape[-1], audio.device)
-        return audio.masked_fill(~mask.repeat_interleave(self.hop_length, dim=1), 0.0)
+        return decode_in_step(self.vocos, mel, lengths=lengths, source=self.source)
 
     def inference(self, mel: Tensor, padding: bool = True) -> Tensor:
         """Decodes as ``HIFIGAN`` expects: ``(B, n_mels, T)`` to ``(B, 1, N)``, ``(n_mels, T)`` to ``(1, N)``.

@@ -45,6 +45,8 @@ def check_has_mel(hparams: Mapping[str, Any], n_mels: Any) -> None:
                 f"SpeechBrain's {name} has no mel here: it takes features of {channels} channels, and the file's mel "
                 f"has {n_mels} bands"
             )
+        if name == "DiffWave" and arguments.get("unconditional") is True:
+            raise ConventionError(f"SpeechBrain's {name} has no mel here: it is unconditional, and outputs any speech")
     if n_mels is None:
         for name, _ in built:
             if name in LISTENED_TO:

@@ -9,8 +9,10 @@ import torch
 
 from vocos_plugins import MelConvention
 from vocos_plugins.inference.frames import decode_frames
-from vocos_plugins.inference.padding import filled_lengths
 from vocos_plugins.inference.windows import decode_chunks, decode_windows
+from vocos_plugins.mel import align
+from vocos_plugins.mel.compression import compress
+from vocos_plugins.mel.padding import filled_lengths
 from vocos_plugins.streaming import stream_frames
 
 # Of the largest sample: pieces of other shapes round differently in float32.
@@ -105,6 +107,20 @@ def test_frames_of_that_value_in_the_middle(source, vocos, noise, relative_error
     assert relative_error(torch.cat(pieces, dim=1), found) < TOLERANCE
     streamed = torch.cat(list(stream_frames(vocos, mel.split(4, dim=2), source=source)), dim=1)
     assert relative_error(streamed, decode_frames(vocos, mel, source=source, lengths=every)) < TOLERANCE
+
+
+@pytest.mark.filterwarnings("ignore::vocos_plugins.mel.MelMismatchWarning")
+def test_alignments_make_it_silence(source, vocos, make_model, noise) -> None:
+    """Aligned for another vocoder, padding is the target's silence, to a lossy conversion's accuracy."""
+    mel = noise(2, 12, 20) - 4
+    alignment = align(source, make_model().mel)
+    whole = alignment(mel)
+    assert torch.equal(whole, alignment(mel.clone()))
+    mel[1, :, 12:] = 0.0
+    aligned = alignment(mel)
+    assert torch.equal(aligned[0], whole[0])
+    silence = float(compress(torch.zeros(1, 1), alignment.target))
+    assert (aligned[1, :, -4:] - silence).abs().max() < 0.5
 
 
 @pytest.mark.filterwarnings("ignore::vocos_plugins.mel.MelMismatchWarning")

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ..mel.alignment import Alignment, align
 from ..mel.convention import MelConvention
+from ..mel.padding import filled_lengths
 from ..network.encodec import EncodecFeatures
 from ..network.network import Network, engine_allowed
 from .checks import bandwidth_ids, check_audio, check_finite, check_shape, frame_mask
 from .items import decode_items
-from .padding import filled_lengths
 
 # Devices on which a ragged batch is decoded row by row: on a CPU that is faster than computing the padding, and each
 # row equals its own single decode to the bit. Elsewhere all rows are computed together, with masks.

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from ..mel.alignment import Alignment
 from ..mel.convention import MelConvention
+from ..mel.padding import filled_lengths
 from ..network.network import Network
 from .checks import check_shape, frame_mask
 from .decode import decode, synthesize
-from .padding import filled_lengths
+from .resampling import resample
 
 
 def decode_frames(
@@ -54,6 +55,48 @@ def decode_frames(
         # An empty row has no frame to hold.
         lengths = counts + (counts > 0)
     return decode(network, held, lengths=lengths, source=source, strict=strict)
+
+
+def decode_in_step(
+    network: Network,
+    mel: Tensor,
+    *,
+    lengths: Tensor | None = None,
+    source: MelConvention | None = None,
+    strict: bool = False,
+) -> Tensor:
+    """Decodes as `decode_frames` does, at the mel's own sample rate, whatever the network's; see there.
+
+    Shape: ``(B, T * hop_length)``, rate and hop of the mel.
+    """
+    convention = source or network.mel
+    if lengths is None:
+        lengths = filled_lengths(mel, convention)
+    audio = decode_frames(network, mel, lengths=lengths, source=source, strict=strict)
+    return audio if convention is None else at_rate_of(convention, audio, network.sample_rate, mel, lengths)
+
+
+def at_rate_of(
+    convention: MelConvention, audio: Tensor, sample_rate: int, mel: Tensor, lengths: Tensor | None
+) -> Tensor:
+    """Returns the audio of a mel at the mel's sample rate, without gradients if that is another one.
+
+    Args:
+        convention: the mel's.
+        audio: ``(B, N)``, as long as the mel, at ``sample_rate``.
+        sample_rate: Hz.
+        mel: ``(B, n_mels, T)``.
+        lengths: frames of each row, ``(B,)``; a row is 0 past its end.
+
+    Shape: ``(B, T * hop_length)``.
+    """
+    n_frames, hop_length = mel.shape[-1], convention.hop_length
+    audio = resample(audio, sample_rate, convention.sample_rate, n_frames * hop_length)
+    if lengths is None or sample_rate == convention.sample_rate:
+        return audio
+    # Resampling smears each row a little past its end.
+    mask = frame_mask(lengths, len(mel), n_frames, audio.device)
+    return audio.masked_fill(~mask.repeat_interleave(hop_length, dim=1), 0.0)
 
 
 def synthesize_frames(network: Network, mel: Tensor, alignment: Alignment) -> Tensor:

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from ..mel.alignment import align
 from ..mel.convention import MelConvention
+from ..mel.padding import filled_lengths, longest_filled
 from ..network.network import Network
 from .checks import check_finite, check_shape
 from .cuts import STREAM_FRAMES, cut_frames
 from .decode import decode, decode_every_frame, resynthesize
-from .padding import filled_lengths, longest_filled
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from .compression import MAX_LINEAR, compress, expand
 from .convention import MelConvention
 from .difference import Difference, differences
 from .estimate import ErrorEstimate, describe_bands, estimate_error
+from .padding import silence_padding
 from .projection import MelProjection, first_frame, known_bands
 
 Kind = Literal["identity", "pointwise", "framing", "lossy"]
@@ -55,7 +56,8 @@ class MelMismatchWarning(UserWarning):
 class Alignment:
     """Conversion between two mel conventions, as returned by `align`.
 
-    Callable on mels ``(B, source.n_mels, T)``; returns mels of the target in the dtype of the input.
+    Callable on mels ``(B, source.n_mels, T)``; returns mels of the target in the dtype of the input. Frames at the end
+    that hold only the source's ``pad_value`` become silence.
 
     Attributes:
         source, target: conventions.
@@ -77,6 +79,9 @@ class Alignment:
             raise ValueError(
                 f"expected floating point mels (B, {self.source.n_mels}, T), got {mel.dtype} {tuple(mel.shape)}"
             )
+        if not (torch.jit.is_tracing() or torch.compiler.is_compiling()):  # type: ignore[attr-defined, no-untyped-call]
+            # Padding looks like sound to every other convention. Finding it depends on values, so a trace can't.
+            mel = silence_padding(mel, self.source)
         if mel.shape[-1] == 0 or self.kind == "identity":
             return mel if mel.shape[-1] else mel.new_zeros(len(mel), self.target.n_mels, 0)
         if self.kind == "lossy":

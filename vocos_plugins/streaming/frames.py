@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..inference.checks import check_finite, check_shape
-from ..inference.padding import longest_filled
 from ..mel.alignment import Alignment, MelMismatch, align
 from ..mel.convention import MelConvention
 from ..mel.difference import differences
+from ..mel.padding import longest_filled
 from ..network.network import Network
 from .stream import Stream
 

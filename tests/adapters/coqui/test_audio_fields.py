@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import pytest
 from vocos_coqui.audio_fields import DEFAULTS, IN_MILLISECONDS, WHOLE, read_fields
 from vocos_coqui.mel import from_coqui, read_convention
@@ -67,6 +68,15 @@ def test_the_mel_of_fractions(load):
     assert from_coqui(audio).normalization.ref_level == 20
 
 
+@pytest.mark.parametrize("name", ["signal_norm", "symmetric_norm", "clip_norm", "do_amp_to_db_mel"])
+def test_flags_that_are_null(name, load, coqui_mel, exact_mel, make_signal):
+    """Coqui loads null as it is, which counts as false."""
+    audio = make_signal("arctic-1", 22050)[:20000]
+    found = exact_mel(from_coqui({name: None}), audio)
+    np.testing.assert_allclose(found, coqui_mel(load({name: None}), audio), rtol=1e-5, atol=1e-5)
+    assert from_coqui({name: None}) == from_coqui({name: False})
+
+
 @pytest.mark.parametrize(
     ("fields", "expected", "theirs"),
     [
@@ -75,13 +85,14 @@ def test_the_mel_of_fractions(load):
         ({"num_freq": 1025.0, "frame_length_ms": 50.0}, AS_TRAINED, "1024, 1024, 256 instead"),
         ({"num_freq": None, "fft_size": 2048}, AS_TRAINED, "2048, 1024, 256 instead"),
         ({"hop_length": 256, "win_length": 1024}, (2048, 1024, 256), "1024, 1024, 256 instead"),
+        ({"signal_norm": None}, AS_TRAINED, "1024, 1024, 256 instead"),
         ({"sample_rate": 16000, "num_freq": 513}, (1024, 800, 200), "1024, 1024, 256 instead"),
     ],
-    ids=["mozilla", "hop-null", "floats", "fft_size", "hop", "16khz"],
+    ids=["mozilla", "hop-null", "floats", "fft_size", "hop", "few-fields", "16khz"],
 )
 def test_old_fields(fields, expected, theirs, load, write):
     """Old names and milliseconds give what the model was trained on; a warning says what Coqui makes of them today."""
-    audio = {**MOZILLA, **fields}
+    audio = {name: value for name, value in {**MOZILLA, **fields}.items() if name != "signal_norm" or value is not None}
     with pytest.warns(ConventionWarning, match=theirs) as caught:
         found = read_convention(write({"model": "Tacotron2", "audio": audio}))
     assert (found.n_fft, found.win_length, found.hop_length) == expected

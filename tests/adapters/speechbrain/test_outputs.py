@@ -18,10 +18,12 @@ WITHOUT_MEL = {
     "nested": (f"modules:\n  generator: {HIFIGAN}.UnitHifiganGenerator\n    in_channels: 8", "takes discrete units"),
     "vits": ("model: !new:speechbrain.lobes.models.VITS.VITS", "VITS has no mel for a vocoder: it outputs a waveform"),
     "features": (f"size: 768\ndecoder: {HIFIGAN}.HifiganGenerator\n  in_channels: !ref <size> * 1", "of 768 channels"),
+    "noise": ("model: !new:speechbrain.lobes.models.DiffWave.DiffWave\n  unconditional: True", "it is unconditional"),
 }
 WITH_MEL = {
     "hifigan": f"generator: {HIFIGAN}.HifiganGenerator\n  in_channels: !ref <n_mel_channels>",
     "tacotron2": "model: !new:speechbrain.lobes.models.Tacotron2.Tacotron2\n  n_mel_channels: !ref <n_mel_channels>",
+    "diffwave": "model: !new:speechbrain.lobes.models.DiffWave.DiffWave\n  unconditional: False",
     "speakers": "encoder: !new:speechbrain.lobes.features.Fbank\n  n_mels: 40",
 }
 

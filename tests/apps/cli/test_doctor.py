@@ -205,6 +205,8 @@ def test_old_files_are_read_with_a_note(run, mel_file, tmp_path):
         warnings.simplefilter("ignore", MelMismatchWarning)
         found = run("decode", str(mel_file("coqui-ljspeech")), str(tmp_path / "a.wav"), "--source", sides[0], code=0)
     assert note in found.stderr
+    exported = run("export", "speechbrain", str(tmp_path / "exported"), "--tts", sides[0], code=0)
+    assert note in exported.stderr
 
 
 def test_a_mel_of_unknown_origin(run, mel_file):

@@ -100,9 +100,9 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
     from ...config import FEATURES
     from ...config.mapping import read_part
     from ...export.sessions import load_session
-    from ...inference.padding import longest_filled
     from ...inference.windows import cut_samples
     from ...mel import MelConvention, align
+    from ...mel.padding import longest_filled
     from ..batch.work import StreamedTask, digest, read_job_mel
     from .mel_warning import MelChecker
 

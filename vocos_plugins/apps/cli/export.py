@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,13 +80,16 @@ def _protect_input(kind: str, target: Path, option: str, name: str, overwrite: b
 
 
 def _export_checkpoint(toolkit: str, target: Path, model: str, tts: str | None, options: dict[str, bool]) -> None:
-    from ...mel import ConventionError
+    from ...mel import ConventionError, ConventionWarning
 
     adapter = find_adapter(toolkit)
     problem: ValueError | None = None
     try:
         wanted, problem = (None, None) if tts is None else _resolve_tts(toolkit, tts)
-        adapter.export(load_model(model), target, tts=wanted, **options)
+        with warnings.catch_warnings():
+            if problem is None:
+                warnings.simplefilter("ignore", ConventionWarning)  # its text is among the notes
+            adapter.export(load_model(model), target, tts=wanted, **options)
     except ImportError as error:
         fail(f"{toolkit} can't be imported: {error}. Run `vocos doctor` to see what to install")
     except ConventionError as error:
@@ -109,12 +113,10 @@ def _resolve_tts(toolkit: str, tts: str) -> tuple[Path | MelConvention | None, V
         return path, error
     if side.convention is None:
         fail(f"{tts} uses EnCodec codes and has no mel")
-    # The toolkit's own file is passed as a path: vocos_nemo keeps such a file's preprocessor unchanged.
-    if side.toolkit == toolkit:
-        return side.path, None
-    for note in side.notes:  # the exporter finds those of a path itself
+    for note in side.notes:
         typer.secho(note, fg="yellow", err=True)
-    return side.convention, None
+    # The toolkit's own file is passed as a path: vocos_nemo keeps such a file's preprocessor unchanged.
+    return (side.path if side.toolkit == toolkit else side.convention), None
 
 
 def _export_file(kind: str, target: Path, model: str, options: dict[str, Any]) -> None:

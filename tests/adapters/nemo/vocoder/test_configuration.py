@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import warnings
+from pathlib import Path
+
 import pytest
 import torch
 
 from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.inference.frames import decode_frames
+from vocos_plugins.inference.resampling import resample
 from vocos_plugins.mel import ConventionError, MelMismatch, MelMismatchWarning
 
 pytestmark = pytest.mark.xdist_group("nemo")
@@ -77,3 +82,51 @@ def test_lossy_conversion(vocoder, make_vocos, make_mel, conventions_by_name, re
     assert audio.shape == (2, 20 * 256)
     assert relative_error(audio, decode_frames(vocos, mel, source=source)) <= SAME
     assert relative_error(model(spec=mel)[:, 0].detach(), audio) <= SAME
+
+
+@pytest.fixture
+def wrap_lossily(vocoder):
+    """Wraps a model for mels of another rate, without the warning."""
+
+    def wrap(vocos, source):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MelMismatchWarning)
+            return vocoder.wrap(vocos, source=source)
+
+    return wrap
+
+
+@pytest.mark.parametrize("framing", ["center", "same"])
+@pytest.mark.parametrize(("rate", "hop"), [(44100, 512), (44100, 440), (24000, 300), (16000, 200), (22050, 276)])
+def test_mels_of_another_rate(rate, hop, framing, wrap_lossily, make_vocos, make_mel, relative_error):
+    """The audio has the mel's rate and hop, whatever the model's, in both methods, also for rows of unequal lengths."""
+    vocos = make_vocos()
+    changes = {"sample_rate": rate, "hop_length": hop, "n_fft": 2048, "win_length": 2048, "f_max": 8000.0}
+    source = dataclasses.replace(vocos.mel, **changes, framing=framing, pad_mode="constant", periodic=False)
+    model = wrap_lossily(vocos, source)
+    mel, lengths = make_mel(n_frames=69), torch.tensor([69, 30])
+    audio = model.convert_spectrogram_to_audio(spec=mel)
+    assert model.sample_rate == rate
+    assert audio.shape == (2, 69 * hop)
+    assert relative_error(audio, resample(decode_frames(vocos, mel, source=source), 22050, rate, 69 * hop)) <= SAME
+    assert relative_error(model(spec=mel)[:, 0].detach(), audio) <= SAME
+    ragged = model.convert_spectrogram_to_audio(spec=mel, lengths=lengths)
+    assert relative_error(model.generator(x=mel, lengths=lengths)[:, 0].detach(), ragged) <= SAME
+    assert (ragged[1, 30 * hop :] == 0).all()
+    alone = model.convert_spectrogram_to_audio(spec=mel[1:, :, :30])
+    # The end of the shorter row is cut off the resampler's decay.
+    assert relative_error(ragged[1:, : 20 * hop], alone[:, : 20 * hop]) <= SAME
+    assert model.convert_spectrogram_to_audio(spec=mel[:0]).shape == (0, 69 * hop)
+
+
+def test_the_log_of_another_rate(wrap_lossily, make_vocos, make_signal, conventions_by_name):
+    """NeMo's log gets audio as long as the recording, at the rate that it writes."""
+    from nemo.collections.tts.parts.utils.callbacks import VocoderArtifactGenerator
+
+    model = wrap_lossily(make_vocos(), conventions_by_name["nemo-hifigan-44khz"])
+    audio = make_signal("austen-1", 44100)[:, : 60 * 512]
+    batch = {"dataset_names": ["a"], "audio_filepaths": [Path("1.wav")], "audio": audio}
+    artifacts, _ = VocoderArtifactGenerator().generate_artifacts(
+        model=model, batch_dict={**batch, "audio_lens": torch.tensor([60 * 512])}
+    )
+    assert [(artifact.sample_rate, artifact.data.shape) for artifact in artifacts] == [(44100, (60 * 512,))]

@@ -9,7 +9,6 @@ pytestmark = pytest.mark.xdist_group("nemo")
 
 # Without its last frame, the end may become this much louder.
 LOUDER = 1.5
-CLICK = 3.0  # the peak where FastPitch's pad_value is taken for a frame of speech
 
 
 @pytest.mark.parametrize("n_samples", [30000, 20000], ids=["in a pause", "in a vowel"])
@@ -33,8 +32,9 @@ def test_no_click_at_the_end(name, n_samples, vocoder, bundled, nemo_mel, make_s
     assert torch.equal(model.convert_spectrogram_to_audio(spec=masked, lengths=reported), found)
     streamed = torch.cat(list(model.stream(masked.split(7, dim=2))), dim=1)
     torch.testing.assert_close(streamed, found, rtol=0, atol=2e-4)
-    if name == "nemo-fastpitch-22khz":
-        assert model.generator(x=masked).abs().max() > CLICK
+    # FastPitchModel_SSL calls the generator itself, without lengths.
+    with torch.no_grad():
+        assert model.generator(x=masked).abs().max() <= LOUDER * expected.abs().max()
 
 
 @pytest.mark.parametrize("name", ["nemo-fastpitch-22khz", "nemo-hifigan-22khz"])

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..mel.convention import MelConvention
+from .compression import compress
+from .convention import MelConvention
 
 
 def filled_lengths(mel: Tensor, convention: MelConvention | None) -> Tensor | None:
@@ -37,3 +38,13 @@ def longest_filled(mel: Tensor, convention: MelConvention | None) -> int:
     """Returns how many frames the longest row has without its padding; see `filled_lengths`."""
     lengths = filled_lengths(mel, convention)
     return mel.shape[-1] if lengths is None else int(lengths.max())
+
+
+def silence_padding(mel: Tensor, convention: MelConvention) -> Tensor:
+    """Returns a mel whose padding is the convention's mel of silence; the mel itself if it has none."""
+    lengths = filled_lengths(mel, convention)
+    if lengths is None:
+        return mel
+    silence = compress(mel.new_zeros(1, convention.n_mels, 1, dtype=torch.float64), convention).to(mel)
+    frame = torch.arange(mel.shape[-1], device=mel.device)
+    return torch.where(frame < lengths[:, None, None], mel, silence)
