@@ -15,7 +15,7 @@ from .inference.backend import Backend, BackendName, Precision
 from .inference.decode import decode, encode, resynthesize, synthesize
 from .mel.convention import MelConvention
 from .network.network import Network
-from .plugins.catalogue import checkpoint_cards
+from .plugins.catalogue import checkpoint_cards, find_export
 from .storage.checkpoint import Checkpoint, write_checkpoint
 from .storage.find import load_checkpoint
 from .storage.hub import HubOptions
@@ -165,6 +165,8 @@ class Vocos(Network):
     ) -> Vocos:
         """Loads a bundled name, a directory, or a repository on the Hugging Face hub, ready for inference.
 
+        What `vocos export` wrote for SpeechBrain, NeMo or Coqui TTS is loaded too, as the model inside.
+
         Args:
             name_or_path: for instance ``vocos-mel-22khz-small``, ``runs/mine``, ``charactr/vocos-mel-24khz``.
             revision: branch, tag or commit on the hub; a known checkpoint's own card pins one.
@@ -180,7 +182,7 @@ class Vocos(Network):
         """
         chosen = choose_backend(backend, precision)
         options = HubOptions(revision, cache_dir, local_files_only, token)
-        vocos = cls.from_checkpoint(load_checkpoint(name_or_path, options, checkpoint_cards))
+        vocos = cls.from_checkpoint(load_checkpoint(name_or_path, options, checkpoint_cards, find_export))
         if refinement_steps is not None:
             vocos.set_refinement_steps(refinement_steps)
         vocos.backend = chosen

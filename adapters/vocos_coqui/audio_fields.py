@@ -12,6 +12,8 @@ from typing import Any
 
 from vocos_plugins.mel import ConventionError, ConventionWarning
 
+from .ignored_fields import warn_of_ignored
+
 # TTS/config/shared_configs.py, BaseAudioConfig: the fields that determine a mel, with their defaults.
 DEFAULTS: dict[str, Any] = {
     "fft_size": 1024,
@@ -62,7 +64,8 @@ def read_fields(audio: Any) -> dict[str, Any]:
             fields, such as a ``BaseAudioConfig`` or an ``AudioProcessor``, whose numbers are used as they are.
 
     Warns:
-        ConventionWarning: the dictionary is read by fields of old versions, and Coqui TTS itself reads another mel.
+        ConventionWarning: the dictionary is read by fields of old versions, and Coqui TTS itself reads another mel; or
+            it has fields under other programs' names, which Coqui TTS ignores.
 
     Raises:
         ConventionError: an object of another kind, or a number without a value.
@@ -70,7 +73,9 @@ def read_fields(audio: Any) -> dict[str, Any]:
     # Not a Mapping, which Coqui TTS's own configurations are.
     if isinstance(audio, dict):
         fields = {name: audio.get(name, default) for name, default in DEFAULTS.items()}
-        return _with_old_fields({name: _loaded(name, value) for name, value in fields.items()}, audio)
+        result = _with_old_fields({name: _loaded(name, value) for name, value in fields.items()}, audio)
+        warn_of_ignored(audio, result)
+        return result
     # The audio configuration of another kind of model: filling in defaults would invent a mel.
     if missing := [name for name in DEFAULTS if not hasattr(audio, name)]:
         raise ConventionError(f"{type(audio).__name__} is not a BaseAudioConfig of Coqui TTS: it lacks {missing[0]}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from vocos_plugins.mel import ConventionError, LevelNormalization, MeanStdNormalization, MelConvention
@@ -60,12 +60,14 @@ MARKS = {"log_func", "spec_gain", "signal_norm", "symmetric_norm", "do_amp_to_db
 MARKS |= {OLD_FFT, *IN_MILLISECONDS, "min_level_db", "ref_level_db"}
 
 
-def read_convention(path: Path) -> MelConvention | None:
+def read_convention(path: Path, *, normalized: bool = True) -> MelConvention | None:
     """Reads the convention of a Coqui TTS model or vocoder.
 
     Args:
         path: its ``config.json`` (comments are allowed, as in Coqui TTS), .yml or .yaml, or the directory with it.
             The file of ``stats_path`` is looked for relative to it, and by its name next to it.
+        normalized: False for the mel that a vocoder receives, once Coqui TTS has undone the normalization; its
+            statistics are not needed then.
 
     Returns:
         None if this isn't a configuration of Coqui TTS, or can't be parsed.
@@ -82,7 +84,9 @@ def read_convention(path: Path) -> MelConvention | None:
         return None
     try:
         check_has_mel(config)
-        return from_coqui(audio, _statistics_of(audio, file.parent))
+        if not normalized:
+            return from_coqui({**audio, "signal_norm": False})
+        return from_coqui(audio, _statistics_of(audio, file))
     except ConventionError as error:
         raise ConventionError(f"{file}: {error}") from error
 
@@ -159,10 +163,16 @@ def _normalization(
     )
 
 
-def _statistics_of(audio: Mapping[str, Any], folder: Path) -> MeanStdNormalization | None:
+def _statistics_of(audio: Mapping[str, Any], config: Path) -> MeanStdNormalization | None:
     """Loads the statistics of ``stats_path``; a released model names a path on another machine, and ships the file."""
     stats_path = audio.get("stats_path")
     if not (stats_path and isinstance(stats_path, str) and audio.get("signal_norm", DEFAULTS["signal_norm"])):
         return None
-    named, shipped = folder / stats_path, folder / Path(stats_path).name
-    return load_statistics(shipped if shipped.is_file() and not named.is_file() else named)
+    # A Windows path has either kind of separator.
+    named, shipped = config.parent / stats_path, config.with_name(PureWindowsPath(stats_path).name)
+    if not named.exists() and not shipped.exists():
+        raise ConventionError(
+            f"statistics {stats_path} can't be read: no such file on this machine; put the model's {shipped.name} "
+            f"beside {config.name}, where it is looked for"
+        )
+    return load_statistics(named if named.exists() else shipped)

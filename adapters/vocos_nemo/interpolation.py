@@ -69,7 +69,7 @@ def _value(config: Mapping[str, Any], keys: Keys, seen: tuple[Keys, ...]) -> Any
         value = _look_up(config, keys)
     except Exception as error:  # OmegaConf's own, which can't be named without importing it
         reason = str(error).partition("\n")[0]
-        raise ConventionError(f"{trail}: not in the configuration ({reason})") from error
+        raise ConventionError(f"{trail}: not in the configuration ({reason}){_group_hint(config, keys)}") from error
     if value == MISSING:
         raise ConventionError(f"{trail}: the value is {MISSING}, which must be filled in before use")
     if not isinstance(value, str) or "${" not in value:
@@ -83,6 +83,18 @@ def _value(config: Mapping[str, Any], keys: Keys, seen: tuple[Keys, ...]) -> Any
     # One dot is the level of the value itself, each further one a level up; without dots it starts at the root.
     base = keys[: len(keys) - len(match[1])] if match[1] else ()
     return _value(config, (*base, *match[2].split(".")), (*seen, keys))
+
+
+def _group_hint(config: Mapping[str, Any], keys: Keys) -> str:
+    """Returns what to do if keys lead into a group of files that Hydra adds: it needs the command line to choose."""
+    defaults = config.get("defaults")
+    groups = [each for each in defaults if isinstance(each, Mapping)] if isinstance(defaults, (list, tuple)) else []
+    if not any(keys[:1] == (name,) for group in groups for name in group):
+        return ""
+    return (
+        f". {keys[0]} is a group of Hydra's: its values are in a file of the folder {keys[0]} beside this one. Pass "
+        f"the trained .nemo file, or copy the file's values into this one, under {keys[0]}"
+    )
 
 
 def _look_up(config: Mapping[str, Any], keys: Keys) -> Any:

@@ -22,7 +22,7 @@ class ConventionError(ValueError):
 
 
 class ConventionWarning(UserWarning):
-    """Warns that a toolkit's configuration is read in another way than the installed toolkit reads it."""
+    """Warns that a configuration is not read as the installed toolkit reads it, or not as its author meant it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,3 +127,20 @@ def test_old_fields_without_effect(fields, expected, load, write):
         found = read_convention(write({"model": "tacotron2", "audio": {**fields, "spec_gain": 20}}))
     assert (found.n_fft, found.win_length, found.hop_length) == expected
     assert (processor.fft_size, processor.win_length, processor.hop_length) == expected
+
+
+def test_names_of_other_programs_are_pointed_out():
+    """Coqui TTS drops them; the mel is the one that it computes without them."""
+    block = {"n_fft": 2048, "n_mels": 100, "fmin": 50, "sample_rate": 22050, "mel_fmax": 8000.0}
+    expected = (
+        "Coqui TTS ignores n_fft .its field is fft_size, here 1024., n_mels .*num_mels, here 80., fmin .*mel_fmin"
+    )
+    with pytest.warns(ConventionWarning, match=expected):
+        convention = from_coqui(block)
+    assert convention == from_coqui({"sample_rate": 22050, "mel_fmax": 8000.0})
+
+
+def test_coqui_s_own_fields_are_not_pointed_out(make_audio_config, recwarn):
+    """A file that Coqui TTS writes has many fields that no mel depends on."""
+    from_coqui(make_audio_config().to_dict())
+    assert not recwarn.list

@@ -142,6 +142,24 @@ def test_colours_can_be_asked_for(run, monkeypatch):
     assert "\x1b[" in run("doctor", "coqui-ljspeech", BUNDLED).stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("hifigan-22khz", "no-such-vocoder"), "VOCODER: 'no-such-vocoder' is not a file"),
+        (("hifigan-22khz",), "VOCODER is missing"),
+        (("--mel", "no-such.npy"), "no-such.npy"),
+    ],
+)
+def test_json_of_an_error(run, arguments, error):
+    """A script can tell what can't be read from a pair that doesn't fit, whose exit code is the same."""
+    result = run("doctor", *arguments, "--json", code=2)
+    data = json.loads(result.stdout)
+    assert data.keys() == {"error", "exit_code"}
+    assert data["exit_code"] == 2
+    assert error in data["error"]
+    assert f"error: {data['error']}" in result.stderr
+
+
 def test_a_side_that_can_t_be_told_is_wrong_usage(run):
     """The side is named, with the nearest names; nothing is on standard output."""
     result = run("doctor", "hifigan-22khz", "vocos-mel-22khz-smal", code=2)

@@ -53,6 +53,15 @@ def test_a_file_decodes_as_its_model(run, model, exported, mel, tmp_path, option
         assert np.abs(audio - expected).max() < SAME
 
 
+@pytest.mark.parametrize("name", ["vocos.onnx", "vocos.xml"])
+def test_the_doctor_knows_the_files(run, model, exported, name) -> None:
+    """They are compared by the mel in their metadata; a file of another program is none."""
+    assert "Compatible: no conversion is needed." in run("doctor", model, exported / name).output
+    other = exported / f"other{name[5:]}"
+    other.write_bytes(b"other")
+    assert "not an" in run("doctor", model, other, code=2).output
+
+
 def test_the_model_s_code_isn_t_used(run, exported, mel, tmp_path, monkeypatch) -> None:
     """No model is built."""
 

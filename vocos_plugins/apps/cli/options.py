@@ -15,17 +15,35 @@ DEFAULT_MODEL = "vocos-mel-22khz-small"
 
 # For help texts: what `resolve_source` accepts.
 SIDE = "a text-to-speech model's configuration or directory, or a convention's name, as in `vocos doctor`"
-CHECKPOINT = "A bundled name, a checkpoint directory, or a repository on the Hugging Face hub."
+CHECKPOINT = (
+    "A bundled name, a checkpoint directory, a toolkit's vocoder that `vocos export` wrote, or a repository on the "
+    "Hugging Face hub."
+)
 
 Model = Annotated[str, typer.Option("--model", "-m", help=CHECKPOINT)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto: a GPU if there is one.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace what is at OUT even if it is not an earlier result of this command. Never an input.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+class Failure(typer.Exit):
+    """The end of a command by `fail`, with its message."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(2)
+        self.message = message
 
 
 def fail(message: str) -> NoReturn:
     """Prints an error and ends the command with exit code 2: wrong usage, nothing was done."""
     typer.secho(f"error: {message}", fg="red", err=True)
-    raise typer.Exit(2)
+    raise Failure(message)
 
 
 def load_model(name: str, device: str = "cpu") -> Vocos:
