@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 import yaml
-from speechbrain.utils.checkpoints import Checkpointer
 
 RECIPE = Path(__file__).resolve().parent
 KEPT = ("symbols", "sample_rate", "hop_length")
@@ -26,6 +25,9 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 
 
 def main() -> None:
+    # Not above: `describe` needs no SpeechBrain, whose lazy modules disturb programs that look at all modules.
+    from speechbrain.utils.checkpoints import Checkpointer
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="the training's output_folder")
     parser.add_argument("model", type=Path, help="folder to write")
