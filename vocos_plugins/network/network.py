@@ -25,8 +25,8 @@ Engine = Callable[[Tensor, int | None], Tensor]  # features (C, T), bandwidth ->
 class EngineSource(Protocol):
     """Chooses what computes a network on a device: `inference.backend.Backend`."""
 
-    def engine(self, network: Network, device: torch.device) -> Engine:
-        """Returns a function that decodes one item."""
+    def engine(self, network: Network, device: torch.device, *, completely: bool = False) -> Engine:
+        """Returns a function that decodes one item; ``completely`` looks for changed weights at any cost."""
 
 
 class MelFeatures(nn.Module):
