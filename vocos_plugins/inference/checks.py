@@ -29,6 +29,15 @@ def check_shape(features: Tensor, n_features: int, min_frames: int = 1) -> None:
         raise ValueError(f"features have no frames: shape {shape}")
 
 
+def check_features(features: Tensor, n_features: int) -> None:
+    """Raises TypeError or ValueError for features that no backend decodes: of a wrong kind, shape or range.
+
+    The whole at once, before it is aligned or cut: a clamp would hide bad values, and an error names their place.
+    """
+    check_shape(features, n_features)
+    check_finite(features, torch.float32)
+
+
 def frame_mask(lengths: Tensor, batch: int, n_frames: int, device: torch.device) -> Tensor:
     """Returns a bool mask ``(B, T)`` for lengths ``(B,)``; raises ValueError for invalid lengths."""
     lengths = torch.as_tensor(lengths, device=device)

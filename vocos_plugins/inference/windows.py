@@ -13,7 +13,7 @@ from torch import Tensor
 from ..mel.alignment import align
 from ..mel.convention import MelConvention
 from ..network.network import Network
-from .checks import check_finite, check_shape
+from .checks import check_features
 from .cuts import STREAM_FRAMES, cut_frames
 from .decode import decode, resynthesize
 
@@ -73,9 +73,7 @@ def decode_windows(
     chunk_frames: int = STREAM_FRAMES,
 ) -> Iterator[Window]:
     """Yields the windows that `decode_chunks` decodes, with aligned features; see there."""
-    check_shape(features, network.config.n_features if source is None else source.n_mels)
-    # The whole at once, so that a bad frame is reported with its place in it, and before any audio comes out.
-    check_finite(features, torch.float32)
+    check_features(features, network.config.n_features if source is None else source.n_mels)
     if source is not None and source != network.mel:
         # The whole mel is aligned, as an alignment may depend on all of it; it is a hundredth of the audio's size.
         alignment = align(source, network.mel, strict=strict)

@@ -100,6 +100,7 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
     from ...config import FEATURES
     from ...config.mapping import read_part
     from ...export.sessions import load_session
+    from ...inference.checks import check_features
     from ...inference.windows import cut_samples
     from ...mel import MelConvention, align
     from ..batch.work import StreamedTask, digest, read_job_mel
@@ -120,7 +121,9 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
     def vocode_job(job: Job) -> Iterator[Tensor]:
         mel = read_job_mel(job)
         check_mel(job, mel)
-        pieces = map(torch.from_numpy, session.decode_chunks(alignment(mel).numpy()))
+        check_features(mel, alignment.source.n_mels)
+        # NumPy has no bfloat16.
+        pieces = map(torch.from_numpy, session.decode_chunks(alignment(mel).float().numpy()))
         return cut_samples(pieces, alignment.first_sample, alignment.n_samples(mel.shape[-1]))
 
     def settings() -> dict[str, str]:
