@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..mel.alignment import Alignment, align
 from ..mel.convention import MelConvention
+from ..mel.inputs import Numbers
 from ..network.encodec import EncodecFeatures
 from ..network.network import Network, engine_allowed
 from .checks import bandwidth_ids, check_audio, check_finite, check_shape, frame_mask
@@ -21,7 +22,7 @@ ROW_BY_ROW = ("cpu",)
 @torch.no_grad()
 def decode(
     network: Network,
-    features: Tensor,
+    features: Numbers,
     *,
     lengths: Tensor | None = None,
     bandwidth_id: int | Tensor | None = None,
@@ -49,10 +50,10 @@ def synthesize(
 
 @torch.no_grad()
 def resynthesize(
-    network: Network, audio: Tensor, *, length: int | None = None, bandwidth_id: int | Tensor | None = None
+    network: Network, audio: Numbers, *, length: int | None = None, bandwidth_id: int | Tensor | None = None
 ) -> Tensor:
     """Vocodes audio's own features; `vocos_plugins.Vocos.forward` documents it."""
-    check_audio(audio)
+    audio = check_audio(audio)
     front_end = network.feature_extractor
     if isinstance(front_end, EncodecFeatures):
         ids = bandwidth_ids(bandwidth_id, len(audio), network.config)
@@ -67,9 +68,9 @@ def resynthesize(
 
 
 @torch.no_grad()
-def encode(network: Network, audio: Tensor, bandwidth_id: int) -> Tensor:
+def encode(network: Network, audio: Numbers, bandwidth_id: int) -> Tensor:
     """Encodes audio into EnCodec codes; `vocos_plugins.Vocos.encode` documents it."""
-    check_audio(audio)
+    audio = check_audio(audio)
     if not isinstance(network.feature_extractor, EncodecFeatures):
         raise ValueError("this model takes mel spectrograms, not EnCodec codes: MelSpectrogram(vocos.mel)(audio)")
     network.feature_extractor.check_bandwidth(bandwidth_id)
@@ -78,12 +79,12 @@ def encode(network: Network, audio: Tensor, bandwidth_id: int) -> Tensor:
 
 def _decode_own(
     network: Network,
-    features: Tensor,
+    features: Numbers,
     lengths: Tensor | None = None,
     bandwidth_id: int | Tensor | None = None,
 ) -> Tensor:
     """Checks features in the network's own convention and decodes them."""
-    check_shape(features, network.config.n_features)
+    features = check_shape(features, network.config.n_features)
     batch, _, n_frames = features.shape
     weight = next(network.backbone.parameters())
     mask = None if lengths is None else frame_mask(lengths, batch, n_frames, features.device)
@@ -112,9 +113,9 @@ def _decode_rows(network: Network, features: Tensor, bandwidths: Tensor | None, 
     return audio
 
 
-def _decode_aligned(network: Network, mel: Tensor, alignment: Alignment, lengths: Tensor | None) -> Tensor:
+def _decode_aligned(network: Network, mel: Numbers, alignment: Alignment, lengths: Tensor | None) -> Tensor:
     """Aligns mels ``(B, n_mels, T)`` of another convention to the network's own and decodes them: ``(B, N)``."""
-    check_shape(mel, alignment.source.n_mels)
+    mel = check_shape(mel, alignment.source.n_mels)
     mask = None if lengths is None else frame_mask(lengths, len(mel), mel.shape[-1], mel.device)
     # Before the alignment, whose clamps would turn NaN and infinity into something that looks like sound.
     check_finite(mel, mel.dtype, mask)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..mel.alignment import Alignment
 from ..mel.convention import MelConvention
+from ..mel.inputs import Numbers
 from ..network.network import Network
 from .checks import check_shape, frame_mask
 from .decode import decode, synthesize
@@ -14,7 +15,7 @@ from .decode import decode, synthesize
 
 def decode_frames(
     network: Network,
-    mel: Tensor,
+    mel: Numbers,
     *,
     lengths: Tensor | None = None,
     source: MelConvention | None = None,
@@ -40,7 +41,7 @@ def decode_frames(
     convention = source or network.mel
     if convention is None or convention.framing == "same":
         return decode(network, mel, lengths=lengths, source=source, strict=strict)
-    check_shape(mel, convention.n_mels)
+    mel = check_shape(mel, convention.n_mels)
     held = hold_last(mel, convention)
     if lengths is not None:
         # A shorter row is held at its own end, over its padding.

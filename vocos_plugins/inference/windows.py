@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..mel.alignment import align
 from ..mel.convention import MelConvention
+from ..mel.inputs import Numbers
 from ..network.network import Network
 from .checks import check_features
 from .cuts import STREAM_FRAMES, cut_frames
@@ -38,7 +39,7 @@ class Window:
 
 def decode_chunks(
     network: Network,
-    features: Tensor,
+    features: Numbers,
     *,
     bandwidth_id: int | None = None,
     source: MelConvention | None = None,
@@ -66,14 +67,14 @@ def decode_chunks(
 
 def decode_windows(
     network: Network,
-    features: Tensor,
+    features: Numbers,
     *,
     source: MelConvention | None = None,
     strict: bool = False,
     chunk_frames: int = STREAM_FRAMES,
 ) -> Iterator[Window]:
     """Yields the windows that `decode_chunks` decodes, with aligned features; see there."""
-    check_features(features, network.config.n_features if source is None else source.n_mels)
+    features = check_features(features, network.config.n_features if source is None else source.n_mels)
     if source is not None and source != network.mel:
         # The whole mel is aligned, as an alignment may depend on all of it; it is a hundredth of the audio's size.
         alignment = align(source, network.mel, strict=strict)

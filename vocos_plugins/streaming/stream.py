@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..config import ISTFT
 from ..inference.checks import bandwidth_ids, check_finite, check_shape
+from ..mel.inputs import Numbers
 from ..network.heads import ISTFTHead
 from ..network.network import Network
 from .backbone import LayerState, streaming_backbone
@@ -118,7 +119,7 @@ class Stream:
         )
 
     @torch.no_grad()
-    def __call__(self, features: Tensor) -> Tensor:
+    def __call__(self, features: Numbers) -> Tensor:
         """Takes more frames.
 
         Args:
@@ -131,7 +132,7 @@ class Stream:
             RuntimeError: the stream has ended.
         """
         state = self._running()
-        check_shape(features, self._network.config.n_features, min_frames=0)
+        features = check_shape(features, self._network.config.n_features, min_frames=0)
         if len(features) != self._batch_size:
             raise ValueError(f"this stream has batch_size={self._batch_size}, got a batch of {len(features)}")
         check_finite(features, self._weight.dtype)

@@ -121,9 +121,9 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
     def vocode_job(job: Job) -> Iterator[Tensor]:
         mel = read_job_mel(job)
         check_mel(job, mel)
-        check_features(mel, alignment.source.n_mels)
+        aligned = alignment(check_features(mel, alignment.source.n_mels))
         # NumPy has no bfloat16.
-        pieces = map(torch.from_numpy, session.decode_chunks(alignment(mel).float().numpy()))
+        pieces = map(torch.from_numpy, session.decode_chunks(aligned.float().numpy()))
         return cut_samples(pieces, alignment.first_sample, alignment.n_samples(mel.shape[-1]))
 
     def settings() -> dict[str, str]:
