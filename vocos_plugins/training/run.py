@@ -27,6 +27,7 @@ def train(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTra
         resume: whether to continue an earlier run; if False, ``out`` must not hold one.
 
     Raises:
+        DivergenceError: a loss, a gradient or a weight is no longer finite. What was saved before stays as it is.
         ValueError: ``out`` holds a run and ``resume`` is False, or the data or a checkpoint cannot be used.
     """
     last = out / LAST

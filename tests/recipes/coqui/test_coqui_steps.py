@@ -14,6 +14,7 @@ from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import MelMismatchWarning
 from vocos_plugins.storage.safe_files import CheckpointError
 from vocos_plugins.training.discriminator_files import save_discriminators
+from vocos_plugins.training.divergence import DivergenceError
 
 pytestmark = pytest.mark.xdist_group("coqui")
 
@@ -99,6 +100,24 @@ def test_generator_before_discriminators_is_refused(build, batch):
     model, criterion = build()
     with pytest.raises(ValueError, match="optimizer_idx 0, then 1"):
         model.train_step(batch, criterion[1], 1)
+
+
+def test_a_diverged_training_ends(build, batch):
+    """By losses, gradients and weights: Coqui TTS's trainer would go on, and save."""
+    model, criterion = build()
+    model.train_step(batch, criterion[0], 0)
+    model.train_step(batch, criterion[1], 1)[1]["loss"].backward()
+    model.before_gradient_clipping()
+    weight = model.model_g.head.out.bias
+    weight.grad[3] = torch.inf
+    with pytest.raises(DivergenceError, match=r"at step 1: the gradient of head\.out\.bias holds NaN"):
+        model.before_gradient_clipping()
+    weight.data[3] = torch.nan
+    model.train_step(batch, criterion[0], 0)
+    with pytest.raises(DivergenceError, match="at step 1: loss is nan, G_mel is nan, G_total is nan"):
+        model.train_step(batch, criterion[1], 1)
+    with pytest.raises(DivergenceError, match=r"at step 1: model_g\.head\.out\.bias holds NaN"):
+        model.on_train_step_end(SimpleNamespace(total_steps_done=1))
 
 
 def test_evaluation_between_steps(build, batch):

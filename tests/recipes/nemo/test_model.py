@@ -7,6 +7,7 @@ import torch
 
 from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import MelMismatchWarning
+from vocos_plugins.training.divergence import DivergenceError
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
@@ -83,6 +84,16 @@ def test_restored_model_can_be_trained_on(build, make_config, make_trainer, tmp_
     trainer.fit(model)
     assert trainer.global_step == 2
     assert not weights_equal(model.generator, first.generator)
+
+
+def test_a_diverged_training_ends(build, make_config, make_trainer, monkeypatch) -> None:
+    """It names the step and the losses; the weights are those before that step."""
+    trainer = make_trainer()
+    model = build(cfg=make_config(), trainer=trainer)
+    monkeypatch.setattr(type(model.objective.mel_loss), "forward", lambda _self, fake, *_: fake.sum() * torch.nan)
+    with pytest.raises(DivergenceError, match=r"at step 1: generator/mel is nan, generator/total is nan\. "):
+        trainer.fit(model)
+    assert all(bool(weight.isfinite().all()) for weight in model.generator.parameters())
 
 
 def test_lightning_checkpoint_is_a_start(build, make_config, make_trainer, tmp_path) -> None:

@@ -22,10 +22,10 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto: a GP
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
-def fail(message: str) -> NoReturn:
-    """Prints an error and ends the command with exit code 2: wrong usage, nothing was done."""
+def fail(message: str, code: int = 2) -> NoReturn:
+    """Prints an error and ends the command; exit code 2 means wrong usage, and that nothing was done."""
     typer.secho(f"error: {message}", fg="red", err=True)
-    raise typer.Exit(2)
+    raise typer.Exit(code)
 
 
 def load_model(name: str, device: str = "cpu") -> Vocos:
