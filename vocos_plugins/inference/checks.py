@@ -20,6 +20,8 @@ def check_shape(features: Numbers, n_features: int, min_frames: int = 1) -> Tens
         TypeError, ValueError: they are not floating point ``(B, n_features, T >= min_frames)``.
     """
     features = as_tensor(features, "features")
+    if features.is_meta:
+        raise ValueError("features are on the meta device, which holds no values")
     if not features.is_floating_point():
         raise TypeError(f"features must be floating point, got {features.dtype}; codes go through codes_to_features")
     shape = tuple(features.shape)
@@ -45,6 +47,15 @@ def check_features(features: Numbers, n_features: int) -> Tensor:
     features = check_shape(features, n_features)
     check_finite(features, torch.float32)
     return features
+
+
+def check_device(weight: Tensor) -> None:
+    """Raises ValueError for weights that hold no values."""
+    if weight.is_meta:
+        raise ValueError(
+            "the model is on the meta device, which holds no values: load it with Vocos.from_pretrained, or its "
+            "weights with load_state_dict(..., assign=True)"
+        )
 
 
 def frame_mask(lengths: Tensor, batch: int, n_frames: int, device: torch.device) -> Tensor:
@@ -108,6 +119,8 @@ def _describe_bandwidths(config: VocosConfig, n_bandwidths: int) -> str:
 def check_audio(audio: Numbers) -> Tensor:
     """Returns audio as a tensor; raises TypeError or ValueError if it isn't finite floating point ``(B, N)``."""
     audio = as_audio(audio)
+    if audio.is_meta:
+        raise ValueError("audio is on the meta device, which holds no values")
     if not bool(torch.isfinite(audio).all()):
         raise ValueError("audio holds NaN or infinite samples")
     return audio

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ..mel.alignment import Alignment, align
 from ..mel.convention import MelConvention
-from ..mel.inputs import Numbers
+from ..mel.inputs import Numbers, as_tensor
 from ..network.encodec import EncodecFeatures
 from ..network.network import Network, engine_allowed
-from .checks import bandwidth_ids, check_audio, check_finite, check_shape, frame_mask
+from .checks import bandwidth_ids, check_audio, check_device, check_finite, check_shape, frame_mask
 from .items import decode_items
 
 # Devices on which a ragged batch is decoded row by row: on a CPU that is faster than computing the padding, and each
@@ -30,6 +30,7 @@ def decode(
     strict: bool = False,
 ) -> Tensor:
     """Decodes a batch of features; `vocos_plugins.Vocos.decode` documents it."""
+    features = as_tensor(features, "features")
     if source is None or source == network.mel:
         return _decode_own(network, features, lengths, bandwidth_id)
     alignment = align(source, network.mel, strict=strict)
@@ -84,9 +85,10 @@ def _decode_own(
     bandwidth_id: int | Tensor | None = None,
 ) -> Tensor:
     """Checks features in the network's own convention and decodes them."""
+    weight = next(network.backbone.parameters())
+    check_device(weight)
     features = check_shape(features, network.config.n_features)
     batch, _, n_frames = features.shape
-    weight = next(network.backbone.parameters())
     mask = None if lengths is None else frame_mask(lengths, batch, n_frames, features.device)
     check_finite(features, weight.dtype, mask)
     bandwidths = bandwidth_ids(bandwidth_id, batch, network.config)

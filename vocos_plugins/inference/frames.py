@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..mel.alignment import Alignment
 from ..mel.convention import MelConvention
-from ..mel.inputs import Numbers
+from ..mel.inputs import Numbers, as_tensor
 from ..network.network import Network
 from .checks import check_shape, frame_mask
 from .decode import decode, synthesize
@@ -38,10 +38,11 @@ def decode_frames(
     Raises:
         MelMismatch, TypeError, ValueError: see `Vocos.decode`.
     """
+    mel = as_tensor(mel, "mel")
     convention = source or network.mel
     if convention is None or convention.framing == "same":
         return decode(network, mel, lengths=lengths, source=source, strict=strict)
-    mel = check_shape(mel, convention.n_mels)
+    check_shape(mel, convention.n_mels)
     held = hold_last(mel, convention)
     if lengths is not None:
         # A shorter row is held at its own end, over its padding.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..config import ISTFT
-from ..inference.checks import bandwidth_ids, check_finite, check_shape
+from ..inference.checks import bandwidth_ids, check_device, check_finite, check_shape
 from ..mel.inputs import Numbers
 from ..network.heads import ISTFTHead
 from ..network.network import Network
@@ -102,6 +102,7 @@ class Stream:
     def reset(self) -> None:
         """Forgets the frames so far, and starts again with the model as it is now."""
         network = self._network
+        check_device(next(network.backbone.parameters()))
         self._layers = streaming_backbone(network)
         self._weight = weight = next(network.backbone.parameters())
         if self._bandwidths is not None:
