@@ -98,6 +98,8 @@ class TrainableVocoder(GAN):
             read_dataclass(Discriminators, sizes, "discriminators"),
             read_dataclass(LossWeights, losses, "losses"),
         )
+        # A frame less than the mel has is decoded.
+        objective.check_length(self.config.seq_len - self.source.hop_length, "seq_len")
         self.model_d = nn.ModuleDict(dict(zip(PARTS, objective.discriminators, strict=True)))
         self.model_average = copy.deepcopy(self.model_g).requires_grad_(False)
         return [DiscriminatorCriterion(objective), GeneratorCriterion(objective)]

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from ..config.mapping import ConfigError
 from ..network.heads import WindowBuffer
 from ..spectral import stft
 
@@ -259,7 +260,7 @@ def build_discriminators(
 
 
 def check_length(options: Discriminators, n_samples: int, name: str) -> None:
-    """Raises ValueError if audio is too short for the discriminators: before a training, not once they join it.
+    """Raises ConfigError if audio is too short for the discriminators: before a training, not once they join it.
 
     Args:
         options: their sizes.
@@ -268,7 +269,7 @@ def check_length(options: Discriminators, n_samples: int, name: str) -> None:
     """
     needed = max(min_period_samples(max(options.periods)), min_spectrum_samples(max(options.n_ffts)))
     if n_samples < needed:
-        raise ValueError(
+        raise ConfigError(
             f"{name} is too small: it leaves {n_samples} samples, and the discriminators need {needed}, for n_ffts="
             f"{options.n_ffts} and periods={options.periods}; raise it, or choose smaller discriminators"
         )

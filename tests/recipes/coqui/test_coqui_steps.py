@@ -134,6 +134,7 @@ def test_evaluation_between_steps(build, batch):
     ("fields", "message"),
     [
         ({"seq_len": 8000}, "seq_len must be a multiple of hop_length 256, got 8000"),
+        ({"seq_len": 256}, "seq_len is too small: it leaves 0 samples, and the discriminators need 129"),
         ({"conv_pad": 2}, "conv_pad must be 0, got 2"),
         ({"losses": {"pretrain_steps": 5}}, "steps_to_start_discriminator"),
         ({"losses": {"mell": 5}}, "losses: unknown key 'mell'; did you mean 'mel'"),

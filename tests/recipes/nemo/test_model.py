@@ -163,6 +163,7 @@ def test_inference_needs_no_training(build, make_config) -> None:
         ({"train_ds": {"dataset": {}, "dataloader_params": {}}}, "train_ds: .*manifest_filepath"),
         ({"losses": {"mell": 1}}, "losses: unknown key 'mell'; did you mean 'mel'"),
         ({"optimization": {"betas": [0.9]}}, "optimization: betas must be two numbers"),
+        ({"discriminators": {"n_ffts": [8192]}}, r"n_samples is too small: it leaves 3840 samples, .* need 4097"),
         ({"measures": ["loudness"]}, "measures: unknown measure loudness; known are"),
     ],
 )
