@@ -39,8 +39,6 @@ def _make_pipeline(hparams: dict[str, Any], predicted: bool) -> Callable[..., An
     sample_rate, hop_length, n_samples = hparams["sample_rate"], hparams["hop_length"], hparams["segment_size"]
     if n_samples % hop_length:
         raise ValueError(f"segment_size must be a multiple of hop_length={hop_length}, got {n_samples}")
-    # A frame less than the mel has is decoded.
-    hparams["objective"].check_length(n_samples - hop_length, "segment_size")
 
     def draws(key: str) -> np.random.Generator:
         # Depends only on seed, epoch and recording, so that a resumed run sees the crops of an uninterrupted one.
