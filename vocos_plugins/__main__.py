@@ -1,5 +1,5 @@
 """Runs the ``vocos`` command: ``python -m vocos_plugins``."""
 
-from .apps.cli import app
+from .apps.cli import main
 
-app(prog_name="vocos")
+main()

@@ -16,7 +16,7 @@ from .inference.decode import decode, encode, resynthesize, synthesize
 from .mel.convention import MelConvention
 from .mel.inputs import Numbers
 from .network.network import Network
-from .plugins.catalogue import checkpoint_cards, find_convention
+from .plugins.catalogue import checkpoint_cards, find_convention, find_export
 from .storage.checkpoint import Checkpoint, write_checkpoint
 from .storage.find import load_checkpoint
 from .storage.hub import HubOptions
@@ -57,7 +57,8 @@ class Vocos(Network):
             features: ``(B, n_mels, T)`` in the convention `source`, or the result of `codes_to_features`; a tensor or a
                 NumPy array.
             lengths: frames of each row of a ragged batch, ``(B,)``. A row then equals its own single decode and is 0
-                past its end, whatever its padding holds.
+                past its end, whatever its padding holds. Without it, a row ends before the frames at its end that hold
+                only the mel's ``pad_value``, such as the one that NeMo leaves there.
             bandwidth_id: which of an EnCodec model's bandwidths; one for all, ``()`` or ``(1,)``, or one per row,
                 ``(B,)``.
             source: the mels' convention, if it is not the model's own: they are aligned first (`mel.align`). Or the
@@ -165,6 +166,8 @@ class Vocos(Network):
     ) -> Vocos:
         """Loads a bundled name, a directory, or a repository on the Hugging Face hub, ready for inference.
 
+        What `vocos export` wrote for SpeechBrain, NeMo or Coqui TTS is loaded too, as the model inside.
+
         Args:
             name_or_path: for instance ``vocos-mel-22khz-small``, ``runs/mine``, ``charactr/vocos-mel-24khz``.
             revision: branch, tag or commit on the hub; a known checkpoint's own card pins one.
@@ -180,7 +183,7 @@ class Vocos(Network):
         """
         chosen = choose_backend(backend, precision)
         options = HubOptions(revision, cache_dir, local_files_only, token)
-        vocos = cls.from_checkpoint(load_checkpoint(name_or_path, options, checkpoint_cards))
+        vocos = cls.from_checkpoint(load_checkpoint(name_or_path, options, checkpoint_cards, find_export))
         if refinement_steps is not None:
             vocos.set_refinement_steps(refinement_steps)
         vocos.backend = chosen

@@ -11,6 +11,7 @@ ADAPTER = LazyAdapter(
     distribution="transformers",
     features=EncodecCodes(),
     vocoder="vocos_bark.vocoder",
+    usage="put a Vocos into a loaded Bark, by `with vocos_bark.using(bark, vocos):` or vocos_bark.attach(bark, vocos)",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from vocos_plugins import MelConvention, Vocos
@@ -77,4 +78,5 @@ def _source(synthesizer: Any) -> MelConvention:
     config = synthesizer.tts_config
     audio = config.audio.to_dict() if hasattr(config.audio, "to_dict") else config.audio
     # With signal_norm off, the statistics file isn't read: it may be gone, and the synthesizer has undone it.
-    return from_coqui({"model": config.model, "audio": {**audio, "signal_norm": False}})
+    # As attributes: the numbers of a loaded configuration are used as they are.
+    return from_coqui({"model": config.model, "audio": SimpleNamespace(**{**audio, "signal_norm": False})})

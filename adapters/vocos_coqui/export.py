@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import save
 
 from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.mel import ConventionError, align
-from vocos_plugins.storage.safe_files import WEIGHTS_FILE, CheckpointError, write_files
+from vocos_plugins.storage.overwriting import check_replaceable
+from vocos_plugins.storage.safe_files import CONFIG_FILE as CHECKPOINT_FILE
+from vocos_plugins.storage.safe_files import WEIGHTS_FILE, write_files
 from vocos_plugins.storage.weights import weights_to_save
 
 from .audio_block import unnormalized, write_audio_block
 from .config_files import parse_config
+from .exported import MODEL
 from .mel import DEFAULT, read_convention
 
 CONFIG_FILE = "config.json"
-MODEL = "vocos"
+KEYS = {"model", "audio", "model_args"}  # the configuration of a training run has more
 
 
-def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False) -> None:
+def export(
+    vocos: Vocos,
+    target: Path,
+    *,
+    tts: Path | MelConvention | None = None,
+    strict: bool = False,
+    overwrite: bool = False,
+) -> None:
     """Writes ``config.json`` and ``model.safetensors``, both or neither, for one text-to-speech model's mels.
 
     Coqui TTS undoes the normalization of the TTS's configuration, and applies that of the vocoder's; it converts
@@ -31,9 +40,11 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
     Args:
         vocos: a mel model.
         target: directory, created if it doesn't exist.
-        tts: the TTS's ``config.json``, or the directory that holds it, or its mel; by default the mel of Coqui TTS's
+        tts: the TTS's ``config.json``, or the directory that holds it, without need of its statistics; or its mel; by
+            default the mel of Coqui TTS's
             LJSpeech recipes.
         strict: refuse a mel that can only be converted lossily.
+        overwrite: replace files of another model, except the TTS's own.
 
     Warns:
         MelMismatchWarning: the mel conversion is lossy.
@@ -41,13 +52,16 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
     Raises:
         MelMismatch: the TTS's mel can't be converted to the model's.
         ConventionError: the TTS has no mel, or its configuration can't be read.
-        CheckpointError: the directory can't be written to, or holds another model.
+        CheckpointError: the directory can't be written to, or holds another model, or a training run.
     """
-    source = unnormalized(_convention(tts))
+    target = Path(target).expanduser()
+    files = [target / CONFIG_FILE, target / WEIGHTS_FILE]
+    inputs = [tts] if isinstance(tts, Path) else []
+    check_replaceable(files, is_own=lambda: _is_own(target), overwrite=overwrite, inputs=inputs)
+    source = _convention(tts)
     audio = write_audio_block(source)
     # Refuses or warns before anything is written.
     align(source, vocos.mel, strict=strict)
-    _check_target(target)
     config = {
         "model": MODEL,
         "audio": audio,
@@ -58,21 +72,17 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
 
 
 def _convention(tts: Path | MelConvention | None) -> MelConvention:
+    """Returns the mel that the vocoder receives."""
     if tts is None or isinstance(tts, MelConvention):
-        return tts or DEFAULT
-    convention = read_convention(tts)
+        return unnormalized(tts or DEFAULT)
+    convention = read_convention(tts, normalized=False)
     if convention is None:
         raise ConventionError(f"{tts} is not a configuration of a Coqui TTS model: expected its config.json")
     return convention
 
 
-def _check_target(target: Path) -> None:
-    """Refuses to overwrite another model's files, such as the TTS's own ``config.json``."""
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
-        if (target / name).exists() and _model_of(target / CONFIG_FILE) != MODEL:
-            raise CheckpointError(f"{target / name} belongs to another model: export to a new directory")
-
-
-def _model_of(file: Path) -> Any:
-    config = parse_config(file) if file.is_file() else None
-    return None if config is None else config.get("model")
+def _is_own(target: Path) -> bool:
+    """Whether `export` wrote the files of this folder; a Vocos checkpoint shares the name of the weights."""
+    file = target / CONFIG_FILE
+    config = parse_config(file) if file.is_file() and not (target / CHECKPOINT_FILE).exists() else None
+    return config is not None and config.get("model") == MODEL and config.keys() == KEYS

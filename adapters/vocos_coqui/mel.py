@@ -8,38 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from vocos_plugins.mel import ConventionError, LevelNormalization, MeanStdNormalization, MelConvention
 
+from .audio_fields import DEFAULTS, flag, frame, number, read_fields, whole
 from .config_files import find_config, parse_config
+from .outputs import check_has_mel, has_no_mel
 from .statistics import load_statistics
 
-# TTS/config/shared_configs.py, BaseAudioConfig: the fields that determine a mel, with their defaults.
-DEFAULTS: dict[str, Any] = {
-    "fft_size": 1024,
-    "win_length": 1024,
-    "hop_length": 256,
-    "frame_shift_ms": None,
-    "frame_length_ms": None,
-    "stft_pad_mode": "reflect",
-    "sample_rate": 22050,
-    "preemphasis": 0.0,
-    "log_func": "np.log10",
-    "num_mels": 80,
-    "mel_fmin": 0.0,
-    "mel_fmax": None,
-    "spec_gain": 20,
-    "do_amp_to_db_mel": True,
-    "signal_norm": True,
-    "ref_level_db": 20,
-    "min_level_db": -100,
-    "symmetric_norm": True,
-    "max_norm": 4.0,
-    "clip_norm": True,
-    "stats_path": None,
-}
 LOGS = {"np.log": "natural", "np.log10": "log10"}
 # TTS/utils/audio/numpy_transforms.py, amp_to_db.
 GUARD = 1e-8
@@ -76,30 +54,18 @@ COQUI_VITS = dataclasses.replace(
 CONVENTIONS: tuple[MelConvention, ...] = (COQUI_DEFAULT, COQUI_LJSPEECH, COQUI_CAPACITRON, COQUI_VITS)
 DEFAULT = COQUI_LJSPEECH
 
-# Models of TTS/{tts,vc,encoder} that have no mel for a vocoder, and what they output instead.
-WITHOUT_MEL = {
-    "vits": "a waveform, from a linear spectrogram",
-    "delightful_tts": "a waveform, from its own vocoder",
-    "xtts": "a waveform, from GPT latents",
-    "tortoise": "a waveform, from its own vocoder",
-    "bark": "a waveform, from EnCodec codes; vocos_bark decodes these",
-    "tacotron": "a linear spectrogram",
-    "freevc": "a waveform, from a linear spectrogram",
-    "openvoice": "a waveform, from a linear spectrogram",
-    "knnvc": "WavLM features",
-    "speaker_encoder": "an embedding",
-    "emotion_encoder": "an embedding",
-}
 # Fields that distinguish Coqui TTS's `audio` block from other programs'; each file that it writes has them all.
 MARKS = {"log_func", "spec_gain", "signal_norm", "symmetric_norm", "do_amp_to_db_mel", "stft_pad_mode", "stats_path"}
 
 
-def read_convention(path: Path) -> MelConvention | None:
+def read_convention(path: Path, *, normalized: bool = True) -> MelConvention | None:
     """Reads the convention of a Coqui TTS model or vocoder.
 
     Args:
         path: its ``config.json`` (comments are allowed, as in Coqui TTS), .yml or .yaml, or the directory with it.
             The file of ``stats_path`` is looked for relative to it, and by its name next to it.
+        normalized: False for the mel that a vocoder receives, once Coqui TTS has undone the normalization; its
+            statistics are not needed then.
 
     Returns:
         None if this isn't a configuration of Coqui TTS, or can't be parsed.
@@ -112,11 +78,13 @@ def read_convention(path: Path) -> MelConvention | None:
     if file is None or config is None:
         return None
     audio = config.get("audio")
-    if not isinstance(audio, dict) or not (MARKS & audio.keys() or _model_name(config) in WITHOUT_MEL):
+    if not isinstance(audio, dict) or not (MARKS & audio.keys() or has_no_mel(config)):
         return None
     try:
-        _check_model(config)
-        return from_coqui(audio, _statistics_of(audio, file.parent))
+        check_has_mel(config)
+        if not normalized:
+            return from_coqui({**audio, "signal_norm": False})
+        return from_coqui(audio, _statistics_of(audio, file))
     except ConventionError as error:
         raise ConventionError(f"{file}: {error}") from error
 
@@ -125,37 +93,37 @@ def from_coqui(audio_config: Any, statistics: MeanStdNormalization | None = None
     """Returns the convention that Coqui TTS's ``AudioProcessor`` computes.
 
     Args:
-        audio_config: a ``BaseAudioConfig``, a dictionary of its fields (missing ones have its defaults), or a whole
-            configuration with such an ``audio``.
+        audio_config: a ``BaseAudioConfig``, a dictionary of its fields, read as `audio_fields.read_fields` does
+            (missing ones have its defaults), or a whole configuration with such an ``audio``.
         statistics: used in place of the file that ``stats_path`` names. Without ``signal_norm`` both are ignored.
 
     Raises:
         ConventionError: a field has no equivalent, and the message names it; or the model has no mel.
     """
-    values = _values(audio_config)
+    values = read_fields(_audio_of(audio_config))
     if values["stft_pad_mode"] not in ("reflect", "constant"):
         raise ConventionError(f"stft_pad_mode must be 'reflect' or 'constant', got {values['stft_pad_mode']!r}")
     if str(values["log_func"]) not in LOGS:
         raise ConventionError(f"log_func must be one of {', '.join(LOGS)}, got {values['log_func']!r}")
-    win_length, hop_length = _frame(values)
-    in_decibels = _flag(values, "do_amp_to_db_mel")
+    win_length, hop_length = frame(values)
+    in_decibels = flag(values, "do_amp_to_db_mel")
     try:
         convention = MelConvention(
             name="coqui",
-            sample_rate=_whole(values, "sample_rate"),
-            n_fft=_whole(values, "fft_size"),
+            sample_rate=whole(values, "sample_rate"),
+            n_fft=whole(values, "fft_size"),
             win_length=win_length,
             hop_length=hop_length,
-            n_mels=_whole(values, "num_mels"),
-            f_min=_number(values, "mel_fmin"),
-            f_max=None if values["mel_fmax"] is None else _number(values, "mel_fmax"),
+            n_mels=whole(values, "num_mels"),
+            f_min=number(values, "mel_fmin"),
+            f_max=None if values["mel_fmax"] is None else number(values, "mel_fmax"),
             mel_scale="slaney",
             mel_norm="slaney",
             pad_mode=values["stft_pad_mode"],
             log=LOGS[values["log_func"]] if in_decibels else None,  # type: ignore[arg-type]
-            log_gain=_number(values, "spec_gain") if in_decibels else 1.0,
+            log_gain=number(values, "spec_gain") if in_decibels else 1.0,
             guard_value=GUARD,
-            pre_emphasis=_number(values, "preemphasis"),
+            pre_emphasis=number(values, "preemphasis"),
             normalization=_normalization(values, statistics),
         )
     except ConventionError:
@@ -165,43 +133,18 @@ def from_coqui(audio_config: Any, statistics: MeanStdNormalization | None = None
     return next((known for known in CONVENTIONS if known == convention), convention)
 
 
-def _values(config: Any) -> dict[str, Any]:
+def _audio_of(config: Any) -> Any:
+    """Returns the ``audio`` of a whole configuration, if its model has a mel; a block alone as it is."""
     audio = config.get("audio", config) if isinstance(config, Mapping) else getattr(config, "audio", config)
     if audio is not config:
-        _check_model(config)
-    if isinstance(audio, dict):
-        return {name: audio.get(name, default) for name, default in DEFAULTS.items()}
-    # The audio configuration of another kind of model: filling in defaults would invent a mel.
-    if missing := [name for name in DEFAULTS if not hasattr(audio, name)]:
-        raise ConventionError(f"{type(audio).__name__} is not a BaseAudioConfig of Coqui TTS: it lacks {missing[0]}")
-    return {name: getattr(audio, name) for name in DEFAULTS}
-
-
-def _check_model(config: Any) -> None:
-    name = _model_name(config)
-    if name in WITHOUT_MEL:
-        raise ConventionError(f"Coqui TTS's {name} has no mel for a vocoder: it outputs {WITHOUT_MEL[name]}")
-
-
-def _model_name(config: Any) -> str:
-    return str(config.get("model") if isinstance(config, Mapping) else getattr(config, "model", None)).lower()
-
-
-def _frame(values: Mapping[str, Any]) -> tuple[int, int]:
-    """Returns window and hop in samples; as in ``AudioProcessor``, from milliseconds if ``hop_length`` is None."""
-    if values["hop_length"] is not None:
-        return _whole(values, "win_length"), _whole(values, "hop_length")
-    length, shift = _number(values, "frame_length_ms"), _number(values, "frame_shift_ms")
-    if shift <= 0 or not (length / shift).is_integer():
-        raise ConventionError(f"frame_shift_ms must divide frame_length_ms, got {shift:g} and {length:g}")
-    win_length = int(length / 1000.0 * _whole(values, "sample_rate"))
-    return win_length, int(win_length / (length / shift))
+        check_has_mel(config)
+    return audio
 
 
 def _normalization(
     values: Mapping[str, Any], statistics: MeanStdNormalization | None
 ) -> LevelNormalization | MeanStdNormalization | None:
-    if not _flag(values, "signal_norm"):
+    if not flag(values, "signal_norm"):
         return None
     if statistics is not None:
         return statistics
@@ -210,37 +153,24 @@ def _normalization(
             raise ConventionError(f"stats_path must be a path, got {stats_path!r}")
         return load_statistics(stats_path)
     return LevelNormalization(
-        ref_level=_number(values, "ref_level_db"),
-        min_level=_number(values, "min_level_db"),
-        max_norm=_number(values, "max_norm"),
-        symmetric=_flag(values, "symmetric_norm"),
-        clip=_flag(values, "clip_norm"),
+        ref_level=number(values, "ref_level_db"),
+        min_level=number(values, "min_level_db"),
+        max_norm=number(values, "max_norm"),
+        symmetric=flag(values, "symmetric_norm"),
+        clip=flag(values, "clip_norm"),
     )
 
 
-def _statistics_of(audio: Mapping[str, Any], folder: Path) -> MeanStdNormalization | None:
+def _statistics_of(audio: Mapping[str, Any], config: Path) -> MeanStdNormalization | None:
     """Loads the statistics of ``stats_path``; a released model names a path on another machine, and ships the file."""
     stats_path = audio.get("stats_path")
     if not (stats_path and isinstance(stats_path, str) and audio.get("signal_norm", DEFAULTS["signal_norm"])):
         return None
-    named, shipped = folder / stats_path, folder / Path(stats_path).name
-    return load_statistics(shipped if shipped.is_file() and not named.is_file() else named)
-
-
-def _whole(values: Mapping[str, Any], name: str) -> int:
-    return int(_checked(values, name, (int,), "a whole number"))
-
-
-def _number(values: Mapping[str, Any], name: str) -> float:
-    return float(_checked(values, name, (int, float), "a number"))
-
-
-def _flag(values: Mapping[str, Any], name: str) -> bool:
-    return bool(_checked(values, name, (bool,), "true or false"))
-
-
-def _checked(values: Mapping[str, Any], name: str, types: tuple[type, ...], expected: str) -> Any:
-    # Not isinstance, for which true is a whole number.
-    if type(values[name]) not in types:
-        raise ConventionError(f"{name} must be {expected}, got {values[name]!r}")
-    return values[name]
+    # A Windows path has either kind of separator.
+    named, shipped = config.parent / stats_path, config.with_name(PureWindowsPath(stats_path).name)
+    if not named.exists() and not shipped.exists():
+        raise ConventionError(
+            f"statistics {stats_path} can't be read: no such file on this machine; put the model's {shipped.name} "
+            f"beside {config.name}, where it is looked for"
+        )
+    return load_statistics(named if named.exists() else shipped)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from vocos_plugins.mel import MelConvention
 from vocos_plugins.plugins import LazyAdapter, hookimpl
 
+from .exported import read_export
 from .mel import CONVENTIONS, DEFAULT, read_convention
 
 ADAPTER = LazyAdapter(
@@ -17,6 +18,7 @@ ADAPTER = LazyAdapter(
     vocoder="vocos_coqui.vocoder",
     reader=read_convention,
     exporter="vocos_coqui.export",
+    export_reader=read_export,
     activator="vocos_coqui.activation",
 )
 

@@ -36,7 +36,8 @@ def load_statistics(path: str | Path) -> MeanStdNormalization:
         content = Path(path).read_bytes()
     except OSError as error:
         raise ConventionError(
-            f"statistics {path} can't be read ({error.strerror}): put the model's scale_stats.npy there"
+            f"statistics {path} can't be read ({error.strerror}): pass statistics=load_statistics(FILE) of the "
+            "model's scale_stats.npy"
         ) from error
     try:
         arrays = _read_npz(content) if content.startswith(ZIP_MAGIC) else _read_npy(content)

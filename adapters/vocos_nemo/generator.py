@@ -43,27 +43,3 @@ class VocosGenerator(nn.Module):
             if n_frames > 0:
                 rows[row] = synthesize_frames(self.vocos, x[row, None, :, :n_frames], self.alignment)
         return torch.stack([F.pad(row, (0, n_samples - row.shape[-1])) for row in rows])
-
-
-def filled_lengths(mel: Tensor, pad_value: float | None) -> Tensor | None:
-    """Returns the frames of each row without those at its end that hold only ``pad_value``.
-
-    NeMo's preprocessor writes it past an item's end, and since version 2.5 over the last frame too; in a log mel, its 0
-    is louder than speech.
-
-    Args:
-        mel: ``(B, n_mels, T)``.
-        pad_value: that of the convention; None if it has none.
-
-    Shape: int64 ``(B,)``; None if no row has such frames.
-    """
-    if pad_value is None:
-        return None
-    value = torch.tensor(pad_value, dtype=mel.dtype, device=mel.device)
-    # One frame decides in most cases, without looking at the whole mel.
-    if bool((mel[..., -1:] != value).any(dim=1).all()):
-        return None
-    # The largest number among the frames that hold anything else is the length.
-    filled = (mel != value).any(dim=1)
-    count = torch.arange(1, mel.shape[-1] + 1, device=mel.device) * filled
-    return F.pad(count, (1, 0)).amax(dim=1)

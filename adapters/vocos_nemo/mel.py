@@ -17,7 +17,8 @@ from typing import Any
 from vocos_plugins.mel import ConventionError, MelConvention
 
 from .archive import is_model, read_configuration
-from .interpolation import find_preprocessor, resolved_options
+from .interpolation import Keys, find_preprocessor, resolved_options
+from .outputs import check_has_mel, is_nemos, why_unknown
 from .preprocessor import to_convention
 
 # examples/tts/conf/fastpitch_align_v1.05.yaml and fastpitch_align_ipa.yaml: English FastPitch.
@@ -71,6 +72,8 @@ CONVENTIONS: tuple[MelConvention, ...] = (
     dataclasses.replace(HIFIGAN_DATASET, name="nemo-hifigan-dataset-44khz", **AT_44KHZ),
 )
 DEFAULT = FASTPITCH
+# Keys of a model's or a training's configuration, which a preprocessor's options don't have.
+WHOLE = {"target", "model", "train_ds"}
 
 
 def read_convention(path: Path) -> MelConvention | None:
@@ -83,20 +86,14 @@ def read_convention(path: Path) -> MelConvention | None:
         None if the path is not NeMo's.
 
     Raises:
-        ConventionError: it is, but has no preprocessor, or an option is missing or has no equivalent.
+        ConventionError: it is, but a model without a mel, or one that does not say which; or an option is missing or
+            has no equivalent.
     """
     config = read_configuration(path)
-    if config is None:
+    if config is None or not (is_model(path) or is_nemos(config)):
         return None
-    place = find_preprocessor(config)
-    if not is_model(path) and (place is None or not _is_nemos(config, place)):
-        return None
-    if place is None:
-        raise ConventionError(
-            f"{path} has no preprocessor: this model neither takes nor makes a mel that NeMo computes"
-        )
     try:
-        return _named(to_convention(resolved_options(config, place)))
+        return _read(config)
     except ConventionError as error:
         raise ConventionError(f"{path}: {error}") from error
 
@@ -118,14 +115,18 @@ def from_nemo(config: Mapping[str, Any]) -> MelConvention:
             f"expected NeMo's preprocessor configuration, a mapping, got a {type(config).__name__}; a model has it as "
             "model.cfg.preprocessor"
         )
-    return _named(to_convention(resolved_options(config, find_preprocessor(config) or ())))
+    whole = find_preprocessor(config) is not None or bool(WHOLE & set(config))
+    return _read(config, None if whole else ())
 
 
-def _is_nemos(config: Mapping[str, Any], place: tuple[str, ...]) -> bool:
-    options: Any = config
-    for key in place:
-        options = options[key]
-    return str(options.get("_target_")).startswith("nemo.")
+def _read(config: Mapping[str, Any], place: Keys | None = None) -> MelConvention:
+    """Reads a whole configuration, or the options of a preprocessor alone if their place is ()."""
+    if place is None:
+        check_has_mel(config)
+        place = find_preprocessor(config)
+        if place is None:
+            raise ConventionError(why_unknown(config))
+    return _named(to_convention(resolved_options(config, place)))
 
 
 def _named(convention: MelConvention) -> MelConvention:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from vocos_plugins.mel import MelConvention
 from vocos_plugins.plugins import LazyAdapter, hookimpl
 
+from .exported import read_export
 from .mel import CONVENTIONS, DEFAULT, read_convention
 
 ADAPTER = LazyAdapter(
@@ -17,6 +18,9 @@ ADAPTER = LazyAdapter(
     vocoder="vocos_nemo.vocoder",
     reader=read_convention,
     exporter="vocos_nemo.export",
+    export_reader=read_export,
+    usage="NeMo restores a file of `vocos export nemo` in each program that runs `import vocos_nemo.vocoder` first; "
+    "start a script that you can't edit by `python -m vocos_nemo.run SCRIPT`",
 )
 
 

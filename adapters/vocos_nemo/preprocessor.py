@@ -61,6 +61,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "use_torchaudio": False,
     },
 }
+# Where NeMo 3.0 has them; until 1.7, FilterbankFeatures was in asr.parts.features.
+TARGETS = {
+    "FilterbankFeatures": "nemo.collections.asr.parts.preprocessing.features.FilterbankFeatures",
+    "AudioToMelSpectrogramPreprocessor": "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
+}
 BANDS = {"FilterbankFeatures": "nfilt", "AudioToMelSpectrogramPreprocessor": "features"}
 IN_SECONDS = (("window_size", "n_window_size"), ("window_stride", "n_window_stride"))
 HYDRA_KEYS = ("_target_", "_convert_", "_recursive_", "_partial_")
@@ -105,7 +110,7 @@ def to_convention(config: Mapping[str, Any]) -> MelConvention:
     Raises:
         ConventionError: an option is unknown, of the wrong type, or has no equivalent; the message names it.
     """
-    kind = _kind(config)
+    kind = kind_of(config)
     options = _with_defaults(config, kind)
     for name, applies, effect in REFUSALS:
         if applies(options):
@@ -147,7 +152,7 @@ def to_convention(config: Mapping[str, Any]) -> MelConvention:
         raise ConventionError(f"unsupported mel: {error}") from error
 
 
-def _kind(config: Mapping[str, Any]) -> str:
+def kind_of(config: Mapping[str, Any]) -> str:
     """Returns the name of the class that the options are for."""
     target = config.get("_target_")
     kinds = [kind for kind, name in BANDS.items() if name in config]

@@ -10,10 +10,10 @@ from vocos_plugins.mel import MelConvention, MelMismatch
 from vocos_plugins.mel.compression import compress
 from vocos_plugins.mel.difference import differences
 
-from .preprocessor import to_convention
+from .preprocessor import TARGETS, to_convention
 
 # The class of HiFi-GAN's configurations: it takes audio and lengths by position, which NeMo's logging relies on.
-TARGET = "nemo.collections.asr.parts.preprocessing.features.FilterbankFeatures"
+TARGET = TARGETS["FilterbankFeatures"]
 
 
 def preprocessor_block(mel: MelConvention) -> dict[str, Any]:

@@ -26,16 +26,19 @@ from torch import Tensor, nn
 from vocos_plugins import Vocos
 from vocos_plugins.config import VocosConfig
 from vocos_plugins.config.mapping import ConfigError, check_keys
-from vocos_plugins.export.head import real_head
+from vocos_plugins.export.head import exported_form
 from vocos_plugins.inference.backend import Backend
 from vocos_plugins.inference.frames import decode_frames
-from vocos_plugins.mel import MelConvention, align
+from vocos_plugins.inference.padding import filled_lengths
+from vocos_plugins.mel import MelConvention, MelSpectrogram, align
 from vocos_plugins.streaming import stream_frames
 
-from .generator import VocosGenerator, filled_lengths
+from .generator import VocosGenerator
 from .mel import DEFAULT, from_nemo
 from .preprocessor_block import preprocessor_block
 from .training import TrainingMixin
+
+LEVEL = 0.05  # root of the mean square of speech
 
 
 class VocosModel(TrainingMixin, Vocoder, Exportable):
@@ -86,7 +89,7 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
     @typecheck()
     def forward(self, *, spec: Tensor) -> Tensor:
         """Synthesizes with gradients: ``(B, n_mels, T)`` to ``(B, 1, N)``, see `convert_spectrogram_to_audio`."""
-        audio: Tensor = self.generator(x=spec, lengths=filled_lengths(spec, self.generator.source.pad_value))
+        audio: Tensor = self.generator(x=spec, lengths=filled_lengths(spec, self.generator.source))
         return audio
 
     @typecheck(
@@ -111,18 +114,15 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
         Raises:
             TypeError, ValueError: as raised by `Vocos.decode`.
         """
-        source = self.generator.source
-        # NeMo's own code never passes lengths to a vocoder.
-        if lengths is None:
-            lengths = filled_lengths(spec, source.pad_value)
-        return decode_frames(self.generator.vocos, spec, lengths=lengths, source=source)
+        # NeMo's own code never passes lengths to a vocoder: the padding is found then.
+        return decode_frames(self.generator.vocos, spec, lengths=lengths, source=self.generator.source)
 
     def stream(
         self, specs: Iterable[Tensor], *, look_ahead: int | None = None, low_latency: bool = False
     ) -> Iterator[Tensor]:
         """Vocodes mels while they are being made; joined, it equals `convert_spectrogram_to_audio` of the whole.
 
-        Padding is not detected here, so the chunks must not contain NeMo's padding.
+        NeMo's padding at the end is silence, as there.
 
         Args:
             specs: chunks ``(B, n_mels, t)`` of any lengths, one after the other, in the convention of
@@ -169,13 +169,25 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
         return {"audio": NeuralType(("B", "S", "T"), AudioSignal(self.sample_rate))}
 
     def input_example(self, max_batch: int = 1, max_dim: int = 256) -> tuple[dict[str, Tensor]]:
-        """Returns the input that an export is traced with."""
-        return ({"spec": torch.randn(max_batch, self.generator.source.n_mels, max_dim, device=self.device)},)
+        """Returns the input that an export is traced with, and that NeMo compares it on: noise as loud as speech."""
+        mel = self.generator.source
+        audio = LEVEL * torch.randn(max_batch, (max_dim + 1) * mel.hop_length + mel.n_fft)
+        return ({"spec": MelSpectrogram(mel)(audio)[..., :max_dim].to(self.device)},)
 
     def forward_for_export(self, spec: Tensor) -> Tensor:
-        """Runs `forward` without detecting padding, which depends on values and so can't be traced."""
-        audio: Tensor = self.generator(x=spec)
-        return audio
+        """Runs `forward` in a form that can be traced: padding is held in place of being cut off, then silenced."""
+        pad_value = self.generator.source.pad_value
+        if pad_value is None:
+            audio: Tensor = self.generator(x=spec)
+            return audio
+        frame = torch.arange(spec.shape[-1], device=spec.device)
+        # The largest number among the frames that hold anything else is the length, as in `filled_lengths`.
+        filled = (spec != pad_value).to(frame.dtype).amax(dim=1)
+        count = ((frame + 1) * filled).amax(dim=1, keepdim=True)
+        index = torch.minimum(frame[None], (count - 1).clamp_min(0))
+        audio = self.generator(x=spec.gather(2, index[:, None].expand(-1, spec.shape[1], -1)))
+        sounds = (frame[None] < count).to(audio.dtype)[:, None]
+        return audio * sounds.repeat_interleave(self.generator.source.hop_length, dim=2)
 
     def export(self, output: str, *args: Any, **kwargs: Any) -> Any:
         """Exports to ``.onnx``, ``.ts`` or ``.pt`` as NeMo does, but leaves the model unchanged, not frozen.
@@ -190,7 +202,7 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
         if kwargs.get("use_dynamo"):
             raise ValueError("use_dynamo=True: NeMo's code for it doesn't run with this torch; leave it out")
         # NeMo's export freezes the model and switches its mode; ONNX has no complex numbers, which the head uses.
-        with _unchanged(self), real_head(self.generator.vocos), warnings.catch_warnings():
+        with _unchanged(self), exported_form(self.generator.vocos), warnings.catch_warnings():
             # It warns of comparisons with shapes, which check the input and have one result for every length.
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
             return super().export(str(output), *args, **kwargs)

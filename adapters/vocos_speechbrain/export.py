@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 import textwrap
@@ -16,17 +15,14 @@ from vocos_plugins import MelConvention, Vocos, __version__
 from vocos_plugins.config import FEATURES
 from vocos_plugins.config.mapping import write_part
 from vocos_plugins.mel import ConventionError
+from vocos_plugins.storage.overwriting import check_replaceable
 from vocos_plugins.storage.safe_files import CheckpointError, write_files
 
+from .exported import BEGINNING, GENERATOR, WEIGHTS_FILE, is_export, read_export
 from .generator import VocosGenerator
 from .hyperparams import FILE_NAME
 from .mel import DEFAULT, from_speechbrain, read_convention
 
-# SpeechBrain's Pretrainer looks for a file named after the loadable.
-WEIGHTS_FILE = "generator.ckpt"
-GENERATOR = "vocos_speechbrain.generator.VocosGenerator"
-# A file that begins with this was written by this module and may be overwritten.
-BEGINNING = "# A Vocos vocoder, written by vocos-plugins"
 TEMPLATE = """\
 {beginning} {version}: mels ({n_mels} bands, {sample_rate} Hz) to audio,
 # {hop_length} samples per frame. It needs `pip install 'vocos-plugins[speechbrain]'`. Load it in place of a HiFi-GAN:
@@ -64,7 +60,14 @@ _Dumper.add_implicit_resolver(
 )
 
 
-def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False) -> None:
+def export(
+    vocos: Vocos,
+    target: Path,
+    *,
+    tts: Path | MelConvention | None = None,
+    strict: bool = False,
+    overwrite: bool = False,
+) -> None:
     """Writes ``hyperparams.yaml`` and ``generator.ckpt``, both or neither.
 
     Args:
@@ -74,6 +77,7 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
             of SpeechBrain's LJSpeech models. Mels of a convention other than the model's own are aligned when they
             are decoded.
         strict: refuse mels that can only be aligned lossily.
+        overwrite: replace files of another model, except those of ``tts``.
 
     Warns:
         MelMismatchWarning: the mels can only be aligned lossily.
@@ -84,9 +88,11 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
         CheckpointError: the directory can't be written to, or holds another model, which is kept; or the model's
             provenance holds more than text, numbers, lists and mappings.
     """
-    generator = VocosGenerator(vocos, _convention(tts), strict)
     target = Path(target).expanduser()
-    _check_target(target)
+    files = [target / FILE_NAME, target / WEIGHTS_FILE]
+    inputs = [Path(tts)] if tts is not None and not isinstance(tts, MelConvention) else []
+    check_replaceable(files, is_own=lambda: is_export(target / FILE_NAME), overwrite=overwrite, inputs=inputs)
+    generator = VocosGenerator(vocos, _convention(tts), strict)
     weights = io.BytesIO()
     # Cloned, since torch writes the whole storage of a view.
     torch.save({key: value.detach().cpu().clone() for key, value in generator.state_dict().items()}, weights)
@@ -96,21 +102,12 @@ def export(vocos: Vocos, target: Path, *, tts: Path | MelConvention | None = Non
 def _convention(tts: Path | MelConvention | None) -> MelConvention:
     if tts is None or isinstance(tts, MelConvention):
         return tts or DEFAULT
+    if (exported := read_export(Path(tts))) is not None:
+        return exported.source  # which the file's other fields can't always express
     convention = read_convention(Path(tts))
     if convention is None:
         raise ConventionError(f"{tts} is not a SpeechBrain hyperparameter file, nor a directory with {FILE_NAME}")
     return convention
-
-
-def _check_target(target: Path) -> None:
-    """Refuses to overwrite another model: TTS models, HiFi-GANs and training runs have files with these names."""
-    # Without a file that can be read, the names alone decide below.
-    with contextlib.suppress(OSError), (target / FILE_NAME).open("rb") as hyperparams:
-        if hyperparams.read(len(BEGINNING)) == BEGINNING.encode():
-            return
-    for file in (target / FILE_NAME, target / WEIGHTS_FILE):
-        if file.exists():
-            raise CheckpointError(f"{file} belongs to another model and is kept; choose a new directory")
 
 
 def _hyperparams(generator: VocosGenerator) -> str:

@@ -48,6 +48,13 @@ class Undetermined:
 
 
 @dataclass(frozen=True)
+class Construction(Undetermined):
+    """A ``!new:package.Class`` with arguments, which is never built here."""
+
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Partial:
     """A ``!name:package.function`` with arguments; ``keywords`` are as in a `functools.partial`."""
 
@@ -104,11 +111,16 @@ class _Loader(BoundedLoader):
 
     def inert(self, node: yaml.Node) -> Undetermined | Partial | _Reference:
         tag = str(node.tag)
+        if tag.startswith("!new:") and isinstance(node, yaml.MappingNode):
+            return Construction(tag, self._keywords(node))
         if tag in {"!ref", "!copy"} and isinstance(node, yaml.ScalarNode):
             return _Reference(node.value)
         if tag.startswith("!name:") and isinstance(node, yaml.MappingNode):
-            return Partial(tag, {str(key): value for key, value in self.construct_mapping(node, deep=True).items()})
+            return Partial(tag, self._keywords(node))
         return Undetermined(f"{tag} {node.value}".strip() if isinstance(node, yaml.ScalarNode) else tag)
+
+    def _keywords(self, node: yaml.MappingNode) -> dict[str, Any]:
+        return {str(key): value for key, value in self.construct_mapping(node, deep=True).items()}
 
 
 # None stands for every tag without a constructor of its own.
@@ -128,8 +140,13 @@ class _Resolver:
 
     def top_level(self, value: Any) -> Any:
         if isinstance(value, Partial):
-            return Partial(value.tag, {key: self.resolve(argument) for key, argument in value.keywords.items()})
+            return Partial(value.tag, self._resolve_all(value.keywords))
+        if isinstance(value, Construction):
+            return Construction(value.text, self._resolve_all(value.arguments))
         return self.resolve(value)
+
+    def _resolve_all(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: self.resolve(value) for key, value in values.items()}
 
     def resolve(self, value: Any) -> Any:
         if not isinstance(value, _Reference):

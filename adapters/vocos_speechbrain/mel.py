@@ -17,6 +17,7 @@ from vocos_plugins.config.suggestions import suggestion
 from vocos_plugins.mel import ConventionError, MelConvention
 
 from .hyperparams import MAX_NUMBER, Undetermined, read_hyperparams
+from .outputs import check_has_mel
 
 LJSPEECH = MelConvention(
     # recipes/LJSpeech/TTS: vocoder/hifigan, vocoder/diffwave and tacotron2, hparams/train.yaml. Both recipes of
@@ -77,7 +78,8 @@ def read_convention(path: Path) -> MelConvention | None:
         None if the path is not SpeechBrain's.
 
     Raises:
-        ConventionError: it is, but a field is missing, not plain enough to be read, or has no equivalent.
+        ConventionError: it is, but a model without a mel; or a field is missing, not plain enough to be read, or has
+            no equivalent.
     """
     hparams = read_hyperparams(path)
     if hparams is None:
@@ -97,7 +99,8 @@ def from_speechbrain(hparams: Mapping[str, Any] | SimpleNamespace, **overrides: 
             Hyperparameters for inference only often lack some.
 
     Raises:
-        ConventionError: a field is missing, of the wrong type, unknown, or has no equivalent in a mel convention.
+        ConventionError: a field is missing, of the wrong type, unknown, or has no equivalent in a mel convention; or
+            the model has no mel for a vocoder, and the message says what it takes or outputs instead.
     """
     values = {**_values(hparams), **overrides}
     _check_names(values, overrides)
@@ -135,6 +138,12 @@ def _values(hparams: object) -> dict[str, Any]:
             f"expected SpeechBrain's hyperparameters, a mapping or a namespace, got a {type(hparams).__name__}; "
             "an inference object has them as .hparams"
         )
+    fields = _fields(values)
+    check_has_mel(values, fields.get("n_mel_channels"))
+    return fields
+
+
+def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
     fields = {key: values[key] for key in ARGUMENTS if key in values}
     for name in MEL_FUNCTIONS:
         keywords = getattr(values.get(name), "keywords", {})

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT, IMDCTCos, VocosConfig
-from vocos_plugins.export.head import RealISTFTHead, SpectrumHead, build_real_head, real_head
+from vocos_plugins.export.head import RealISTFTHead, SpectrumHead, build_real_head, exported_form
 
 # Relative to the peak: sums in another order, and exp(x) - 1 for expm1.
 SAME = 3e-6
@@ -101,10 +101,10 @@ def test_the_head_comes_back(make_model, noise) -> None:
     """Also when what runs with the other one fails; a mask is refused rather than ignored."""
     vocos = make_model()
     head = vocos.head
-    with real_head(vocos):
+    with exported_form(vocos):
         assert isinstance(vocos.head, RealISTFTHead)
     assert vocos.head is head
-    with pytest.raises(ValueError, match="takes no mask"), real_head(vocos):
+    with pytest.raises(ValueError, match="takes no mask"), exported_form(vocos):
         vocos.synthesize(noise(1, 12, 5), mask=torch.ones(1, 5, dtype=torch.bool))
     assert vocos.head is head
 
@@ -128,5 +128,5 @@ def test_operations(paper) -> None:
         return counter.get_total_flops()
 
     without = count()  # of the FFT itself, nothing is counted
-    with real_head(paper):
+    with exported_form(paper):
         assert 1 < count() / without <= MOST_OPERATIONS

@@ -23,6 +23,11 @@ BAD_FEATURES = {
     "complex": (lambda: torch.zeros(1, 12, 5, dtype=torch.complex64), TypeError, "got torch.complex64"),
     "0-D": (lambda: torch.tensor(1.0), ValueError, r"\(B, 12, T\), got shape \(\)"),
     "1-D": (lambda: torch.zeros(12), ValueError, r"\(B, 12, T\), got shape \(12,\)$"),
+    "2-D, frames first": (
+        lambda: torch.zeros(5, 12),
+        ValueError,
+        r"got shape \(5, 12\); the bands come first: try mel\.T\[None\]",
+    ),
     "2-D": (lambda: torch.zeros(12, 5), ValueError, r"got shape \(12, 5\); add the batch dimension: mel\[None\]"),
     "4-D": (lambda: torch.zeros(1, 1, 12, 5), ValueError, r"got shape \(1, 1, 12, 5\)$"),
     "no-frames": (lambda: torch.zeros(2, 12, 0), ValueError, r"no frames: shape \(2, 12, 0\)"),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..network.heads import MAX_MAGNITUDE, IMDCTHead, IMDCTSymExpHead, ISTFTHead, polar
-from ..network.network import Network
+from ..network.network import Engine, Network, module_engine
 from ..network.refinement import TINY, power_floor, refine
 from ..spectral import imdct
 from .transforms import OverlapAdd, RealSTFT
@@ -118,15 +118,27 @@ def build_real_head(head: nn.Module) -> nn.Module:
     return RealIMDCTHead(head) if isinstance(head, IMDCTHead) else head
 
 
+class ModuleBackend:
+    """An `EngineSource` that always runs the network's modules: what is exported, in the precision of the weights."""
+
+    def engine(self, network: Network, _device: torch.device) -> Engine:
+        """Returns the modules as an engine."""
+        return module_engine(network)
+
+
 @contextmanager
-def real_head(network: Network) -> Iterator[None]:
-    """Replaces a network's head by one that can be traced and exported, until the block ends."""
-    head = network.head
-    network.head = build_real_head(head)  # type: ignore[assignment]
+def exported_form(network: Network) -> Iterator[None]:
+    """Lets a network compute what an export of it computes, until the block ends.
+
+    Its head is one that can be traced, and no backend decodes in another precision: exporters compare their file with
+    the network that it was made from.
+    """
+    head, backend = network.head, network.backend
+    network.head, network.backend = build_real_head(head), ModuleBackend()  # type: ignore[assignment]
     try:
         yield
     finally:
-        network.head = head
+        network.head, network.backend = head, backend
 
 
 def _refuse(mask: Tensor | None) -> None:

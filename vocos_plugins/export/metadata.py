@@ -12,6 +12,7 @@ from ..mel.convention import MelConvention
 from ..network.network import Network
 
 LAYOUT_VERSION = 1
+SIGNATURE = "vocos_plugins"  # key of this package's version: no other program writes it
 
 
 def describe(network: Network, *, outputs: str, precision: str) -> dict[str, str]:
@@ -24,7 +25,7 @@ def describe(network: Network, *, outputs: str, precision: str) -> dict[str, str
     metadata: dict[str, Any] = {
         "model_type": _model_type(network, outputs),
         "version": LAYOUT_VERSION,
-        "vocos_plugins": __version__,
+        SIGNATURE: __version__,
         "outputs": outputs,
         "precision": precision,
         "sample_rate": network.sample_rate,

@@ -11,9 +11,10 @@ import torch
 
 from ..network.network import Network
 from ..storage.atomic import atomic_write
+from ..storage.overwriting import check_replaceable
 from .exportable import OUTPUT_NAMES, Exportable
 from .int8 import quantize_onnx, smooth
-from .metadata import describe
+from .metadata import SIGNATURE, describe
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -22,7 +23,14 @@ ONNX_PRECISIONS = ("float32", "int8")
 OPSET = 17  # the first with layer normalization: the most runtimes
 
 
-def export_onnx(network: Network, target: str | Path, *, precision: str = "float32", outputs: str = "audio") -> None:
+def export_onnx(
+    network: Network,
+    target: str | Path,
+    *,
+    precision: str = "float32",
+    outputs: str = "audio",
+    overwrite: bool = False,
+) -> None:
     """Writes an ONNX file atomically. Folders are made.
 
     Args:
@@ -31,14 +39,17 @@ def export_onnx(network: Network, target: str | Path, *, precision: str = "float
         precision: ``int8`` computes the blocks' pointwise layers in 8 bits; `quality.measure` measures the difference.
         outputs: ``audio``, or ``spectrum``: magnitude, and cosine and sine of the phase, for a runtime that has its own
             inverse STFT.
+        overwrite: replace a file that this function did not write.
 
     Raises:
+        CheckpointError: there is such a file.
         ImportError: the extra ``onnx`` is not installed.
         ValueError: the model does not support these options; the message says why.
         OSError: the file cannot be written.
     """
-    model = onnx_model(network, precision=precision, outputs=outputs)
     target = Path(target)
+    check_replaceable([target], is_own=lambda: _is_own(target), overwrite=overwrite)
+    model = onnx_model(network, precision=precision, outputs=outputs)
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(target) as temporary:
         temporary.write_bytes(model.SerializeToString())
@@ -112,9 +123,20 @@ def _share_constants(model: ModelProto) -> None:
     model.graph.node.extend(kept)
 
 
+def _is_own(file: Path) -> bool:
+    """Whether `export_onnx` wrote this file."""
+    import onnx
+
+    try:
+        properties = onnx.load(str(file), load_external_data=False).metadata_props
+    except Exception:  # protobuf's own, or OSError
+        return False
+    return any(each.key == SIGNATURE for each in properties)
+
+
 def sign(model: ModelProto, metadata: dict[str, str]) -> None:
     """Replaces a graph's metadata."""
-    model.producer_name, model.producer_version = "vocos-plugins", metadata["vocos_plugins"]
+    model.producer_name, model.producer_version = "vocos-plugins", metadata[SIGNATURE]
     del model.metadata_props[:]
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 
 from ..network.network import Network
 from ..storage.atomic import publish
+from ..storage.overwriting import check_replaceable
 from .exportable import Exportable
 from .int8 import POINTWISE, smooth
-from .metadata import describe
+from .metadata import SIGNATURE, describe
 from .onnx import trace
 
 if TYPE_CHECKING:
@@ -24,7 +26,12 @@ METADATA = "vocos"  # where the metadata is in the model's runtime information
 
 
 def export_openvino(
-    network: Network, target: str | Path, *, precision: str = "float32", outputs: str = "audio"
+    network: Network,
+    target: str | Path,
+    *,
+    precision: str = "float32",
+    outputs: str = "audio",
+    overwrite: bool = False,
 ) -> Path:
     """Writes an ``.xml`` file and the ``.bin`` file with its weights, and returns the path of the first.
 
@@ -33,8 +40,10 @@ def export_openvino(
         target: the ``.xml`` file, or a folder for ``model.xml``. Folders are made.
         precision: ``bfloat16`` and ``int8`` are for the blocks' pointwise layers, on CPUs that support them.
         outputs: as for `export_onnx`.
+        overwrite: replace files that this function did not write.
 
     Raises:
+        CheckpointError: there are such files.
         ImportError: the extra ``openvino`` is not installed.
         ValueError: the model does not support these options; the message says why.
         OSError: the files cannot be written.
@@ -42,9 +51,11 @@ def export_openvino(
     # An extra, and slow to import.
     import openvino
 
-    model = openvino_model(network, precision=precision, outputs=outputs)
     target = Path(target)
     target = target if target.suffix == ".xml" else target / MODEL_NAME
+    files = [target, target.with_suffix(".bin")]
+    check_replaceable(files, is_own=lambda: _is_own(target), overwrite=overwrite)
+    model = openvino_model(network, precision=precision, outputs=outputs)
     target.parent.mkdir(parents=True, exist_ok=True)
     # Next to the target, since files can be renamed only within a file system.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
@@ -72,6 +83,15 @@ def openvino_model(network: Network, *, precision: str = "float32", outputs: str
     for key, value in describe(network, outputs=outputs, precision=precision).items():
         model.set_rt_info(value, [METADATA, key])
     return model
+
+
+def _is_own(file: Path) -> bool:
+    """Whether `export_openvino` wrote this ``.xml`` file."""
+    # OpenVINO itself would need the weights, too.
+    try:
+        return ElementTree.parse(file).find(f"rt_info/{METADATA}/{SIGNATURE}") is not None  # noqa: S314 - no entities
+    except (OSError, ElementTree.ParseError):
+        return False
 
 
 def _compress_weights(model: Model) -> None:

@@ -26,7 +26,10 @@ def check_shape(features: Numbers, n_features: int, min_frames: int = 1) -> Tens
         raise TypeError(f"features must be floating point, got {features.dtype}; codes go through codes_to_features")
     shape = tuple(features.shape)
     if features.dim() != 3:
-        hint = "; add the batch dimension: mel[None]" if features.dim() == 2 else ""
+        hint = ""
+        if features.dim() == 2:
+            turned = shape[0] != n_features and shape[1] == n_features
+            hint = "; the bands come first: try mel.T[None]" if turned else "; add the batch dimension: mel[None]"
         raise ValueError(f"features must be (B, {n_features}, T), got shape {shape}{hint}")
     if shape[1] != n_features:
         hint = "; the bands come first: try mel.transpose(1, 2)" if shape[2] == n_features else ""

@@ -13,6 +13,7 @@ from ..network.encodec import EncodecFeatures
 from ..network.network import Network, engine_allowed
 from .checks import bandwidth_ids, check_audio, check_device, check_finite, check_shape, frame_mask
 from .items import decode_items
+from .padding import filled_lengths
 
 # Devices on which a ragged batch is decoded row by row: on a CPU that is faster than computing the padding, and each
 # row equals its own single decode to the bit. Elsewhere all rows are computed together, with masks.
@@ -31,6 +32,24 @@ def decode(
 ) -> Tensor:
     """Decodes a batch of features; `vocos_plugins.Vocos.decode` documents it."""
     features = as_tensor(features, "features")
+    if lengths is None:
+        lengths = filled_lengths(features, source or network.mel)
+    return decode_every_frame(
+        network, features, lengths=lengths, bandwidth_id=bandwidth_id, source=source, strict=strict
+    )
+
+
+@torch.no_grad()
+def decode_every_frame(
+    network: Network,
+    features: Tensor,
+    *,
+    lengths: Tensor | None = None,
+    bandwidth_id: int | Tensor | None = None,
+    source: MelConvention | None = None,
+    strict: bool = False,
+) -> Tensor:
+    """Decodes as `decode` does, but takes no frame for padding: for parts of a mel."""
     if source is None or source == network.mel:
         return _decode_own(network, features, lengths, bandwidth_id)
     alignment = align(source, network.mel, strict=strict)
@@ -127,7 +146,7 @@ def _decode_aligned(network: Network, mel: Numbers, alignment: Alignment, length
     # Each row by itself: a frame that is added or interpolated must not see the padding.
     rows = [alignment(row[None, :, :count])[0] for row, count in zip(mel, counts, strict=True)]
     aligned = torch.tensor([row.shape[-1] for row in rows])
-    longest = max(aligned.tolist(), default=0)
+    longest = max(1, *aligned.tolist())  # a batch of rows without frames still needs one
     padded = [F.pad(row, (0, longest - row.shape[-1])) for row in rows]
     batch = torch.stack(padded) if rows else mel.new_zeros(0, network.config.n_features, longest)
     audio = _decode_own(network, batch, aligned)

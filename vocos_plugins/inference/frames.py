@@ -11,6 +11,7 @@ from ..mel.inputs import Numbers, as_tensor
 from ..network.network import Network
 from .checks import check_shape, frame_mask
 from .decode import decode, synthesize
+from .padding import filled_lengths
 
 
 def decode_frames(
@@ -30,7 +31,8 @@ def decode_frames(
     Args:
         network: a mel model.
         mel: ``(B, n_mels, T)``, in the convention ``source``.
-        lengths: frames of each row of a ragged batch, ``(B,)``; a row is 0 past its end.
+        lengths: frames of each row of a ragged batch, ``(B,)``; a row is 0 past its end. Without it, a row ends before
+            the frames at its end that hold only the convention's ``pad_value``.
         source, strict: as for `Vocos.decode`.
 
     Shape: ``(B, T * hop_length)``; if the model has another sample rate or hop, as long in seconds.
@@ -43,6 +45,8 @@ def decode_frames(
     if convention is None or convention.framing == "same":
         return decode(network, mel, lengths=lengths, source=source, strict=strict)
     check_shape(mel, convention.n_mels)
+    if lengths is None:
+        lengths = filled_lengths(mel, convention)
     held = hold_last(mel, convention)
     if lengths is not None:
         # A shorter row is held at its own end, over its padding.

@@ -8,15 +8,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..mel.alignment import align
 from ..mel.convention import MelConvention
-from ..mel.inputs import Numbers
+from ..mel.inputs import Numbers, as_tensor
 from ..network.network import Network
 from .checks import check_features
 from .cuts import STREAM_FRAMES, cut_frames
-from .decode import decode, resynthesize
+from .decode import decode, decode_every_frame, resynthesize
+from .padding import filled_lengths, longest_filled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +28,18 @@ class Window:
     Attributes:
         inputs: features ``(B, C, T)``, or audio ``(B, n)``.
         first, n_samples: the part of its decoded audio that counts.
+        silence: samples of silence after it, in place of padding.
     """
 
     inputs: Tensor
     first: int
     n_samples: int
+    silence: int = 0
 
     def cut(self, audio: Tensor) -> Tensor:
-        """Returns the samples that count, ``(B, n_samples)``."""
-        return audio[:, self.first : self.first + self.n_samples]
+        """Returns the samples that count, ``(B, n_samples + silence)``."""
+        audio = audio[:, self.first : self.first + self.n_samples]
+        return F.pad(audio, (0, self.silence)) if self.silence else audio
 
 
 def decode_chunks(
@@ -48,6 +53,8 @@ def decode_chunks(
 ) -> Iterator[Tensor]:
     """Decodes features piece by piece; together the pieces equal `Vocos.decode`, within rounding.
 
+    A batch whose rows end in padding of different lengths is decoded as a whole.
+
     Args:
         network: the model.
         features: ``(B, C, T)``, of any length.
@@ -60,9 +67,14 @@ def decode_chunks(
     Raises:
         TypeError, ValueError: see `Vocos.decode`.
     """
+    features = as_tensor(features, "features")
+    lengths = filled_lengths(features, source or network.mel)
+    if lengths is not None and len(set(lengths.tolist())) > 1:
+        yield decode(network, features, lengths=lengths, bandwidth_id=bandwidth_id, source=source, strict=strict)
+        return
     windows = decode_windows(network, features, source=source, strict=strict, chunk_frames=chunk_frames)
     for window in windows:
-        yield window.cut(decode(network, window.inputs, bandwidth_id=bandwidth_id))
+        yield window.cut(decode_every_frame(network, window.inputs, bandwidth_id=bandwidth_id))
 
 
 def decode_windows(
@@ -73,14 +85,24 @@ def decode_windows(
     strict: bool = False,
     chunk_frames: int = STREAM_FRAMES,
 ) -> Iterator[Window]:
-    """Yields the windows that `decode_chunks` decodes, with aligned features; see there."""
+    """Yields the windows that `decode_chunks` decodes, with aligned features, up to the longest row's padding."""
     features = check_features(features, network.config.n_features if source is None else source.n_mels)
-    if source is not None and source != network.mel:
+    n_frames, n_filled = features.shape[2], longest_filled(features, source or network.mel)
+    filled = features[:, :, :n_filled]
+    if source is None or source == network.mel:
+        windows = _own_windows(network, filled, chunk_frames)
+        silence = network.config.n_samples(n_frames) - network.config.n_samples(n_filled)
+    else:
         # The whole mel is aligned, as an alignment may depend on all of it; it is a hundredth of the audio's size.
         alignment = align(source, network.mel, strict=strict)
-        windows = decode_windows(network, alignment(features), chunk_frames=chunk_frames)
-        yield from _cut_windows(windows, alignment.first_sample, alignment.n_samples(features.shape[2]))
-        return
+        windows = _own_windows(network, alignment(filled), chunk_frames)
+        windows = _cut_windows(windows, alignment.first_sample, alignment.n_samples(n_filled))
+        silence = alignment.n_samples(n_frames) - alignment.n_samples(n_filled)
+    nothing = features.new_zeros(len(features), network.config.n_features, 1)
+    yield from _end_in_silence(windows, Window(inputs=nothing, first=0, n_samples=0, silence=silence))
+
+
+def _own_windows(network: Network, features: Tensor, chunk_frames: int) -> Iterator[Window]:
     n_frames = features.shape[2]
     for cut in cut_frames(
         n_frames,
@@ -152,3 +174,16 @@ def _cut_windows(windows: Iterable[Window], first: int, n_samples: int) -> Itera
         position += window.n_samples
         if end > start:
             yield dataclasses.replace(window, first=window.first + start, n_samples=end - start)
+
+
+def _end_in_silence(windows: Iterable[Window], end: Window) -> Iterator[Window]:
+    """Adds the silence of ``end`` to the last window; yields ``end`` itself if there are no windows."""
+    if end.silence == 0:
+        yield from windows
+        return
+    last: Window | None = None
+    for window in windows:
+        if last is not None:
+            yield last
+        last = window
+    yield end if last is None else dataclasses.replace(last, silence=end.silence)

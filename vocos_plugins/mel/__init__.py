@@ -1,13 +1,14 @@
 """Mel spectrograms: conventions as typed values, the front end that computes them, and conversion between them."""
 
 from .alignment import Alignment, MelMismatch, MelMismatchWarning, align
-from .convention import ConventionError, LevelNormalization, MeanStdNormalization, MelConvention
+from .convention import ConventionError, ConventionWarning, LevelNormalization, MeanStdNormalization, MelConvention
 from .feature_extractors import from_transformers
 from .spectrogram import MelSpectrogram
 
 __all__ = [
     "Alignment",
     "ConventionError",
+    "ConventionWarning",
     "LevelNormalization",
     "MeanStdNormalization",
     "MelConvention",

@@ -21,6 +21,10 @@ class ConventionError(ValueError):
     """Raised when no mel convention can be read from a configuration; names the field and what is wrong with it."""
 
 
+class ConventionWarning(UserWarning):
+    """Warns that a configuration is not read as the installed toolkit reads it, or not as its author meant it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LevelNormalization:
     """Maps ``[ref_level + min_level, ref_level]`` to ``[0, max_norm]``, or to ``[-max_norm, max_norm]`` if symmetric.

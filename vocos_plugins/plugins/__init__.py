@@ -11,10 +11,12 @@ from .catalogue import (
     problems,
     toolkit_adapters,
 )
+from .exported import ExportedVocoder
 from .hookspecs import hookimpl
 from .manager import PluginError, PluginWarning, reset, unknown_name_message
 
 __all__ = [
+    "ExportedVocoder",
     "LazyAdapter",
     "PluginError",
     "PluginState",

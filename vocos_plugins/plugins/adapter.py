@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ..config import Features
 from ..mel.convention import MelConvention
 from ..network.network import Network
+from .exported import ExportedVocoder, ExportReader
 
 
 class ToolkitAdapter(Protocol):
@@ -54,7 +55,13 @@ class ToolkitAdapter(Protocol):
         """
 
     def export(
-        self, vocos: Network, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False
+        self,
+        vocos: Network,
+        target: Path,
+        *,
+        tts: Path | MelConvention | None = None,
+        strict: bool = False,
+        overwrite: bool = False,
     ) -> None:
         """Writes a model as the toolkit's own kind of checkpoint, atomically.
 
@@ -63,9 +70,11 @@ class ToolkitAdapter(Protocol):
             target: the file or directory to write, whichever the toolkit uses.
             tts: the text-to-speech model's configuration, or its mel convention, if that isn't `features`.
             strict: refuse a mel whose conversion to the model's convention is lossy.
+            overwrite: replace what is at the target even if no earlier export wrote it, unless ``tts`` is there.
 
         Raises:
-            ValueError: the toolkit has no such checkpoints, or the mel can't be converted to what the model takes.
+            ValueError: the toolkit has no such checkpoints, the mel can't be converted to what the model takes, or a
+                file at the target would be lost; `storage.overwriting.check_replaceable` finds that.
             OSError: the target can't be written.
         """
 
@@ -88,10 +97,12 @@ class LazyAdapter:
         name, toolkit_module, distribution, features: as in `ToolkitAdapter`.
         vocoder: dotted name of the module that holds a function ``wrap(vocos, *, source, strict)``.
         reader: reads conventions from the toolkit's files; None if it has none to read.
-        exporter: dotted name of the module that holds a function ``export(vocos, target, *, tts, strict)``; None if
-            the toolkit has no checkpoints to write.
+        exporter: dotted name of the module that holds a function ``export(vocos, target, *, tts, strict,
+            overwrite)``; None if the toolkit has no checkpoints to write.
+        export_reader: reads what the exporter wrote; None if the toolkit's configurations say it all.
         activator: dotted name of the module that holds ``enable()`` and ``disable()``, whose results have ``file`` and
-            ``done``; None if the toolkit needs no activation to find Vocos.
+            ``done``; None if there is none.
+        usage: what to do instead of an activation, for messages; empty if the toolkit finds Vocos by itself.
     """
 
     name: str
@@ -101,7 +112,9 @@ class LazyAdapter:
     vocoder: str
     reader: Callable[[Path], MelConvention | None] | None = None
     exporter: str | None = None
+    export_reader: ExportReader | None = None
     activator: str | None = None
+    usage: str = ""
 
     def wrap(self, vocos: Network, *, source: MelConvention | None = None, strict: bool = False) -> Any:
         """See `ToolkitAdapter.wrap`."""
@@ -114,17 +127,30 @@ class LazyAdapter:
         return None if self.reader is None else self.reader(path)
 
     def export(
-        self, vocos: Network, target: Path, *, tts: Path | MelConvention | None = None, strict: bool = False
+        self,
+        vocos: Network,
+        target: Path,
+        *,
+        tts: Path | MelConvention | None = None,
+        strict: bool = False,
+        overwrite: bool = False,
     ) -> None:
         """See `ToolkitAdapter.export`."""
         if self.exporter is None:
-            raise ValueError(f"{self.name} has no vocoder checkpoints to write; see adapt(vocos, {self.name!r})")
+            instead = self.usage or f"see adapt(vocos, {self.name!r})"
+            raise ValueError(f"{self.name} has no vocoder checkpoints to write: {instead}")
         module: Any = importlib.import_module(self.exporter)
-        module.export(vocos, target, tts=tts, strict=strict)
+        module.export(vocos, target, tts=tts, strict=strict, overwrite=overwrite)
+
+    def read_export(self, path: Path) -> ExportedVocoder | None:
+        """Reads what `export` wrote; None if it wrote nothing there. Raises as `read_convention` does."""
+        return None if self.export_reader is None else self.export_reader(path)
 
     def set_enabled(self, enabled: bool) -> tuple[Path, bool]:
         """See `ToolkitAdapter.set_enabled`."""
         if self.activator is None:
+            if self.usage:
+                raise ValueError(f"{self.name} can't be activated for all programs: {self.usage}")
             ways = "adapt()" if self.exporter is None else f"`vocos export {self.name}` or adapt()"
             raise ValueError(f"{self.name} needs no activation: use {ways}")
         module: Any = importlib.import_module(self.activator)

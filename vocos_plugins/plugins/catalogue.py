@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..mel.convention import MelConvention
 from ..network.network import Network
 from ..storage.cards import CheckpointCard, pick_card
+from ..storage.checkpoint import Checkpoint
+from ..storage.safe_files import CheckpointError
 from .adapter import ToolkitAdapter, install_command, installed_version, is_installed
+from .exported import read_export
 from .manager import DISABLE, LoadState, Plugin, PluginError, registry, unknown_name_message
 
 HOOK_NOUNS = {
@@ -79,6 +83,22 @@ def checkpoint_cards() -> dict[str, CheckpointCard]:
 def find_card(name: str) -> CheckpointCard | None:
     """Returns the card of a repository, the core's or a plugin's; None if there is none."""
     return pick_card(name, checkpoint_cards())
+
+
+def find_export(path: Path) -> Checkpoint | None:
+    """Returns the model that `vocos export` wrote to a path for one of the toolkits; None if there is none.
+
+    Raises:
+        CheckpointError: there is one, but it is damaged or unsafe.
+    """
+    for adapter in toolkit_adapters().values():
+        try:
+            exported = read_export(adapter, path)
+        except ValueError as error:
+            raise CheckpointError(str(error)) from error
+        if exported is not None:
+            return exported.load(str(path))
+    return None
 
 
 def toolkit_adapters() -> dict[str, ToolkitAdapter]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from .checkpoint import Checkpoint, read_config
-from .safe_files import CheckpointError, read_pickle, read_weights
+from .overwriting import check_replaceable
+from .safe_files import CONFIG_FILE, WEIGHTS_FILE, CheckpointError, read_pickle, read_weights
 
+ORIGIN = "converted_from"  # in the provenance: the name of the checkpoint that was converted
 # What the reference's ``VocosExp`` holds in addition to the generator: discriminators, and losses with their buffers.
 TRAINING_ONLY = (
     "multiperioddisc.",
@@ -42,8 +45,26 @@ def read_training_checkpoint(checkpoint: str | Path, config: str | Path) -> Chec
     return Checkpoint(architecture, generator, provenance, str(checkpoint))
 
 
+def check_conversion(out: Path, checkpoint: Path, config: Path, *, overwrite: bool) -> None:
+    """Refuses to write a converted checkpoint over files that no conversion wrote.
+
+    Raises:
+        CheckpointError: a file would be lost.
+    """
+    files = [out / CONFIG_FILE, out / WEIGHTS_FILE]
+    own = partial(_is_converted, out / CONFIG_FILE)
+    check_replaceable(files, is_own=own, overwrite=overwrite, inputs=[checkpoint, config])
+
+
+def _is_converted(config: Path) -> bool:
+    try:
+        return ORIGIN in read_config(config)[1]
+    except CheckpointError:
+        return False
+
+
 def _read(checkpoint: Path) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
-    provenance: dict[str, Any] = {"converted_from": checkpoint.name}
+    provenance: dict[str, Any] = {ORIGIN: checkpoint.name}
     if checkpoint.suffix == ".safetensors":
         return read_weights(checkpoint), provenance
     content = read_pickle(checkpoint)

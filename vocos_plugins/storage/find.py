@@ -14,6 +14,8 @@ from .safe_files import CONFIG_FILE, WEIGHTS_FILE, CheckpointError, read_weights
 
 BUNDLED = Path(__file__).parent / "checkpoints"
 
+# Returns None for a path that holds no exported vocoder.
+ExportReader = Callable[[Path], Checkpoint | None]
 # The published checkpoints that are known, by name. A function: finding plugins takes time, and only the hub needs it.
 Cards = Callable[[], Mapping[str, CheckpointCard]]
 
@@ -30,18 +32,23 @@ def local_directory(name_or_path: str | Path) -> Path:
     return BUNDLED / path if not path.is_dir() and str(name_or_path) in bundled_names() else path
 
 
-def load_checkpoint(name_or_path: str | Path, options: HubOptions, cards: Cards) -> Checkpoint:
+def load_checkpoint(
+    name_or_path: str | Path, options: HubOptions, cards: Cards, read_export: ExportReader
+) -> Checkpoint:
     """Loads the checkpoint of a name: an existing directory, else a bundled name, else a repository.
 
     Args:
         name_or_path: see above.
         options: for the hub.
         cards: returns the published checkpoints that are known.
+        read_export: reads the model from a path to which a toolkit's vocoder was exported.
 
     Raises:
         CheckpointError: nothing is there by that name, or a file is damaged or unsafe.
     """
     name, path = str(name_or_path), local_directory(name_or_path)
+    if path.exists() and not (path / CONFIG_FILE).is_file() and (exported := read_export(path)) is not None:
+        return exported
     if path.is_dir():
         return read_directory(path)
     if path.exists():

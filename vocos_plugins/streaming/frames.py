@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..inference.checks import check_finite, check_shape
+from ..inference.padding import longest_filled
 from ..mel.alignment import Alignment, MelMismatch, align
 from ..mel.convention import MelConvention
 from ..mel.difference import differences
@@ -26,6 +28,8 @@ def stream_frames(
     low_latency: bool = False,
 ) -> Iterator[Tensor]:
     """Decodes chunks of a mel as they come; together the pieces equal `inference.frames.decode_frames` of the whole.
+
+    Frames that hold only the convention's ``pad_value`` in all rows wait for other ones. At the end they are silence.
 
     Args:
         network: a mel model.
@@ -61,8 +65,11 @@ def _decode(
         check_finite(chunk, chunk.dtype)
         if stream is None:
             stream = Stream(network, len(chunk), **options)
-            newest = chunk[:, :, :0]
-        mel = alignment(chunk)
+            newest = withheld = chunk[:, :, :0]
+        known = torch.cat([withheld, chunk], dim=2)
+        n_filled = longest_filled(known, alignment.source)
+        withheld = known[:, :, n_filled:]
+        mel = alignment(known[:, :, :n_filled])
         if alignment.kind == "framing" and alignment.target.framing == "center" and mel.shape[2]:
             # The alignment adds a frame at each end. Only those at the ends of the whole mel count.
             mel = mel[:, :, 1 if newest.shape[2] else 0 : -1]
@@ -76,4 +83,5 @@ def _decode(
         rest = torch.cat([stream(newest if held else newest[:, :, :0]), stream.flush()], dim=1)
         # Another framing's grid lasts a hop longer: a part was skipped at the beginning, the rest is cut here.
         surplus = network.hop_length - alignment.first_sample if alignment.kind == "framing" else 0
-        yield rest[:, skipped : max(0, rest.shape[1] - surplus)]
+        rest = rest[:, skipped : max(0, rest.shape[1] - surplus)]
+        yield F.pad(rest, (0, withheld.shape[2] * alignment.source.hop_length))

@@ -7,7 +7,8 @@ import librosa
 import numpy as np
 import pytest
 import torch
-from vocos_coqui.mel import CONVENTIONS, COQUI_VITS, DEFAULT, DEFAULTS, from_coqui
+from vocos_coqui.audio_fields import DEFAULTS
+from vocos_coqui.mel import CONVENTIONS, COQUI_VITS, DEFAULT, from_coqui
 
 from vocos_plugins.mel import LevelNormalization, MelSpectrogram
 from vocos_plugins.mel.compression import expand
@@ -150,7 +151,7 @@ def test_conventions_are_distinct():
 def test_milliseconds_count_only_without_a_hop():
     """Milliseconds count only without a hop_length, as in AudioProcessor, and then set the window too."""
     milliseconds = {"frame_shift_ms": 10, "frame_length_ms": 40, "sample_rate": 16000}
-    assert from_coqui(milliseconds).hop_length == DEFAULTS["hop_length"]
+    assert from_coqui({**milliseconds, "hop_length": 256}).hop_length == 256
     found = from_coqui({**milliseconds, "hop_length": None, "win_length": 800})
     assert (found.win_length, found.hop_length) == (640, 160)
 

@@ -1,7 +1,10 @@
 """Settings of Coqui TTS's configurations that no mel convention can express."""
 
+import math
+
 import pytest
-from vocos_coqui.mel import WITHOUT_MEL, from_coqui, read_convention
+from vocos_coqui.mel import from_coqui, read_convention
+from vocos_coqui.outputs import WITHOUT_MEL
 
 from vocos_plugins.mel import ConventionError
 
@@ -44,6 +47,24 @@ def test_model_names_in_any_case(write):
         read_convention(write({"model": "VITS", "audio": {}}))
 
 
+@pytest.mark.parametrize(
+    ("sections", "name"),
+    [
+        ({"model_name": "speaker_encoder"}, "speaker_encoder"),
+        ({"model_params": {"model_name": "resnet", "input_dim": 64, "proj_dim": 512}}, "speaker_encoder"),
+        ({"model": {"input_dim": 40, "proj_dim": 256, "lstm_dim": 768}}, "speaker_encoder"),
+        ({"model": "my_model", "model_args": {"use_sdp": True}}, "vits"),
+        ({"model": "my_model", "kl_loss_alpha": 1.0}, "vits"),
+        ({"model": "my_model", "model_args": {"gpt_layers": 30}}, "xtts"),
+    ],
+    ids=["model_name", "model_params", "model", "vits", "loss", "xtts"],
+)
+def test_models_told_by_their_sections(sections, name, write):
+    """Early speaker encoders and renamed models are told by the fields that only such models have."""
+    with pytest.raises(ConventionError, match=f"Coqui TTS's {name} has no mel for a vocoder"):
+        read_convention(write({**sections, "audio": {"spec_gain": 20}}))
+
+
 @pytest.mark.parametrize("name", ["xtts", "bark", "openvoice"])
 def test_audio_block_of_another_kind(name, make_config):
     """An audio configuration that lacks the mel's fields isn't filled up with defaults."""
@@ -61,7 +82,12 @@ def test_audio_block_of_another_kind(name, make_config):
         ({"spec_gain": None}, "spec_gain must be a number, got None"),
         ({"spec_gain": -20}, "audio block: log_gain must be positive, got -20.0"),
         ({"preemphasis": "0.97"}, "preemphasis must be a number, got '0.97'"),
-        ({"sample_rate": 22050.5}, "sample_rate must be a whole number, got 22050.5"),
+        ({"sample_rate": math.inf}, "sample_rate must be a whole number, got inf"),
+        ({"spec_gain": math.nan}, "spec_gain must be a whole number, got nan"),
+        ({"hop_length": "256"}, "hop_length must be a whole number, got '256'"),
+        ({"num_freq": "1025"}, "num_freq must be a whole number, got '1025'"),
+        ({"num_freq": 1025.5}, "num_freq must be a whole number, got 1025.5"),
+        ({"frame_shift_ms": 12.5}, "frame_length_ms must be a number, got None"),
         ({"num_mels": True}, "num_mels must be a whole number, got True"),
         ({"num_mels": 0}, "audio block: n_mels must be at least 1, got 0"),
         ({"mel_fmin": None}, "mel_fmin must be a number, got None"),

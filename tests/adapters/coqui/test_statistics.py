@@ -191,5 +191,7 @@ def test_objects_in_npz_are_refused(tmp_path):
 
 def test_missing_file(tmp_path):
     """The error names a missing file."""
-    with pytest.raises(ConventionError, match=r"gone\.npy can't be read \(No such file or directory\): put"):
+    with pytest.raises(
+        ConventionError, match=r"gone\.npy can't be read \(No such file or directory\): pass statistics="
+    ):
         load_statistics(tmp_path / "gone.npy")

@@ -134,6 +134,22 @@ def test_omegaconfs_own_errors(value, recipe_config):
         from_nemo(config.model.preprocessor)
 
 
+def test_a_group_of_hydra(write):
+    """A template's values lie in a file that the command line chooses: the error says so, and what to do."""
+    config = {
+        "defaults": [{"feature": "???"}],
+        "model": {
+            "preprocessor": {
+                "_target_": "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
+                "sample_rate": "${feature.sample_rate}",
+            }
+        },
+    }
+    path = write(yaml.safe_dump(config), "template.yaml")
+    with pytest.raises(ConventionError, match=r"feature is a group of Hydra's.*copy the file's values.* under feature"):
+        read_convention(path)
+
+
 def test_interpolations_are_those_of_omegaconf():
     """Interpolations work from the root, from neighbours and from above, and through one another."""
     from omegaconf import OmegaConf

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import vocos_plugins
+from vocos_plugins.apps.cli.app import show_warning
 
 
 def test_version(run) -> None:
@@ -65,3 +66,18 @@ def test_convert_names_what_is_wrong(run, tmp_path) -> None:
     result = run("convert", tmp_path / "a.ckpt", tmp_path / "out", "--config", tmp_path / "a.yaml", code=2)
     assert "a.yaml" in result.output or "a.ckpt" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_warnings_are_sentences(run_process, tmp_path) -> None:
+    """A user sees what a warning says, not the line of this package that it comes from."""
+    arguments = ("export", "speechbrain", tmp_path / "out", "--tts", "vocos-24khz")
+    lines = run_process(*arguments).stderr.splitlines()
+    assert [line for line in lines if line.startswith("warning: lossy mel conversion from vocos-24khz to vocos-22khz")]
+    assert not [line for line in lines if ".py:" in line or "adapter.export" in line]
+
+
+def test_other_packages_warnings_have_their_line(capsys) -> None:
+    """They are written for programmers, as Python shows them."""
+    show_warning(DeprecationWarning("gone"), DeprecationWarning, "/lib/other.py", 3)
+    show_warning(UserWarning("note"), UserWarning, "/lib/vocos_plugins/training/run.py", 3)
+    assert capsys.readouterr().err.splitlines() == ["/lib/other.py:3: DeprecationWarning: gone", "warning: note"]

@@ -142,6 +142,24 @@ def test_colours_can_be_asked_for(run, monkeypatch):
     assert "\x1b[" in run("doctor", "coqui-ljspeech", BUNDLED).stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("hifigan-22khz", "no-such-vocoder"), "VOCODER: 'no-such-vocoder' is not a file"),
+        (("hifigan-22khz",), "VOCODER is missing"),
+        (("--mel", "no-such.npy"), "no-such.npy"),
+    ],
+)
+def test_json_of_an_error(run, arguments, error):
+    """A script can tell what can't be read from a pair that doesn't fit, whose exit code is the same."""
+    result = run("doctor", *arguments, "--json", code=2)
+    data = json.loads(result.stdout)
+    assert data.keys() == {"error", "exit_code"}
+    assert data["exit_code"] == 2
+    assert error in data["error"]
+    assert f"error: {data['error']}" in result.stderr
+
+
 def test_a_side_that_can_t_be_told_is_wrong_usage(run):
     """The side is named, with the nearest names; nothing is on standard output."""
     result = run("doctor", "hifigan-22khz", "vocos-mel-22khz-smal", code=2)
@@ -171,6 +189,22 @@ def test_a_reader_s_reason_is_the_error(run, narrow):
     """Of a configuration that is somebody's, but can't be."""
     narrow.write_text(narrow.read_text().replace('"mel_fmax": null', '"mel_fmax": 9000'))
     assert "f_max=9000" in run("doctor", narrow, BUNDLED, code=2).stderr
+
+
+def test_old_files_are_read_with_a_note(run, mel_file, tmp_path):
+    """Fields of old versions: the doctor says what Coqui TTS itself makes of them, and so does the decoder."""
+    audio = {"num_freq": 1025, "frame_length_ms": 50, "frame_shift_ms": 12.5, "signal_norm": False}
+    (tmp_path / "config.json").write_text(json.dumps({"model": "Tacotron2", "audio": audio}))
+    sides = (str(tmp_path / "config.json"), BUNDLED)
+    note = "Coqui TTS 0.28 itself takes fft_size, win_length and hop_length 1024, 1024, 256 instead"
+    data = json.loads(run("doctor", *sides, "--json", code=LOSSY).stdout)
+    assert note in data["tts"]["notes"][0]
+    assert data["vocoder"]["notes"] == []
+    assert note in " ".join(run("doctor", *sides, code=LOSSY).stdout.split())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MelMismatchWarning)
+        found = run("decode", str(mel_file("coqui-ljspeech")), str(tmp_path / "a.wav"), "--source", sides[0], code=0)
+    assert note in found.stderr
 
 
 def test_a_mel_of_unknown_origin(run, mel_file):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+
 import pytest
 
 from vocos_plugins.mel import MelMismatchWarning, alignment
@@ -54,6 +57,19 @@ def test_a_convention_s_name_will_do(run, tmp_path) -> None:
     assert '"np.log"' in (tmp_path / "out" / "config.json").read_text()
 
 
+def test_coqui_needs_no_statistics(run, tmp_path) -> None:
+    """Coqui TTS undoes the normalization before the vocoder, so the file may be missing; other toolkits need it."""
+    file = tmp_path / "config.json"
+    file.write_text(
+        json.dumps({"model": "glow_tts", "audio": {"stats_path": "/trainer/stats.npy", "mel_fmax": 8000.0}})
+    )
+    run("export", "coqui", tmp_path / "out", "--tts", file)
+    audio = json.loads((tmp_path / "out" / "config.json").read_text())["audio"]
+    assert (audio["signal_norm"], audio["stats_path"]) == (False, None)
+    refused = run("export", "speechbrain", tmp_path / "no", "--tts", file, code=2)
+    assert "put the model's stats.npy beside config.json" in " ".join(refused.output.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -85,3 +101,19 @@ def test_enable_and_disable(run, tmp_path, monkeypatch) -> None:
 def test_enable_where_nothing_is_needed(run) -> None:
     """SpeechBrain finds Vocos by the exported directory."""
     assert "needs no activation" in run("enable", "speechbrain", code=2).output
+
+
+@pytest.mark.parametrize(
+    ("toolkit", "steps"),
+    [
+        ("nemo", ("import vocos_nemo.vocoder", "python -m vocos_nemo.run")),
+        ("bark", ("vocos_bark.using", "vocos_bark.attach")),
+    ],
+)
+def test_enable_where_a_program_has_to_do_it(run, toolkit, steps) -> None:
+    """The error names what does it, and every name in it exists."""
+    for command in ("enable", "disable"):
+        message = " ".join(run(command, toolkit, code=2).output.split())
+        assert all(step in message for step in steps)
+        assert "needs no activation" not in message
+    assert importlib.util.find_spec(f"vocos_{toolkit}.{'run' if toolkit == 'nemo' else 'attachment'}")

@@ -53,6 +53,15 @@ def test_a_file_decodes_as_its_model(run, model, exported, mel, tmp_path, option
         assert np.abs(audio - expected).max() < SAME
 
 
+@pytest.mark.parametrize("name", ["vocos.onnx", "vocos.xml"])
+def test_the_doctor_knows_the_files(run, model, exported, name) -> None:
+    """They are compared by the mel in their metadata; a file of another program is none."""
+    assert "Compatible: no conversion is needed." in run("doctor", model, exported / name).output
+    other = exported / f"other{name[5:]}"
+    other.write_bytes(b"other")
+    assert "not an" in run("doctor", model, other, code=2).output
+
+
 def test_the_model_s_code_isn_t_used(run, exported, mel, tmp_path, monkeypatch) -> None:
     """No model is built."""
 
@@ -77,6 +86,30 @@ def test_other_mels_are_aligned(run, tmp_path, make_signal) -> None:
     by_model, by_file = (soundfile.read(tmp_path / f"{n}.wav")[0] for n in (0, 2))
     assert by_file.shape == by_model.shape
     assert np.square(by_file - by_model).mean() < 1e-3 * np.square(by_model).mean()  # the model may decode in bfloat16
+
+
+def test_padding_is_silent(run, exported, tmp_path, make_signal) -> None:
+    """NeMo's ``pad_value`` in the last frame isn't played: by one file, by several, and by exported ones."""
+    audio = torch.from_numpy(make_signal("arctic-1", 22050)[:20000]).float()[None]
+    mel = MelSpectrogram(mel_conventions()["nemo-fastpitch-22khz"])(audio)
+    mel[:, :, -1] = 0.0  # in a vowel; played, it is louder than speech
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", mel[0].numpy())
+    run("export", "onnx", tmp_path / "vocos.onnx")
+    fastpitch = ("--source", "nemo-fastpitch-22khz")
+    run("decode", tmp_path / "a.npy", tmp_path / "one.wav", *fastpitch)
+    run("decode", tmp_path / "a.npy", tmp_path / "b.npy", tmp_path / "several", *fastpitch)
+    run("decode", tmp_path / "a.npy", tmp_path / "exported.wav", *fastpitch, "--model", tmp_path / "vocos.onnx")
+    expected = Vocos.from_pretrained("vocos-mel-22khz-small").decode(
+        mel[:, :, :-1], source=mel_conventions()["nemo-fastpitch-22khz"]
+    )
+    for file in ("one.wav", "several/a.wav", "several/b.wav", "exported.wav"):
+        found = torch.from_numpy(soundfile.read(tmp_path / file, dtype="float32")[0])
+        assert found.shape == (mel.shape[2] * 256 - 256,)
+        assert (found[-256:] == 0).all(), file
+        difference = found[:-256] - expected[0]
+        # The model may decode in 8 bits or bfloat16.
+        assert difference.square().mean() < 1e-3 * expected.square().mean(), file
 
 
 def test_bad_mels_are_listed(run, exported, model, mel, tmp_path) -> None:

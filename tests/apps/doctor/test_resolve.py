@@ -123,6 +123,18 @@ def test_a_nemo_model(kind, request):
     assert endpoint.convention == mel_conventions()["nemo-fastpitch-22khz"]
 
 
+def test_a_transformers_model(tmp_path):
+    """The file and the folder that contains it both resolve; one of another kind of model says what is known."""
+    file = tmp_path / "preprocessor_config.json"
+    file.write_text('{"feature_extractor_type": "SpeechT5FeatureExtractor", "sampling_rate": 16000}')
+    for path in (file, tmp_path):
+        endpoint = resolve_endpoint(str(path))
+        assert (endpoint.kind, endpoint.convention) == ("transformers config", mel_conventions()["speecht5"])
+    file.write_text('{"feature_extractor_type": "WhisperFeatureExtractor"}')
+    with pytest.raises(EndpointError, match="no convention can express the mel of WhisperFeatureExtractor"):
+        resolve_endpoint(str(tmp_path))
+
+
 def test_speechbrain_hyperparameters_are_not_executed(hyperparams):
     """The file calls a function when SpeechBrain loads it, but not when it is resolved."""
     for path in (hyperparams, hyperparams.parent):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...inference.cuts import PIECE_FRAMES
+from ...inference.decode import decode_every_frame
 from ...inference.windows import Window, decode_chunks, decode_windows, resynthesis_windows, resynthesize_chunks
 from ...mel import MelConvention
 from ...model import Vocos
@@ -138,7 +139,8 @@ class Decoding(Vocoding):
 
     def compute(self, windows: Sequence[Window]) -> list[Tensor]:
         if self.group_frames is None:
-            return [window.cut(self.vocos.decode(window.inputs)) for window in windows]
+            # The padding was left out of the windows; another frame of that value is sound.
+            return [window.cut(decode_every_frame(self.vocos, window.inputs)) for window in windows]
         return decode_batched(self.vocos, windows, [window.inputs.to(self.device) for window in windows])
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import typer
 
@@ -56,4 +59,21 @@ def root(
 
 def main() -> None:
     """Entry point of the ``vocos`` command."""
-    app()
+    warnings.showwarning = show_warning
+    app(prog_name="vocos")
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Prints a warning of this package as a sentence, and any other one as Python does, with its source line."""
+    ours = category.__module__.startswith("vocos_") or "vocos_plugins" in Path(filename).parts
+    if not ours:
+        (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
+        return
+    typer.secho(f"warning: {message}", fg="yellow", err=True, file=file)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import fail
+from .options import Overwrite, fail
 
 
 def convert(
@@ -16,12 +16,14 @@ def convert(
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Directory to write.")],
     config: Annotated[Path, typer.Option("--config", "-c", help="The YAML configuration of the training.")],
+    overwrite: Overwrite = False,
 ) -> None:
     """Extract the generator of a training checkpoint into a directory for inference, checking every key."""
     from ...model import Vocos
-    from ...storage.convert import read_training_checkpoint
+    from ...storage.convert import check_conversion, read_training_checkpoint
 
     try:
+        check_conversion(out, checkpoint, config, overwrite=overwrite)
         Vocos.from_checkpoint(read_training_checkpoint(checkpoint, config)).save_pretrained(out)
     except (ValueError, OSError) as error:
         fail(str(error))

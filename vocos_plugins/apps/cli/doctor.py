@@ -10,7 +10,7 @@ import typer
 
 from ..batch.jobs import describe
 from .doctor_text import comparison_lines, guess_lines, installation_lines, show
-from .options import DEFAULT_MODEL, Json, fail
+from .options import DEFAULT_MODEL, Failure, Json, fail
 from .plugins import report, survey
 
 if TYPE_CHECKING:
@@ -34,19 +34,25 @@ def doctor(
 
     Nothing is downloaded, and nothing in a file is run.
 
-    Exit code of a comparison: 0 compatible, 1 compatible by a lossy conversion, 2 incompatible.
+    Exit code of a comparison: 0 compatible, 1 compatible by a lossy conversion, 2 incompatible. It is also 2 if a side
+    can't be read: --json then prints an object with the key error.
 
     Exit code of the installation check: 1 if something is broken. Exit code of --mel: 1 if no known convention fits.
     """
-    if mel is not None:
-        if tts is not None:
-            fail("--mel takes no TTS or VOCODER: it looks for the mel's convention")
-        _guess(mel, as_json)
-    if tts is None:
-        _check(as_json)
-    if vocoder is None:
-        fail(f"VOCODER is missing; for example: vocos doctor {tts} {DEFAULT_MODEL}")
-    _compare(tts, vocoder, as_json)
+    try:
+        if mel is not None:
+            if tts is not None:
+                fail("--mel takes no TTS or VOCODER: it looks for the mel's convention")
+            _guess(mel, as_json)
+        if tts is None:
+            _check(as_json)
+        if vocoder is None:
+            fail(f"VOCODER is missing; for example: vocos doctor {tts} {DEFAULT_MODEL}")
+        _compare(tts, vocoder, as_json)
+    except Failure as failure:
+        if as_json:  # a pair that doesn't fit has a verdict, and the same exit code
+            _print_json({"error": failure.message, "exit_code": failure.exit_code})
+        raise
 
 
 def _compare(tts: str, vocoder: str, as_json: bool) -> NoReturn:

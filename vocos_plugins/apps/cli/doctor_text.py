@@ -49,6 +49,8 @@ def comparison_lines(comparison: Comparison) -> Iterator[Line]:
 
     yield f"TTS      {_describe(comparison.tts)}", ""
     yield f"vocoder  {_describe(comparison.vocoder)}", ""
+    for note in (*comparison.tts.notes, *comparison.vocoder.notes):
+        yield from _prose(note, "yellow", indent=INDENT)
     yield "", ""
     rows = [(row.field, *_values(row), row.state) for row in comparison.fields]
     header, *lines = table(("field", "TTS", "vocoder", "state"), rows).splitlines()
@@ -114,6 +116,10 @@ def _describe(endpoint: Endpoint) -> str:
     if endpoint.kind == "convention":
         return f"{endpoint.name} (convention)"
     what = "EnCodec codes" if convention is None else f"mel {convention.name}".rstrip()
+    if endpoint.exported is not None:
+        # As a vocoder it is shown by the mel of the model inside.
+        source = endpoint.exported.source
+        what = f"for {source.name or 'a mel of its own'}" + (f", {what} inside" if convention != source else "")
     return f"{endpoint.name} ({endpoint.kind}; {what})"
 
 

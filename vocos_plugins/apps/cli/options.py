@@ -15,17 +15,35 @@ DEFAULT_MODEL = "vocos-mel-22khz-small"
 
 # For help texts: what `resolve_source` accepts.
 SIDE = "a text-to-speech model's configuration or directory, or a convention's name, as in `vocos doctor`"
-CHECKPOINT = "A bundled name, a checkpoint directory, or a repository on the Hugging Face hub."
+CHECKPOINT = (
+    "A bundled name, a checkpoint directory, a toolkit's vocoder that `vocos export` wrote, or a repository on the "
+    "Hugging Face hub."
+)
 
 Model = Annotated[str, typer.Option("--model", "-m", help=CHECKPOINT)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto: a GPU if there is one.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace what is at OUT even if it is not an earlier result of this command. Never an input.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+class Failure(typer.Exit):
+    """The end of a command by `fail`, with its message."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(code)
+        self.message = message
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
     """Prints an error and ends the command; exit code 2 means wrong usage, and that nothing was done."""
     typer.secho(f"error: {message}", fg="red", err=True)
-    raise typer.Exit(code)
+    raise Failure(message, code)
 
 
 def load_model(name: str, device: str = "cpu") -> Vocos:
@@ -58,10 +76,13 @@ def resolve_source(source: str, target: MelConvention | None, *, strict: bool = 
     from ..doctor import resolve_endpoint
 
     try:
-        convention = resolve_endpoint(source).convention
+        endpoint = resolve_endpoint(source)
+        convention = endpoint.convention
         align(convention, target, strict=strict)
     except ValueError as error:
         fail(str(error))
+    for note in endpoint.notes:
+        typer.secho(note, fg="yellow", err=True)
     if convention is None:
         fail(f"{source} uses EnCodec codes and has no mel")
     return convention

@@ -15,6 +15,7 @@ from ...mel.convention import MelConvention
 from ...mel.difference import differences, meaning, top_frequency
 from ...mel.estimate import ErrorEstimate, describe_bands
 from ...mel.projection import known_bands
+from ...plugins import ExportedVocoder
 from .resolve import Endpoint
 
 FieldState = Literal["equal", "negligible", "convertible", "lossy", "fatal"]
@@ -62,6 +63,8 @@ class Comparison:
         kind: the kind of the `Alignment` from one mel to the other, or ``refused``.
         unknown: if it is refused, the vocoder's bands for which the TTS mel has no information.
         alignment: the conversion of the mel; None if it is refused, or if the features are codes.
+        converts: whether the vocoder is an exported one that does this conversion by itself; False if it was exported
+            for other mels; None if it is no exported one.
     """
 
     tts: Endpoint
@@ -70,6 +73,7 @@ class Comparison:
     kind: Kind | Literal["refused"]
     unknown: tuple[int, ...] = ()
     alignment: Alignment | None = None
+    converts: bool | None = None
 
     @property
     def error(self) -> ErrorEstimate | None:
@@ -83,17 +87,35 @@ class Comparison:
 
 
 def compare(tts: Endpoint, vocoder: Endpoint) -> Comparison:
-    """Compares a text-to-speech model's features with those that a vocoder takes."""
+    """Compares a text-to-speech model's features with those that a vocoder takes.
+
+    An exported vocoder is compared by the model inside, to whose mel it converts.
+    """
+    exported, vocoder = vocoder.exported, vocoder.inside()
     if tts.convention is None or vocoder.convention is None:
         return _compare_codes(tts, vocoder)
-    alignment = try_align(tts.convention, vocoder.convention)
+    converts = None if exported is None else _is_for(exported, tts.convention)
+    # What the exported one was made for differs from the TTS's mel at most by a normalization that the toolkit undoes.
+    source = exported.source if exported is not None and converts else tts.convention
+    alignment = try_align(source, vocoder.convention)
     if alignment is not None:
         fields = _fields(tts.convention, vocoder.convention, {})
-        return Comparison(tts=tts, vocoder=vocoder, fields=fields, kind=alignment.kind, alignment=alignment)
+        return Comparison(
+            tts=tts, vocoder=vocoder, fields=fields, kind=alignment.kind, alignment=alignment, converts=converts
+        )
     unknown = torch.nonzero(~known_bands(tts.convention, vocoder.convention))[:, 0].tolist()
     fatal = _fatal(tts.convention, vocoder.convention, unknown)
     fields = _fields(tts.convention, vocoder.convention, fatal)
-    return Comparison(tts=tts, vocoder=vocoder, fields=fields, kind="refused", unknown=tuple(unknown))
+    return Comparison(
+        tts=tts, vocoder=vocoder, fields=fields, kind="refused", unknown=tuple(unknown), converts=converts
+    )
+
+
+def _is_for(exported: ExportedVocoder, mel: MelConvention) -> bool:
+    """Whether an exported vocoder was made for a text-to-speech model's mel."""
+    received = dataclasses.replace(mel, normalization=None) if exported.undoes_normalization else mel
+    alignment = try_align(received, exported.source)
+    return alignment is not None and alignment.kind == "identity"
 
 
 def try_align(source: MelConvention, target: MelConvention) -> Alignment | None:

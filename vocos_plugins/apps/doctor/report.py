@@ -33,6 +33,7 @@ def comparison_report(comparison: Comparison) -> dict[str, Any]:
         "unknown_bands": list(comparison.unknown if error is None else error.unknown),
         "verdict": verdict(comparison),
         "fix": [asdict(remedy) for remedy in remedies(comparison)],
+        "converts_by_itself": comparison.converts,
         "exit_code": comparison.exit_code,
     }
 
@@ -72,7 +73,16 @@ def group_equal(guesses: Sequence[Guess]) -> list[tuple[list[str], Guess]]:
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
     convention = None if endpoint.convention is None else write_part(endpoint.convention, FEATURES)
     path = None if endpoint.path is None else str(endpoint.path)
-    return {"name": endpoint.name, "kind": endpoint.kind, "path": path, "convention": convention}
+    described = {
+        "name": endpoint.name,
+        "kind": endpoint.kind,
+        "path": path,
+        "convention": convention,
+        "notes": list(endpoint.notes),
+    }
+    if endpoint.exported is not None:
+        described["exported_for"] = write_part(endpoint.exported.source, FEATURES)
+    return described
 
 
 def _plain(value: object) -> Any:

@@ -5,17 +5,21 @@ Nothing is downloaded, no weights are read, and no code in a file is run.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ...config import PARTS, Features, VocosConfig
-from ...config.mapping import ConfigError
+from ...config import FEATURES, PARTS, Features, VocosConfig
+from ...config.mapping import ConfigError, read_part
 from ...config.suggestions import suggestion
-from ...mel.convention import ConventionError, MelConvention
-from ...plugins import ToolkitAdapter, checkpoint_cards, mel_conventions, toolkit_adapters
+from ...export.sessions import SUFFIXES, load_session
+from ...mel.convention import ConventionError, ConventionWarning, MelConvention
+from ...mel.preprocessor_config import read_preprocessor_config
+from ...plugins import ExportedVocoder, ToolkitAdapter, checkpoint_cards, mel_conventions, toolkit_adapters
 from ...plugins.catalogue import find_card
+from ...plugins.exported import read_export
 from ...storage.cards import CheckpointCard
 from ...storage.checkpoint import read_config
 from ...storage.find import BUNDLED, bundled_names
@@ -25,8 +29,9 @@ from ...storage.safe_files import CONFIG_FILE, CheckpointError, read_yaml
 YAML_SUFFIXES = (".yaml", ".yml")
 ACCEPTED = (
     "a checkpoint directory, a configuration or model of a toolkit (Coqui TTS: config.json, NeMo: .nemo or YAML, "
-    "SpeechBrain: hyperparams.yaml, or the directory that contains it), a bundled or published checkpoint's name, "
-    "or a mel convention's name (`vocos conventions` lists them)"
+    "SpeechBrain: hyperparams.yaml, transformers: preprocessor_config.json, or the directory that contains it), a "
+    "result of `vocos export`, a bundled or published checkpoint's name, or a mel convention's name (`vocos "
+    "conventions` lists them)"
 )
 
 
@@ -41,11 +46,15 @@ class Endpoint:
     Attributes:
         name: the name or path that the user typed.
         kind: ``checkpoint``, ``bundled checkpoint``, ``published checkpoint``, ``training config``, ``convention``, or
-            a toolkit's configuration, such as ``coqui config``.
-        features: a mel convention, or EnCodec codes.
+            a toolkit's configuration, such as ``coqui config``; what was exported for it, such as ``coqui export``; or
+            a file for a runtime, such as ``onnxruntime file``.
+        features: a mel convention, or EnCodec codes. Those of an exported vocoder are the mels that it was exported
+            for, which it converts.
         path: the file or directory, if there is one.
         toolkit: the adapter that read it, if one did.
         model: the name that `Vocos.from_pretrained` loads it by; None if it is not a Vocos checkpoint.
+        exported: an exported vocoder, if it is one.
+        notes: what the user should know about how it was read.
     """
 
     name: str
@@ -54,11 +63,17 @@ class Endpoint:
     path: Path | None = None
     toolkit: str | None = None
     model: str | None = None
+    exported: ExportedVocoder | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def convention(self) -> MelConvention | None:
         """The convention of its mel; None for EnCodec codes."""
         return self.features if isinstance(self.features, MelConvention) else None
+
+    def inside(self) -> Endpoint:
+        """Returns it as a vocoder: with the features of the model inside, if it is an exported one."""
+        return self if self.exported is None else replace(self, features=self.exported.config.features)
 
 
 def resolve_endpoint(text: str) -> Endpoint:
@@ -92,20 +107,37 @@ def _from_path(name: str, path: Path) -> Endpoint | None:
         EndpointError: a reader knows it, but can't read this file.
     """
     try:
-        if (endpoint := _from_vocos(name, path)) is not None:
+        endpoint = _from_runtime_file(name, path) if path.suffix.lower() in SUFFIXES else _from_vocos(name, path)
+        if endpoint is not None:
             return endpoint
     except (CheckpointError, ConfigError) as error:
         raise EndpointError(str(error)) from error
     reasons: list[str] = []
     # Each adapter decides by the content whether a file is its toolkit's, since many share a suffix.
     for adapter in toolkit_adapters().values():
-        convention = _read(adapter, path, reasons)
-        if convention is not None:
-            kind = f"{adapter.name} config"
-            return Endpoint(name=name, kind=kind, features=convention, path=path, toolkit=adapter.name)
+        if (endpoint := _tried(adapter, name, path, reasons)) is not None:
+            return endpoint
     if reasons:
         raise EndpointError("\n".join(reasons))
-    return None
+    try:
+        features = read_preprocessor_config(path)
+    except ConventionError as error:
+        raise EndpointError(str(error)) from error
+    if features is None:
+        return None
+    return Endpoint(name=name, kind="transformers config", features=features, path=path)
+
+
+def _from_runtime_file(name: str, path: Path) -> Endpoint:
+    """Reads a file of `vocos export onnx` or `openvino`, which takes the model's own mel."""
+    try:
+        session = load_session(path)
+    except ImportError as error:
+        raise EndpointError(f"{path} can't be read: {error}. pip install 'vocos-plugins[onnx,openvino]'") from error
+    except ValueError as error:
+        raise EndpointError(str(error)) from error
+    features = read_part(session.config["features"], FEATURES, str(path))
+    return Endpoint(name=name, kind=f"{SUFFIXES[path.suffix.lower()]} file", features=features, path=path)
 
 
 def _from_vocos(name: str, path: Path) -> Endpoint | None:
@@ -137,14 +169,37 @@ def _has_parts(mapping: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(mapping, Mapping) and len(PARTS.keys() & mapping.keys()) > 1
 
 
-def _read(adapter: ToolkitAdapter, path: Path, reasons: list[str]) -> MelConvention | None:
-    """Reads a convention by an adapter; if the file is its toolkit's but unreadable, adds why to ``reasons``."""
+def _tried(adapter: ToolkitAdapter, name: str, path: Path, reasons: list[str]) -> Endpoint | None:
+    """Reads a path by an adapter, with its notes; if the file is its toolkit's but unreadable, adds why."""
+    notes: list[str] = []
     try:
-        return adapter.read_convention(path)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConventionWarning)
+            endpoint = _from_adapter(adapter, name, path)
+        for warning in caught:
+            if issubclass(warning.category, ConventionWarning):
+                notes.append(f"{path}: {warning.message}")
+            else:
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        return None if endpoint is None else replace(endpoint, notes=tuple(notes))
     except ConventionError as error:
         reasons.append(str(error))
     except Exception as error:  # a third party's reader may raise anything; the other readers are still tried
         reasons.append(f"{path}: the adapter {adapter.name!r} failed to read it: {type(error).__name__}: {error}")
+    return None
+
+
+def _from_adapter(adapter: ToolkitAdapter, name: str, path: Path) -> Endpoint | None:
+    kind = f"{adapter.name} export"
+    # First, since an export looks like any other model of the toolkit.
+    if (exported := read_export(adapter, path)) is not None:
+        features = exported.source
+        return Endpoint(
+            name=name, kind=kind, features=features, path=path, toolkit=adapter.name, model=name, exported=exported
+        )
+    if (convention := adapter.read_convention(path)) is not None:
+        kind = f"{adapter.name} config"
+        return Endpoint(name=name, kind=kind, features=convention, path=path, toolkit=adapter.name)
     return None
 
 

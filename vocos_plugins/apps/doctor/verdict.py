@@ -39,6 +39,8 @@ class Remedy:
 
 def verdict(comparison: Comparison) -> str:
     """Returns in one sentence whether the two are compatible."""
+    if comparison.converts is not None and comparison.kind != "refused":
+        return _verdict_on_export(comparison)
     match comparison.kind:
         case "identity":
             differ = any(row.state != "equal" for row in comparison.fields)
@@ -56,6 +58,8 @@ def verdict(comparison: Comparison) -> str:
 
 def remedies(comparison: Comparison) -> tuple[Remedy, ...]:
     """Returns what makes the pair compatible, the best way first; empty if nothing has to be done."""
+    if comparison.converts is not None and comparison.kind != "refused":
+        return _remedies_for_export(comparison)
     match comparison.kind:
         case "identity":
             return ()
@@ -64,6 +68,26 @@ def remedies(comparison: Comparison) -> tuple[Remedy, ...]:
         case "refused":
             return _instead(comparison)
     return _convert(comparison, "Convert")
+
+
+def _verdict_on_export(comparison: Comparison) -> str:
+    error = comparison.error
+    if not comparison.converts:
+        how = "exactly" if error is None else f"lossily, with a mean error of {error}"
+        return f"It was exported for other mels. Compatible once it is exported for this TTS: it then converts {how}."
+    if error is not None:
+        return f"Compatible, but lossy: the export converts the mel by itself, mean error {error}."
+    if all(row.state == "equal" for row in comparison.fields):
+        return "Compatible: no conversion is needed."
+    return f"Compatible: the export converts the mel by itself, exactly{_clipped(comparison)}."
+
+
+def _remedies_for_export(comparison: Comparison) -> tuple[Remedy, ...]:
+    better = () if comparison.error is None else _other_checkpoint(comparison)
+    if comparison.converts:
+        return better
+    command = _export(comparison, comparison.vocoder.model)
+    return (*better, Remedy(what="Export it again for this TTS, to a new OUT", command=command))
 
 
 def _refusal(comparison: Comparison) -> str:
@@ -129,6 +153,8 @@ def _other_checkpoint(comparison: Comparison) -> tuple[Remedy, ...]:
     checkpoint, alignment = better
     how = "exactly" if alignment.error is None else f"better: mean error {alignment.error}"
     command = _decode(checkpoint.name, None if alignment.kind == "identity" else comparison.tts)
+    if comparison.converts is not None:
+        command = _export(comparison, checkpoint.name)
     other = Remedy(what=f"Use {checkpoint.name}, which fits {how}", command=command)
     return (other,) if alignment.error is None else (other, _train(source, comparison.vocoder))
 
@@ -153,6 +179,12 @@ def _checkpoint_of(convention: MelConvention | None) -> str | None:
 def _decode(model: str, source: Endpoint | None) -> str:
     options = "" if source is None else f" --source {shlex.quote(source.name)}"
     return f"vocos decode MELS OUT --model {shlex.quote(model)}{options}"
+
+
+def _export(comparison: Comparison, model: str | None) -> str:
+    """Returns the command that exports a model for the TTS, to the toolkit of the vocoder."""
+    names = map(shlex.quote, (model or "MODEL", comparison.tts.name))
+    return f"vocos export {comparison.vocoder.toolkit} OUT --model {' --tts '.join(names)}"
 
 
 def _train(source: MelConvention, vocoder: Endpoint) -> Remedy:

@@ -9,7 +9,8 @@ import torch
 import vocos_coqui
 from torch import nn
 from vocos_coqui.export import export
-from vocos_coqui.mel import COQUI_DEFAULT, COQUI_LJSPEECH, WITHOUT_MEL, read_convention
+from vocos_coqui.mel import COQUI_DEFAULT, COQUI_LJSPEECH, read_convention
+from vocos_coqui.outputs import WITHOUT_MEL
 
 from vocos_plugins import MelMismatch
 from vocos_plugins.inference.frames import decode_frames

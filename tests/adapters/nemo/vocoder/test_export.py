@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import yaml
 from vocos_nemo.export import export
 from vocos_nemo.mel import read_convention
 
-from vocos_plugins import MelConvention
+from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import EncodecCodes
 from vocos_plugins.mel import ConventionError, MelMismatch, MelMismatchWarning
 
@@ -40,6 +41,10 @@ def test_the_default_is_fastpitch(vocoder, bundled, make_mel, restore, tmp_path)
     assert torch.equal(model.convert_spectrogram_to_audio(spec=mel), expected)
     assert model.generator.vocos.mel == bundled.mel
     assert model.generator.vocos.provenance["licence"] == "MIT"
+    inside = Vocos.from_pretrained(target, precision="float32")
+    assert (inside.config, inside.provenance) == (bundled.config, bundled.provenance)
+    assert torch.equal(inside.state_dict()["head.out.weight"], bundled.state_dict()["head.out.weight"])
+    export(bundled, target)  # its own file may be replaced
 
 
 def test_for_a_convention(make_vocos, restore, conventions_by_name, tmp_path):
@@ -66,6 +71,17 @@ def test_for_a_recipe(make_vocos, recipes, restore, write, tmp_path):
     assert restore(tmp_path / "vocos.nemo").generator.source.name == "nemo-fastpitch-22khz"
 
 
+def test_for_an_old_recipe(make_vocos, restore, recipe_options, write, tmp_path):
+    """A block of ``cls`` and ``params``, with a class that NeMo has moved since, is written as NeMo has it today."""
+    options = recipe_options("nemo-hifigan-22khz")
+    target = options.pop("_target_")
+    old = {"cls": target.replace(".parts.preprocessing.", ".parts."), "params": options}
+    path = write(yaml.safe_dump({"model": {"preprocessor": old}}), "old.yaml")
+    export(make_vocos(), tmp_path / "vocos.nemo", tts=path)
+    assert stored_block(tmp_path / "vocos.nemo") == {**options, "_target_": target}
+    assert restore(tmp_path / "vocos.nemo").generator.source.name == "nemo-hifigan-22khz"
+
+
 def test_with_a_loss(make_vocos, recipes, restore, write, tmp_path):
     """A lossy conversion is warned of, or refused if strict before anything is written."""
     path = write(recipes["nemo-fastpitch-22khz-full-band"], "fastpitch.yaml")
@@ -78,7 +94,10 @@ def test_with_a_loss(make_vocos, recipes, restore, write, tmp_path):
     assert restore(tmp_path / "vocos.nemo").generator.alignment.kind == "lossy"
 
 
-@pytest.mark.parametrize("before", [None, b"an older model"], ids=["new", "replaced"])
+PREVIOUS = Path(__file__).parents[3] / "golden" / "previous" / "vocos.nemo"
+
+
+@pytest.mark.parametrize("before", [None, PREVIOUS.read_bytes()], ids=["new", "replaced"])
 def test_whole_or_not_at_all(before, make_vocos, tmp_path, monkeypatch):
     """If writing fails half-way, the former file is kept, and nothing else."""
     from nemo.core.connectors.save_restore_connector import SaveRestoreConnector

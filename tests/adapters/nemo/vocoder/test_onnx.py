@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from vocos_plugins import Vocos
+from vocos_plugins.inference.fast.onednn import has_bfloat16, has_int8
 from vocos_plugins.mel import MelMismatchWarning
 
 pytestmark = pytest.mark.xdist_group("nemo")
@@ -15,6 +17,7 @@ SAME = 1e-5
 # The bundled model magnifies rounding, most in a few frames, as each pass of its refinement starts from the one before:
 # the root of the mean square, and the worst sample.
 REFINED, WORST = 2e-5, 2e-4
+CONTEXT = 40  # frames before the padding that hear it: held in the file, cut off here
 SHAPES = [(1, 1), (1, 37), (3, 100), (2, 256)]
 
 
@@ -95,6 +98,42 @@ def test_torchscript(vocoder, make_vocos, make_mel, tmp_path):
         mel = make_mel(*shape)
         expected = model.convert_spectrogram_to_audio(spec=mel)
         np.testing.assert_allclose(traced(mel)[:, 0], expected, atol=SAME * float(expected.abs().max()), rtol=0)
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "ts"])
+def test_nemos_own_check(suffix, vocoder, make_mel, tmp_path, monkeypatch):
+    """NeMo's comparison of the file with the model succeeds where the model decodes in 8 bits, also on loud noise."""
+    from nemo.core.classes import exportable
+
+    precision = "int8" if has_int8() else "bfloat16" if has_bfloat16() else "float32"
+    model = vocoder.wrap(Vocos.from_pretrained("vocos-mel-22khz-small", precision=precision))
+    backend, mel = model.generator.vocos.backend, make_mel()
+    expected = model.convert_spectrogram_to_audio(spec=mel)
+    verdicts = []
+    for name in ("verify_runtime", "verify_torchscript"):
+        check = getattr(exportable, name)
+        monkeypatch.setattr(exportable, name, lambda *args, check=check, **kw: verdicts.append(check(*args, **kw)))
+    for check_trace in (True, [({"spec": mel + 5},)]):
+        model.export(str(tmp_path / f"vocos.{suffix}"), check_trace=check_trace)
+    assert verdicts == [True, True]
+    assert model.generator.vocos.backend is backend
+    assert torch.equal(model.convert_spectrogram_to_audio(spec=mel), expected)
+
+
+@pytest.mark.parametrize("name", ["nemo-fastpitch-22khz", "nemo-hifigan-22khz"])
+def test_padding(name, vocoder, bundled, nemo_mel, make_signal, conventions_by_name, run):
+    """NeMo's padding is silent in the exported file as well, which gets no lengths."""
+    model = vocoder.wrap(bundled, source=conventions_by_name[name])
+    audio = make_signal("arctic-1", 22050)[:, :20000].repeat(3, 1)
+    mel, reported = nemo_mel(name, audio, 20000, 12000, 5000)
+    mel[2] = conventions_by_name[name].pad_value
+    found = run(model)(mel)[:, 0]
+    expected = model.convert_spectrogram_to_audio(spec=mel)
+    for row, n_frames in enumerate([int(reported[0]), int(reported[1]), 0]):
+        assert (found[row, n_frames * 256 :] == 0).all()
+        known = max(0, (n_frames - CONTEXT) * 256)
+        torch.testing.assert_close(found[row, :known], expected[row, :known], rtol=0, atol=WORST)
+        assert found[row].abs().max() <= 1.5 * expected[row].abs().max()
 
 
 def test_what_can_not_be_exported(vocoder, make_vocos, conventions_by_name, tmp_path):

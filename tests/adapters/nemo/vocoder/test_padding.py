@@ -4,34 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from vocos_nemo.generator import filled_lengths
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
 # Without its last frame, the end may become this much louder.
 LOUDER = 1.5
 CLICK = 3.0  # the peak where FastPitch's pad_value is taken for a frame of speech
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("pad_value", [0.0, -11.52, -11.512925148010254])
-def test_lengths(pad_value, dtype, noise):
-    """Only whole frames at the end count, only if all bands hold the value, in any precision."""
-    mel = noise(6, 3, 5).to(dtype)
-    mel[1, :, 4:] = pad_value
-    mel[2, :, 2:] = pad_value
-    mel[3] = pad_value
-    mel[4, :2, 3:] = pad_value
-    mel[5, :, 1:3] = pad_value
-    assert filled_lengths(mel, pad_value).tolist() == [5, 4, 2, 0, 5, 5]
-    assert filled_lengths(mel[[0, 4, 5]], pad_value) is None
-    assert filled_lengths(mel, None) is None
-    assert filled_lengths(mel[..., :0], pad_value) is None
-
-
-def test_values_that_are_no_numbers_are_no_padding():
-    """Values that are not finite are no padding, and are refused later."""
-    assert filled_lengths(torch.full((1, 2, 3), float("nan")), 0.0) is None
 
 
 @pytest.mark.parametrize("n_samples", [30000, 20000], ids=["in a pause", "in a vowel"])
@@ -53,6 +31,8 @@ def test_no_click_at_the_end(name, n_samples, vocoder, bundled, nemo_mel, make_s
     # The modules with gradients: float32 sums in another order, and the refinement magnifies that.
     torch.testing.assert_close(model(spec=masked)[:, 0].detach(), found, rtol=0, atol=2e-4)
     assert torch.equal(model.convert_spectrogram_to_audio(spec=masked, lengths=reported), found)
+    streamed = torch.cat(list(model.stream(masked.split(7, dim=2))), dim=1)
+    torch.testing.assert_close(streamed, found, rtol=0, atol=2e-4)
     if name == "nemo-fastpitch-22khz":
         assert model.generator(x=masked).abs().max() > CLICK
 

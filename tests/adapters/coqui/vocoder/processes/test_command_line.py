@@ -33,6 +33,13 @@ print(load_config(sys.argv[1]).model)
 """
 
 
+def entry_point(command):
+    """Returns the script that pip makes of a command in pyproject.toml."""
+    found = re.search(rf'^{command} = "([\w.]+):(\w+)"$', PYPROJECT.read_text(), flags=re.MULTILINE)
+    module, function = found.groups()
+    return f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+
+
 @pytest.fixture(scope="module")
 def files(make_tts, make_vocos, tmp_path_factory):
     """Returns the arguments of Coqui TTS's commands for a kind of TTS model with a Vocos."""
@@ -86,21 +93,29 @@ def test_tts(enabled, tts_script, files, expected, tmp_path):
 
 def test_vocos_tts(make_environment, files, expected, tmp_path):
     """The command ``vocos-tts``, as named in pyproject.toml, works where nothing is enabled."""
-    module, function = re.search(r'^vocos-tts = "([\w.]+):(\w+)"$', PYPROJECT.read_text(), flags=re.MULTILINE).groups()
     script = tmp_path / "vocos-tts"
-    script.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+    script.write_text(entry_point("vocos-tts"))
     arguments = files("fast_pitch")
     make_environment().run(script, "--text", SENTENCE, "--out_path", tmp_path / "said.wav", *options(arguments))
     assert np.abs(read(tmp_path / "said.wav") - expected(arguments)).max() <= STEPS
 
 
-def test_vocos_tts_without_coqui(monkeypatch):
-    """Without Coqui TTS, the command says how to install it."""
+def test_vocos_tts_server(make_environment, tmp_path):
+    """The command ``vocos-tts-server`` starts Coqui TTS's server in a process that knows Vocos."""
+    script = tmp_path / "server"
+    script.write_text(entry_point("vocos-tts-server"))
+    assert "--vocoder_config_path" in make_environment().run(script, "--help").stdout
+
+
+def test_commands_without_coqui(monkeypatch):
+    """Without Coqui TTS, each command says how to install it."""
     from vocos_coqui import command_line
 
     monkeypatch.setattr(command_line.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SystemExit, match=r"pip install 'vocos-plugins\[coqui\]'"):
         command_line.main()
+    with pytest.raises(SystemExit, match=r"vocos-tts-server runs Coqui TTS.*pip install"):
+        command_line.serve()
 
 
 def test_importing_the_package(make_environment, files):
