@@ -14,8 +14,9 @@ from .export.backend import choose_backend
 from .inference.backend import Backend, BackendName, Precision
 from .inference.decode import decode, encode, resynthesize, synthesize
 from .mel.convention import MelConvention
+from .mel.inputs import Numbers
 from .network.network import Network
-from .plugins.catalogue import checkpoint_cards, find_export
+from .plugins.catalogue import checkpoint_cards, find_convention, find_export
 from .storage.checkpoint import Checkpoint, write_checkpoint
 from .storage.find import load_checkpoint
 from .storage.hub import HubOptions
@@ -46,23 +47,25 @@ class Vocos(Network):
 
     def decode(
         self,
-        features: Tensor,
+        features: Numbers,
         *,
         lengths: Tensor | None = None,
         bandwidth_id: int | Tensor | None = None,
-        source: MelConvention | None = None,
+        source: MelConvention | str | None = None,
         strict: bool = False,
     ) -> Tensor:
         """Turns a mel (or EnCodec features) into a waveform.
 
         Args:
-            features: ``(B, n_mels, T)`` in the convention `source`, or the result of `codes_to_features`.
+            features: ``(B, n_mels, T)`` in the convention `source`, or the result of `codes_to_features`; a tensor or a
+                NumPy array.
             lengths: frames of each row of a ragged batch, ``(B,)``. A row then equals its own single decode and is 0
                 past its end, whatever its padding holds. Without it, a row ends before the frames at its end that hold
                 only the mel's ``pad_value``, such as the one that NeMo leaves there.
             bandwidth_id: which of an EnCodec model's bandwidths; one for all, ``()`` or ``(1,)``, or one per row,
                 ``(B,)``.
-            source: the mels' convention, if it is not the model's own: they are aligned first (`mel.align`).
+            source: the mels' convention, if it is not the model's own: they are aligned first (`mel.align`). Or the
+                name of one that `vocos conventions` lists.
             strict: refuse a lossy alignment.
 
         Shape: ``(B, N)``, float32 (float64 if the model is); ``N = (T - 1) * hop_length`` for ``center`` framing and
@@ -72,8 +75,9 @@ class Vocos(Network):
         Raises:
             MelMismatch: mels of `source` cannot be aligned.
             TypeError: features are not floating point.
-            ValueError: their shape is wrong, they are not finite, or lengths or bandwidths are invalid.
+            ValueError: their shape is wrong, they are not finite, or lengths, bandwidths or the name are invalid.
         """
+        source = find_convention(source) if isinstance(source, str) else source
         return decode(self, features, lengths=lengths, bandwidth_id=bandwidth_id, source=source, strict=strict)
 
     def synthesize(self, features: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
@@ -88,11 +92,11 @@ class Vocos(Network):
         """
         return synthesize(self, features, bandwidth_id, mask)
 
-    def forward(self, audio: Tensor, *, length: int | None = None, bandwidth_id: int | Tensor | None = None) -> Tensor:
+    def forward(self, audio: Numbers, *, length: int | None = None, bandwidth_id: int | Tensor | None = None) -> Tensor:
         """Copy-synthesis: decodes the waveform's own mel, or its EnCodec codes.
 
         Args:
-            audio: ``(B, N)`` in [-1, 1] at `sample_rate`.
+            audio: ``(B, N)`` in [-1, 1] at `sample_rate`; a tensor or a NumPy array.
             length: samples wanted. The audio is padded with zeros for them, to a whole frame at least, so that its
                 last samples are not lost and any ``N > 0`` is accepted.
             bandwidth_id: as for `decode`; also the bandwidth at which an EnCodec model's audio is encoded.
@@ -106,7 +110,7 @@ class Vocos(Network):
         """
         return resynthesize(self, audio, length=length, bandwidth_id=bandwidth_id)
 
-    def encode(self, audio: Tensor, *, bandwidth_id: int) -> Tensor:
+    def encode(self, audio: Numbers, *, bandwidth_id: int) -> Tensor:
         """Encodes audio into the codes that `codes_to_features` takes.
 
         Args:

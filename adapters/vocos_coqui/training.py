@@ -20,6 +20,7 @@ from vocos_plugins.evaluation.measures import Measure, choose
 from vocos_plugins.mel import Alignment, MelConvention
 from vocos_plugins.training.averaging import update_average
 from vocos_plugins.training.discriminators import Discriminators
+from vocos_plugins.training.divergence import check_gradients, check_losses, check_weights
 from vocos_plugins.training.objective import Logged, Objective, Signals
 from vocos_plugins.training.schedule import LossWeights, Optimization
 from vocos_plugins.training.termination import StopRequest
@@ -77,6 +78,7 @@ class TrainableVocoder(GAN):
         self._signals: Signals | None = None
         self._measures: tuple[Measure, ...] = ()
         self._stop = StopRequest()
+        self._steps_done = 0
 
     def get_criterion(self) -> list[nn.Module]:
         """Returns the losses of discriminators and generator; makes new discriminators and a new average.
@@ -96,6 +98,8 @@ class TrainableVocoder(GAN):
             read_dataclass(Discriminators, sizes, "discriminators"),
             read_dataclass(LossWeights, losses, "losses"),
         )
+        # A frame less than the mel has is decoded.
+        objective.check_length(self.config.seq_len - self.source.hop_length, "seq_len")
         self.model_d = nn.ModuleDict(dict(zip(PARTS, objective.discriminators, strict=True)))
         self.model_average = copy.deepcopy(self.model_g).requires_grad_(False)
         return [DiscriminatorCriterion(objective), GeneratorCriterion(objective)]
@@ -129,11 +133,18 @@ class TrainableVocoder(GAN):
             # Losses are computed in float32, whatever precision the generator runs in.
             fake = self(batch["input"])[:, 0].float()
             self._signals = criterion.objective.signals(batch["waveform"][:, 0], fake)
-            return {}, criterion(self._signals) if self.train_disc else {}
+            return {}, self._finite(criterion(self._signals)) if self.train_disc else {}
         if self._signals is None:
             raise ValueError("the generator's step must follow the discriminators': optimizer_idx 0, then 1")
         signals, self._signals = self._signals, None
-        return {"model_outputs": signals.fake[:, None]}, criterion(signals, adversarial=self.train_disc)
+        losses = self._finite(criterion(signals, adversarial=self.train_disc))
+        return {"model_outputs": signals.fake[:, None]}, losses
+
+    def before_gradient_clipping(self) -> None:
+        """Ends a run whose gradients are not finite; with mixed precision, the trainer skips such a step itself."""
+        for part in (self.model_d, self.model_g):
+            if part is not None:
+                check_gradients(part, {}, self._steps_done + 1)
 
     @torch.inference_mode()
     def eval_step(self, batch: dict[str, Tensor], criterion: Any, optimizer_idx: int | None = None) -> Step:
@@ -189,8 +200,14 @@ class TrainableVocoder(GAN):
         if hasattr(sampler, "set_epoch"):
             sampler.set_epoch(trainer.epochs_done)
 
+    def on_train_step_start(self, trainer: Any) -> None:
+        """Decides as Coqui TTS does whether the discriminators take part."""
+        super().on_train_step_start(trainer)
+        self._steps_done = trainer.total_steps_done
+
     def on_train_step_end(self, trainer: Any) -> None:
         """Updates the average; after a SIGTERM, ends the trainer as Ctrl-C would, but between two steps."""
+        check_weights(self, self._steps_done + 1)
         decay = Optimization(ema_decay=self.config.ema_decay).average_decay_at(trainer.total_steps_done)
         update_average(self.model_average, self.model_g, decay)
         stop = torch.tensor(float(self._stop.requested), device=next(self.parameters()).device)
@@ -199,6 +216,11 @@ class TrainableVocoder(GAN):
             dist.all_reduce(stop, dist.ReduceOp.MAX)
         if stop:
             raise KeyboardInterrupt
+
+    def _finite(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Returns losses that are finite; raises `DivergenceError` for others, with which the trainer would go on."""
+        check_losses(losses, self._steps_done + 1)
+        return losses
 
     def _check(self) -> None:
         config, mel, source = self.config, self.model_g.mel, self.source

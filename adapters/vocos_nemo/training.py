@@ -21,6 +21,7 @@ from vocos_plugins.mel import MelSpectrogram
 from vocos_plugins.training.averaging import update_average
 from vocos_plugins.training.callbacks import Examples
 from vocos_plugins.training.discriminator_files import save_discriminators
+from vocos_plugins.training.divergence import check_gradients, check_weights
 from vocos_plugins.training.objective import Objective
 from vocos_plugins.training.schedule import Optimization
 from vocos_plugins.training.warm_start import warm_start
@@ -92,6 +93,9 @@ class TrainingMixin(Base):
         self.measures = read_measures(self.cfg)
         self.optimization = read_section(Optimization, self.cfg, "optimization")
         self.objective = read_objective(self.generator.vocos.config, self.cfg)
+        # A frame less than the mel has is decoded.
+        n_samples = self._train_dl.dataset.n_samples - self.generator.source.hop_length
+        self.objective.check_length(n_samples, "train_ds.dataset.n_samples")
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.front_end = MelSpectrogram(self.generator.source)
 
@@ -121,7 +125,11 @@ class TrainingMixin(Base):
         ]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Makes one step of the discriminators, if they take part already, and one of the generator."""
+        """Makes one step of the discriminators, if they take part already, and one of the generator.
+
+        Raises:
+            DivergenceError: a loss, a gradient or a weight is not finite.
+        """
         objective, step = self._objective(), self.generator_step
         optimizers: Any = self.optimizers()
         # Lightning would count both optimizers' steps, and so reach max_steps, checkpoints and log steps too early.
@@ -135,9 +143,9 @@ class TrainingMixin(Base):
         logged: dict[str, Tensor] = {}
         if adversarial:
             loss, logged = objective.discriminator_loss(signals)
-            self._descend(optimizers[1], loss)
+            self._descend(optimizers[1], loss, logged, torch.nn.ModuleList(objective.discriminators))
         loss, terms = objective.generator_loss(signals, bandwidth_hz, adversarial=adversarial)
-        self._descend(optimizers[0], loss)
+        self._descend(optimizers[0], loss, terms, self.generator)
         update_average(self.average, self.generator, self.optimization.average_decay_at(step))
         values = {f"train/{name}": value for name, value in (logged | terms).items()}
         self.log_dict({**values, "train/learning_rate": rate}, batch_size=len(signals.fake))
@@ -217,12 +225,15 @@ class TrainingMixin(Base):
                 mean = torch.tensor(sum(known) / len(known), device=self.device)
                 self.log(f"val_{measure.name}", mean, on_epoch=True, sync_dist=True, batch_size=len(known))
 
-    def _descend(self, optimizer: Any, loss: Tensor) -> None:
+    def _descend(self, optimizer: Any, loss: Tensor, logged: Mapping[str, Tensor], part: torch.nn.Module) -> None:
+        step = self.generator_step + 1
         optimizer.zero_grad()
         self.manual_backward(loss)
+        check_gradients(part, logged, step)
         if self.optimization.gradient_clip is not None:
             self.clip_gradients(optimizer, self.optimization.gradient_clip, "norm")
         optimizer.step()
+        check_weights(part, step)
 
     def _max_steps(self) -> int:
         # Lightning's -1 means no limit; then the epochs decide.

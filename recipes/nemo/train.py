@@ -6,6 +6,8 @@ from nemo.utils.exp_manager import exp_manager
 from omegaconf import DictConfig
 from vocos_nemo.vocoder import VocosModel
 
+from vocos_plugins.training.divergence import DivergenceError
+
 
 @hydra_runner(config_path="conf", config_name="fastpitch_22050")
 def main(cfg: DictConfig) -> None:
@@ -15,7 +17,10 @@ def main(cfg: DictConfig) -> None:
     # Reads NeMo's init_from_ options and ours, init_from_vocos. A run that is resumed loads its own checkpoint in
     # fit().
     model.maybe_init_from_pretrained_checkpoint(cfg=cfg)
-    trainer.fit(model)
+    try:
+        trainer.fit(model)
+    except DivergenceError as error:
+        raise SystemExit(str(error)) from error  # exit code 1
 
 
 if __name__ == "__main__":

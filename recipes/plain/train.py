@@ -26,6 +26,7 @@ from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
 from vocos_plugins.mel.filterbank import mel_filterbank
 from vocos_plugins.storage.atomic import atomic_write
 from vocos_plugins.training.averaging import update_average
+from vocos_plugins.training.divergence import DivergenceError, check_losses, check_weights
 from vocos_plugins.training.termination import StopRequest
 
 SAMPLE_RATE = 22050
@@ -222,9 +223,11 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, args.steps)
         optimizer.zero_grad(set_to_none=True)
+        check_losses({"mel": mel_loss, "phase": phase_loss}, step + 1)
         (MEL_WEIGHT * mel_loss + PHASE_WEIGHT * phase_loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimizer.step()
+        check_weights(model, step + 1)
         # Early on, the mean is over a few steps, so that it soon forgets the random weights.
         update_average(average, model, min(EMA_DECAY, (step + 1) / (step + 10)))
         means += (float(mel_loss.detach()), float(phase_loss.detach()))
@@ -242,4 +245,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DivergenceError as diverged:
+        raise SystemExit(str(diverged)) from diverged  # exit code 1

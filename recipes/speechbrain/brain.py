@@ -18,6 +18,7 @@ from torch.nn.utils import clip_grad_norm_
 from validation import Validation
 
 from vocos_plugins.training.averaging import update_average
+from vocos_plugins.training.divergence import check_weights
 from vocos_plugins.training.objective import Logged, Objective, Signals
 
 logger = get_logger(__name__)
@@ -198,6 +199,7 @@ class VocosBrain(sb.Brain):  # type: ignore[misc]  # SpeechBrain has no types
             self.scaler.unscale_(optimizer)
             clip_grad_norm_(self.modules[name].parameters(), self.optimization.gradient_clip)
         self.scaler.step(optimizer)
+        check_weights(self.modules[name], self.optimizer_step)
 
     def _end_loaders(self) -> None:
         """Ends the loaders' processes, which would outlive an epoch that ended early.

@@ -37,6 +37,8 @@ def main(arguments: list[str]) -> None:
     sb.create_experiment_directory(
         experiment_directory=hparams["output_folder"], hyperparams_to_save=base, overrides=copy.deepcopy(changes)
     )
+    # A frame less than the mel has is decoded.
+    hparams["objective"].check_length(hparams["segment_size"] - hparams["hop_length"], "segment_size")
     prepare_data(hparams)
     datasets = prepare_datasets(hparams)
     if hparams["init_from"] is not None:

@@ -72,8 +72,9 @@ def test_pieces_make_up_the_whole(make_model, session, noise, runtime, head, fra
         (np.zeros((1, 12, 0), np.float32), r"got float32 \(1, 12, 0\)"),
         (np.zeros((1, 12, 5), np.int64), "got int64"),
         (np.full((1, 12, 5), np.nan, np.float32), "NaN or infinite"),
+        (np.full((1, 12, 5), 1e16), r"beyond 1e\+15"),
     ],
-    ids=["2-D", "transposed", "no-frames", "integers", "nan"],
+    ids=["2-D", "transposed", "no-frames", "integers", "nan", "large"],
 )
 def test_bad_features_are_refused(make_model, session, features, expected) -> None:
     """With what was expected."""
@@ -91,6 +92,9 @@ def test_bandwidths(make_model, session, noise) -> None:
         conditioned(features)
     with pytest.raises(ValueError, match="leave bandwidth_id=1 out"):
         plain(features, 1)
+    for wrong in (4, -1, 1.0, np.array([0, 7])):
+        with pytest.raises(ValueError, match="bandwidth_id must be 0 to 3; got "):
+            conditioned(features, wrong)
 
 
 def test_other_precisions_of_mels_are_taken(make_model, session, noise) -> None:

@@ -2,10 +2,17 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from vocos_plugins import MelSpectrogram, Vocos, align
+from vocos_plugins.inference.frames import decode_frames
+from vocos_plugins.inference.windows import decode_chunks
+from vocos_plugins.plugins import mel_conventions
+from vocos_plugins.streaming import stream_frames
 
 # Float32 convolutions of another memory layout, on audio that peaks near 10.
 ROUNDING = 1e-4
@@ -32,8 +39,14 @@ BAD_FEATURES = {
     "other-bands": (lambda: torch.zeros(2, 80, 5), ValueError, r"takes 12 bands, got 80 in shape \(2, 80, 5\)$"),
 }
 BAD_AUDIO = {
-    "integers": (lambda: torch.zeros(1, 400, dtype=torch.int16), TypeError, r"in \[-1, 1\], got torch.int16"),
-    "1-D": (lambda: torch.zeros(400), ValueError, r"must be \(B, N\), got shape \(400,\)"),
+    "integers": (
+        lambda: torch.zeros(1, 400, dtype=torch.int16),
+        TypeError,
+        r"in \[-1, 1\], got torch.int16; try audio / 32768",
+    ),
+    "a list": (lambda: [[0.0] * 400], TypeError, "audio must be a torch tensor or a NumPy array, got list"),
+    "text": (lambda: np.array([["a"]]), TypeError, "audio must hold numbers, got a NumPy array of <U1"),
+    "1-D": (lambda: torch.zeros(400), ValueError, r"got shape \(400,\); add the batch dimension: audio\[None\]"),
     "3-D": (lambda: torch.zeros(1, 1, 400), ValueError, r"must be \(B, N\), got shape \(1, 1, 400\)"),
     "nan": (lambda: torch.full((1, 400), math.nan), ValueError, "NaN or infinite samples"),
     "inf": (lambda: torch.full((1, 400), math.inf), ValueError, "NaN or infinite samples"),
@@ -47,6 +60,70 @@ def test_features_refused(build, error, message, make_model):
     """Each error names the value, what was expected and a likely fix."""
     with pytest.raises(error, match=message):
         make_model().decode(build())
+
+
+@pytest.mark.parametrize("name", ["integers", "a list", "text", "1-D", "3-D", "too-short"])
+def test_the_front_end_refuses_audio_alike(name, make_model):
+    """A `MelSpectrogram` by itself, too: not in torch's words."""
+    build, error, message = BAD_AUDIO[name]
+    with pytest.raises(error, match=message):
+        MelSpectrogram(make_model().mel)(build())
+
+
+ARRAYS = {
+    "float32": lambda array: array,
+    "float64": lambda array: array.astype(np.float64),
+    "big-endian": lambda array: array.astype(">f4"),
+    "long double": lambda array: array.astype(np.longdouble),
+    "backwards": lambda array: array[..., ::-1].copy()[..., ::-1],
+    "read-only": lambda array: np.broadcast_to(array, array.shape),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_arrays_are_taken(kind, make_model, noise):
+    """Whatever their memory looks like, and wherever a tensor is taken."""
+    model, mel, audio = make_model(), noise(1, 12, 9), 0.1 * noise(1, 400)
+    given, heard = ARRAYS[kind](mel.numpy()), ARRAYS[kind](audio.numpy())
+    expected = model.decode(mel)
+    assert torch.equal(model.decode(given), expected)
+    assert torch.equal(model(heard), model(audio))
+    assert torch.equal(MelSpectrogram(model.mel)(heard), MelSpectrogram(model.mel)(audio))
+    assert torch.equal(torch.cat(list(decode_chunks(model, given)), dim=1), expected)
+    assert torch.equal(decode_frames(model, given), decode_frames(model, mel))
+    with model.streaming() as stream, model.streaming() as same:
+        assert torch.equal(torch.cat([stream(given), stream.flush()], 1), torch.cat([same(mel), same.flush()], 1))
+    pieces = zip(stream_frames(model, [given]), stream_frames(model, [mel]), strict=True)
+    assert all(torch.equal(*pair) for pair in pieces)
+
+
+def test_arrays_of_codes_are_taken(make_model):
+    """As toolkits store them, in 16 bits."""
+    model, codes = make_model("encodec", "adanorm", "istft", "same"), np.arange(16, dtype=np.uint16).reshape(2, 8)
+    expected = model.codes_to_features(torch.from_numpy(codes.astype(np.int64)))
+    assert torch.equal(model.codes_to_features(codes), expected)
+    assert torch.equal(model.decode(expected.numpy(), bandwidth_id=0), model.decode(expected, bandwidth_id=0))
+
+
+def test_audio_in_float64_is_taken(make_model, noise):
+    """What soundfile returns; a module in float64 keeps it."""
+    front_end, audio = MelSpectrogram(make_model().mel), 0.1 * noise(1, 400)
+    assert torch.equal(front_end(audio.double()), front_end(audio))
+    assert front_end.double()(audio.double()).dtype == torch.float64
+
+
+def test_a_convention_by_its_name(noise):
+    """A name is taken by `Vocos.decode`; what takes none says where the convention is."""
+    mel, known = noise(1, 80, 9) - 5, mel_conventions()["nemo-fastpitch-22khz"]
+    model = Vocos.from_pretrained("vocos-mel-22khz-small")
+    assert torch.equal(model.decode(mel, source="nemo-fastpitch-22khz"), model.decode(mel, source=known))
+    with pytest.raises(ValueError, match="unknown mel convention 'nemo-fastpich'; did you mean 'nemo-fastp"):
+        model.decode(mel, source="nemo-fastpich")
+    for wrong in (lambda: align("hifigan-22khz", known), lambda: MelSpectrogram("hifigan-22khz")):
+        with pytest.raises(
+            TypeError, match=r"expected a MelConvention, got 'hifigan-22khz'; .*mel_conventions\(\)\['hi"
+        ):
+            wrong()
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf], ids=str)
@@ -141,9 +218,3 @@ def test_features_too_large_to_compute_with_are_refused(dtype, value, limit, mak
     features = features.float() if value < 1e38 else features
     with pytest.raises(ValueError, match=f"1 values beyond {limit}, the first in row 0, band 2, frame 4"):
         make_model().to(dtype if dtype == torch.float16 else torch.float32).decode(features)
-
-
-def test_an_array_is_no_tensor(make_model):
-    """A NumPy array is refused; the error names torch.as_tensor."""
-    with pytest.raises(TypeError, match=r"got ndarray; try torch\.as_tensor\(mel\)"):
-        make_model().decode(torch.zeros(1, 12, 5).numpy())

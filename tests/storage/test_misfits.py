@@ -97,6 +97,48 @@ def test_unexpected_keys_are_named(saved) -> None:
         load_float32(saved[1])
 
 
+@pytest.mark.parametrize(
+    ("rename", "wrapper"),
+    [
+        (lambda key: f"module.{key}", "'module.', which DataParallel"),
+        (lambda key: f"_orig_mod.{key}", "'_orig_mod.', which torch.compile"),
+        (lambda key: f"module._orig_mod.{key}", "'_orig_mod.', which torch.compile"),
+        (lambda key: key.replace("backbone.", "backbone._orig_mod."), "'_orig_mod.', which torch.compile"),
+        (lambda key: f"generator.{key}", "'generator.', which a training"),
+    ],
+)
+def test_names_that_a_wrapper_changed(rename, wrapper, saved) -> None:
+    """Its part of the names is named, and what to do."""
+    change_weights(saved[1], lambda weights: {rename(key): value for key, value in weights.items()})
+    with pytest.raises(CheckpointError, match=f"would fit without {wrapper}.* adds: save the state dict of the model"):
+        load_float32(saved[1])
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_a_pointer_of_git_lfs(name, saved) -> None:
+    """What a clone without Git LFS holds in place of the file."""
+    (saved[1] / "model.safetensors").unlink()
+    (saved[1] / name).write_text("version https://git-lfs.example/spec/v1\noid sha256:0\nsize 14400000\n")
+    with pytest.raises(CheckpointError, match="is a pointer of Git LFS, not the file itself: run `git lfs pull`"):
+        load_float32(saved[1])
+
+
+def test_the_meta_device(saved, noise) -> None:
+    """It holds no values: neither loading nor decoding makes something out of nothing."""
+    with torch.device("meta"), pytest.raises(CheckpointError, match=r"meta device|no model can be built"):
+        Vocos.from_pretrained(saved[1])
+    vocos, features = load_float32(saved[1]), noise(1, 12, 9)
+    empty = load_float32(saved[1]).to("meta")
+    for wrong in (lambda: empty.decode(features), lambda: empty(noise(1, 400)), empty.streaming):
+        with pytest.raises(ValueError, match="the model is on the meta device, which holds no values: load it"):
+            wrong()
+    with pytest.raises(ValueError, match="features are on the meta device"):
+        vocos.decode(features.to("meta"))
+    with pytest.raises(ValueError, match="audio is on the meta device"):
+        vocos(noise(1, 400).to("meta"))
+    empty.load_state_dict(vocos.state_dict(), assign=True)
+
+
 def test_shapes_are_compared(saved) -> None:
     """The message holds both shapes."""
     change_weights(saved[1], lambda weights: weights.update({"head.out.bias": torch.zeros(3)}))

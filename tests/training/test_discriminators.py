@@ -6,7 +6,8 @@ import pytest
 import torch
 import yaml
 
-from vocos_plugins.config.mapping import read_dataclass
+from vocos_plugins.config.mapping import ConfigError, read_dataclass
+from vocos_plugins.training.config import TrainingConfig
 from vocos_plugins.training.discriminators import Discriminators, build_discriminators
 
 # Float32 rounding of layers in another order, relative to the largest value.
@@ -219,3 +220,15 @@ def test_refused_options(change, message):
     """Invalid sizes are refused by name."""
     with pytest.raises(ValueError, match=message):
         Discriminators(**change)
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.5])
+def test_crops_that_are_too_short_are_refused_at_once(make_mapping, jitter) -> None:
+    """Not when the discriminators join; without them, they are fine."""
+    sizes = {"discriminators__n_ffts": [1024, 512], "run__jitter_framing": jitter}
+    enough = 640 + (64 if jitter else 0)  # five hops: one more than half of 1024
+    TrainingConfig.from_dict(make_mapping(**sizes, data__num_samples=enough))
+    short = make_mapping(**sizes, data__num_samples=enough - 1, losses__pretrain_steps=7)
+    with pytest.raises(ConfigError, match=r"data\.num_samples is too small: it leaves 512 samples, .* need 513, for"):
+        TrainingConfig.from_dict(short)
+    TrainingConfig.from_dict(make_mapping(**sizes, data__num_samples=enough - 1, losses__pretrain_steps=8))

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from vocos_plugins.training.callbacks import Checkpoints
 from vocos_plugins.training.config import TrainingConfig
 from vocos_plugins.training.module import VocosTraining
-from vocos_plugins.training.run import train
+from vocos_plugins.training.run import build_trainer, train
 
 
 @pytest.fixture
@@ -72,3 +73,23 @@ def test_generator_s_gradients_leave_the_discriminators_alone(make_module, noise
     assert float(fake.grad.abs().max()) > 0
     for part in module.discriminators:
         assert all(parameter.grad is None and parameter.requires_grad for parameter in part.parameters())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(
+            {"run__accelerator": "cuda"}, marks=pytest.mark.skipif(torch.cuda.is_available(), reason="this machine can")
+        ),
+        {"run__accelerator": "abacus"},
+        {"run__devices": -1},
+        {"run__strategy": "alone"},
+    ],
+)
+def test_hardware_that_is_not_there_is_named(make_mapping, tmp_path, options) -> None:
+    """As a ValueError, which the command reports in a sentence; Lightning's own are of many classes."""
+    config = TrainingConfig.from_dict(make_mapping(**options))
+    run = config.run
+    described = f"accelerator {run.accelerator!r}, devices {run.devices!r}, strategy {run.strategy!r}: "
+    with pytest.raises(ValueError, match=f"run: this machine can't train with {described}"):
+        build_trainer(config, tmp_path, Checkpoints(tmp_path, every=1, keep_every=None))

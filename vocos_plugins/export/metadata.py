@@ -23,7 +23,7 @@ def describe(network: Network, *, outputs: str, precision: str) -> dict[str, str
     """
     hop_length, framing = head_grid(network.config.head)
     metadata: dict[str, Any] = {
-        "model_type": "vocos",
+        "model_type": _model_type(network, outputs),
         "version": LAYOUT_VERSION,
         SIGNATURE: __version__,
         "outputs": outputs,
@@ -39,6 +39,17 @@ def describe(network: Network, *, outputs: str, precision: str) -> dict[str, str
     if network.provenance:
         metadata["provenance"] = network.provenance
     return {key: value if isinstance(value, str) else json.dumps(value, default=str) for key, value in metadata.items()}
+
+
+def _model_type(network: Network, outputs: str) -> str:
+    """Returns the name under which sherpa-onnx runs such a graph, whatever network is in it.
+
+    Its ``vocos`` is a graph with a spectrum's three outputs, its ``hifigan`` one with a mel in and audio out; other
+    names it refuses.
+    """
+    if network.mel is None:
+        return "vocos-encodec"
+    return "vocos" if outputs == "spectrum" else "hifigan"
 
 
 def _stft(network: Network) -> dict[str, Any]:

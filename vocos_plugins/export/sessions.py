@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from openvino import Model
 
 CHUNK_FRAMES = 1024
+# As in `inference.checks`: beyond this a layer norm's variance overflows.
+MAX_FEATURE = 1e15
 # bfloat16 only where the graph itself asks for it: by default OpenVINO would use it everywhere.
 OPENVINO_PRECISION = {"float32": "f32", "int8": "f32", "bfloat16": "dynamic"}
 
@@ -73,8 +75,11 @@ class Session(ABC):
             return self._run(features, None)
         if bandwidth_id is None:
             raise ValueError("this model needs a bandwidth_id")
-        ids = np.broadcast_to(np.asarray(bandwidth_id, np.int64).reshape(-1), (len(features),))
-        return self._run(features, np.ascontiguousarray(ids))
+        ids = np.asarray(bandwidth_id).reshape(-1)
+        known = int(self.config["backbone"]["adanorm_num_embeddings"])
+        if ids.dtype.kind not in "iu" or not ((ids >= 0) & (ids < known)).all():
+            raise ValueError(f"bandwidth_id must be 0 to {known - 1}; got {ids.tolist()}")
+        return self._run(features, np.ascontiguousarray(np.broadcast_to(ids, (len(features),)), np.int64))
 
     def decode_chunks(
         self,
@@ -105,6 +110,8 @@ class Session(ABC):
             raise ValueError(f"expected floating point (B, {self.n_features}, T), got {features.dtype} {shape}{hint}")
         if not np.isfinite(features).all():
             raise ValueError("features hold NaN or infinite values")
+        if max(float(features.max()), -float(features.min())) > MAX_FEATURE:
+            raise ValueError(f"features hold values beyond {MAX_FEATURE:g}")
         return np.ascontiguousarray(features, np.float32)
 
 

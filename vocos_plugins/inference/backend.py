@@ -8,12 +8,14 @@ import threading
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..network.backbone import ConvNeXtBackbone
+from ..network import heads
+from ..network.backbone import AdaLayerNorm, ConvNeXtBackbone, ConvNeXtBlock
 from ..network.network import Engine, Network, engine_allowed, module_engine
 from .fast.engine import build_fast_engine
 from .fast.onednn import has_bfloat16, has_int8, has_onednn
+from .snapshot import Layout, Snapshot, is_ordinary, is_patched, layout_of
 
 BackendName = Literal["torch", "onnxruntime", "openvino"]
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
@@ -34,10 +36,20 @@ INT8_PESQ_LOSS = {
 }
 
 
+# What engines know how to compute. A model with anything else in it, a LoRA layer for instance, is run by its modules.
+KNOWN_MODULES = {
+    *(ConvNeXtBackbone, ConvNeXtBlock, AdaLayerNorm),
+    *(heads.ISTFTHead, heads.IMDCTSymExpHead, heads.IMDCTCosHead, heads.WaveNeXtHead),
+    *(heads.WindowBuffer, heads.AmplitudePrior),
+    *(nn.ModuleList, nn.Conv1d, nn.Linear, nn.LayerNorm, nn.Embedding),
+}
+
+
 class Backend:
     """Decodes on a CPU with torch's own operators, laid out for speed (`inference.fast`), without gradients.
 
-    An engine is built from the weights by `prepare` or at the first decode, and again when they have changed.
+    An engine is built from the weights by `prepare` or at the first decode, and again when they have changed: see
+    `snapshot` for how that is seen.
 
     Args:
         precision: of the backbone's linear layers, nine tenths of the work; everything else is float32. ``auto`` is
@@ -54,7 +66,7 @@ class Backend:
     def __init__(self, precision: Precision = "float32") -> None:
         self.precision = self._supported(precision)
         self._lock = threading.Lock()
-        self._built: tuple[object, Engine] | None = None
+        self._built: tuple[Snapshot, Engine] | None = None
 
     def __deepcopy__(self, _memo: object) -> Backend:
         # A copied model has weights of its own, and so needs an engine of its own.
@@ -64,27 +76,46 @@ class Backend:
         return Backend, (self.precision,)
 
     def prepare(self, network: Network) -> None:
-        """Builds the engine, so that the first decode does not wait for it."""
+        """Builds the engine, so that the first decode does not wait for it; again if any weight has changed."""
         with torch.no_grad():
-            self.engine(network, torch.device("cpu"))
+            self.engine(network, torch.device("cpu"), completely=True)
 
-    def engine(self, network: Network, device: torch.device) -> Engine:
-        """Returns the function that decodes one item whose features are on ``device``."""
+    def engine(self, network: Network, device: torch.device, *, completely: bool = False) -> Engine:
+        """Returns the function that decodes one item whose features are on ``device``.
+
+        Args:
+            network: whose weights it has.
+            device: of the features.
+            completely: look at all weights, not at samples: for an engine that is used for long.
+        """
         if not engine_allowed(device):
             return module_engine(network)
+        try:
+            layout = layout_of(network)
+        except RuntimeError:  # a transform like vmap is at work: its tensors have no memory
+            return module_engine(network)
         # Checked again within the lock: threads that decode at the same time would otherwise each build an engine.
-        state = _weights_state(network)
         built = self._built
-        if built is None or built[0] != state:
+        if built is None or not built[0].holds(layout, completely=completely):
             with self._lock:
                 built = self._built
-                if built is None or built[0] != state:
-                    built = self._built = (state, self._build(network, self._chosen(network)))
+                if built is None or not built[0].holds(layout := layout_of(network), completely=completely):
+                    built = self._build_from(network, layout)
         return built[1]
 
+    def _build_from(self, network: Network, layout: Layout) -> tuple[Snapshot, Engine]:
+        if all(map(is_ordinary, layout.tensors)) and not _has_unknown_parts(network) and self._can_build(network):
+            # The snapshot comes first: what another thread writes meanwhile is noticed at the next decode.
+            self._built = Snapshot(layout), self._build(network, self._chosen(network))
+        else:
+            # Modules compute with the weights as they are: there is nothing to look at.
+            self._built = Snapshot(layout._replace(tensors=[])), module_engine(network)
+        return self._built
+
+    def _can_build(self, network: Network) -> bool:
+        return has_onednn() and _has_fast_path(network.backbone)
+
     def _build(self, network: Network, precision: Precision) -> Engine:
-        if not has_onednn() or not _has_fast_path(network.backbone):
-            return module_engine(network)
         return build_fast_engine(network, precision)
 
     def _supported(self, precision: str) -> Precision:
@@ -131,23 +162,10 @@ def _has_fast_path(backbone: nn.Module) -> bool:
     return isinstance(backbone, ConvNeXtBackbone) and backbone.embed.weight.dtype == torch.float32
 
 
-def _weights_state(network: Network) -> object:
-    """A value that differs once weights have changed: their addresses and write counts, and the head's options."""
-    weights = _weights(network.backbone, network.head)
-    # A tensor made in inference mode counts no writes; nobody trains one.
-    written = [0 if weight.is_inference() else weight._version for weight in weights]
-    return network.config.head, [weight.data_ptr() for weight in weights], written
-
-
-def _weights(*modules: nn.Module) -> list[Tensor]:
-    """The parameters of modules and their children.
-
-    This runs at every decode, and ``module.parameters()`` takes three times as long, for the names that it makes.
-    """
-    weights: list[Tensor | None] = []
-    pending: list[nn.Module | None] = list(modules)
-    for module in pending:  # grows during the loop
-        if module is not None:
-            weights.extend(module._parameters.values())
-            pending.extend(module._modules.values())
-    return [weight for weight in weights if weight is not None]
+def _has_unknown_parts(network: Network) -> bool:
+    """Whether a model has parts that are not this package's, or that hooks change."""
+    modules = list(network.head.modules())
+    # A ResNet has classes that its weight norm made; only exports read its weights, and they trace it as it is.
+    if isinstance(network.backbone, ConvNeXtBackbone):
+        modules += network.backbone.modules()
+    return any(type(module) not in KNOWN_MODULES or is_patched(module) for module in modules)

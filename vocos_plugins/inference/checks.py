@@ -6,16 +6,22 @@ import torch
 from torch import Tensor
 
 from ..config import EncodecCodes, VocosConfig
+from ..mel.inputs import Numbers, as_audio, as_tensor
 from ..network.encodec import INTEGER_DTYPES
 
 # Beyond this a layer norm's variance overflows float32; no mel or EnCodec feature comes near.
 MAX_FEATURE = 1e15
 
 
-def check_shape(features: Tensor, n_features: int, min_frames: int = 1) -> None:
-    """Raises TypeError or ValueError for features that are not floating point ``(B, n_features, T >= min_frames)``."""
-    if not isinstance(features, Tensor):
-        raise TypeError(f"features must be a torch tensor, got {type(features).__name__}; try torch.as_tensor(mel)")
+def check_shape(features: Numbers, n_features: int, min_frames: int = 1) -> Tensor:
+    """Returns features as a tensor.
+
+    Raises:
+        TypeError, ValueError: they are not floating point ``(B, n_features, T >= min_frames)``.
+    """
+    features = as_tensor(features, "features")
+    if features.is_meta:
+        raise ValueError("features are on the meta device, which holds no values")
     if not features.is_floating_point():
         raise TypeError(f"features must be floating point, got {features.dtype}; codes go through codes_to_features")
     shape = tuple(features.shape)
@@ -30,6 +36,29 @@ def check_shape(features: Tensor, n_features: int, min_frames: int = 1) -> None:
         raise ValueError(f"this model takes {n_features} bands, got {shape[1]} in shape {shape}{hint}")
     if shape[2] < min_frames:
         raise ValueError(f"features have no frames: shape {shape}")
+    return features
+
+
+def check_features(features: Numbers, n_features: int) -> Tensor:
+    """Returns features as a tensor, if any backend can decode them.
+
+    The whole at once, before it is aligned or cut: a clamp would hide bad values, and an error names their place.
+
+    Raises:
+        TypeError, ValueError: their kind, shape or range is wrong.
+    """
+    features = check_shape(features, n_features)
+    check_finite(features, torch.float32)
+    return features
+
+
+def check_device(weight: Tensor) -> None:
+    """Raises ValueError for weights that hold no values."""
+    if weight.is_meta:
+        raise ValueError(
+            "the model is on the meta device, which holds no values: load it with Vocos.from_pretrained, or its "
+            "weights with load_state_dict(..., assign=True)"
+        )
 
 
 def frame_mask(lengths: Tensor, batch: int, n_frames: int, device: torch.device) -> Tensor:
@@ -90,12 +119,11 @@ def _describe_bandwidths(config: VocosConfig, n_bandwidths: int) -> str:
     return ", ".join(f"{i} ({kbps:g} kb/s)" for i, kbps in enumerate(config.features.bandwidths))
 
 
-def check_audio(audio: Tensor) -> None:
-    """Raises TypeError or ValueError for audio that isn't finite floating point ``(B, N)``."""
-    if not audio.is_floating_point():
-        raise TypeError(f"audio must be floating point in [-1, 1], got {audio.dtype}")
-    if audio.dim() != 2:
-        hint = "; it is mono: audio.mean(dim=1) mixes channels" if audio.dim() == 3 else ""
-        raise ValueError(f"audio must be (B, N), got shape {tuple(audio.shape)}{hint}")
+def check_audio(audio: Numbers) -> Tensor:
+    """Returns audio as a tensor; raises TypeError or ValueError if it isn't finite floating point ``(B, N)``."""
+    audio = as_audio(audio)
+    if audio.is_meta:
+        raise ValueError("audio is on the meta device, which holds no values")
     if not bool(torch.isfinite(audio).all()):
         raise ValueError("audio holds NaN or infinite samples")
+    return audio

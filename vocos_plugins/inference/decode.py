@@ -8,10 +8,11 @@ from torch import Tensor
 
 from ..mel.alignment import Alignment, align
 from ..mel.convention import MelConvention
+from ..mel.inputs import Numbers, as_tensor
 from ..mel.padding import filled_lengths
 from ..network.encodec import EncodecFeatures
 from ..network.network import Network, engine_allowed
-from .checks import bandwidth_ids, check_audio, check_finite, check_shape, frame_mask
+from .checks import bandwidth_ids, check_audio, check_device, check_finite, check_shape, frame_mask
 from .items import decode_items
 
 # Devices on which a ragged batch is decoded row by row: on a CPU that is faster than computing the padding, and each
@@ -22,7 +23,7 @@ ROW_BY_ROW = ("cpu",)
 @torch.no_grad()
 def decode(
     network: Network,
-    features: Tensor,
+    features: Numbers,
     *,
     lengths: Tensor | None = None,
     bandwidth_id: int | Tensor | None = None,
@@ -30,6 +31,7 @@ def decode(
     strict: bool = False,
 ) -> Tensor:
     """Decodes a batch of features; `vocos_plugins.Vocos.decode` documents it."""
+    features = as_tensor(features, "features")
     if lengths is None:
         lengths = filled_lengths(features, source or network.mel)
     return decode_every_frame(
@@ -68,10 +70,10 @@ def synthesize(
 
 @torch.no_grad()
 def resynthesize(
-    network: Network, audio: Tensor, *, length: int | None = None, bandwidth_id: int | Tensor | None = None
+    network: Network, audio: Numbers, *, length: int | None = None, bandwidth_id: int | Tensor | None = None
 ) -> Tensor:
     """Vocodes audio's own features; `vocos_plugins.Vocos.forward` documents it."""
-    check_audio(audio)
+    audio = check_audio(audio)
     front_end = network.feature_extractor
     if isinstance(front_end, EncodecFeatures):
         ids = bandwidth_ids(bandwidth_id, len(audio), network.config)
@@ -86,9 +88,9 @@ def resynthesize(
 
 
 @torch.no_grad()
-def encode(network: Network, audio: Tensor, bandwidth_id: int) -> Tensor:
+def encode(network: Network, audio: Numbers, bandwidth_id: int) -> Tensor:
     """Encodes audio into EnCodec codes; `vocos_plugins.Vocos.encode` documents it."""
-    check_audio(audio)
+    audio = check_audio(audio)
     if not isinstance(network.feature_extractor, EncodecFeatures):
         raise ValueError("this model takes mel spectrograms, not EnCodec codes: MelSpectrogram(vocos.mel)(audio)")
     network.feature_extractor.check_bandwidth(bandwidth_id)
@@ -97,14 +99,15 @@ def encode(network: Network, audio: Tensor, bandwidth_id: int) -> Tensor:
 
 def _decode_own(
     network: Network,
-    features: Tensor,
+    features: Numbers,
     lengths: Tensor | None = None,
     bandwidth_id: int | Tensor | None = None,
 ) -> Tensor:
     """Checks features in the network's own convention and decodes them."""
-    check_shape(features, network.config.n_features)
-    batch, _, n_frames = features.shape
     weight = next(network.backbone.parameters())
+    check_device(weight)
+    features = check_shape(features, network.config.n_features)
+    batch, _, n_frames = features.shape
     mask = None if lengths is None else frame_mask(lengths, batch, n_frames, features.device)
     check_finite(features, weight.dtype, mask)
     bandwidths = bandwidth_ids(bandwidth_id, batch, network.config)
@@ -131,9 +134,9 @@ def _decode_rows(network: Network, features: Tensor, bandwidths: Tensor | None, 
     return audio
 
 
-def _decode_aligned(network: Network, mel: Tensor, alignment: Alignment, lengths: Tensor | None) -> Tensor:
+def _decode_aligned(network: Network, mel: Numbers, alignment: Alignment, lengths: Tensor | None) -> Tensor:
     """Aligns mels ``(B, n_mels, T)`` of another convention to the network's own and decodes them: ``(B, N)``."""
-    check_shape(mel, alignment.source.n_mels)
+    mel = check_shape(mel, alignment.source.n_mels)
     mask = None if lengths is None else frame_mask(lengths, len(mel), mel.shape[-1], mel.device)
     # Before the alignment, whose clamps would turn NaN and infinity into something that looks like sound.
     check_finite(mel, mel.dtype, mask)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..mel.alignment import Alignment
 from ..mel.convention import MelConvention
+from ..mel.inputs import Numbers, as_tensor
 from ..mel.padding import filled_lengths
 from ..network.network import Network
 from .checks import check_shape, frame_mask
@@ -16,7 +17,7 @@ from .resampling import resample
 
 def decode_frames(
     network: Network,
-    mel: Tensor,
+    mel: Numbers,
     *,
     lengths: Tensor | None = None,
     source: MelConvention | None = None,
@@ -40,6 +41,7 @@ def decode_frames(
     Raises:
         MelMismatch, TypeError, ValueError: see `Vocos.decode`.
     """
+    mel = as_tensor(mel, "mel")
     convention = source or network.mel
     if convention is None or convention.framing == "same":
         return decode(network, mel, lengths=lengths, source=source, strict=strict)

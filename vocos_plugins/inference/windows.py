@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ..mel.alignment import align
 from ..mel.convention import MelConvention
+from ..mel.inputs import Numbers, as_tensor
 from ..mel.padding import filled_lengths, longest_filled
 from ..network.network import Network
-from .checks import check_finite, check_shape
+from .checks import check_features
 from .cuts import STREAM_FRAMES, cut_frames
 from .decode import decode, decode_every_frame, resynthesize
 
@@ -43,7 +44,7 @@ class Window:
 
 def decode_chunks(
     network: Network,
-    features: Tensor,
+    features: Numbers,
     *,
     bandwidth_id: int | None = None,
     source: MelConvention | None = None,
@@ -66,6 +67,7 @@ def decode_chunks(
     Raises:
         TypeError, ValueError: see `Vocos.decode`.
     """
+    features = as_tensor(features, "features")
     lengths = filled_lengths(features, source or network.mel)
     if lengths is not None and len(set(lengths.tolist())) > 1:
         yield decode(network, features, lengths=lengths, bandwidth_id=bandwidth_id, source=source, strict=strict)
@@ -77,16 +79,14 @@ def decode_chunks(
 
 def decode_windows(
     network: Network,
-    features: Tensor,
+    features: Numbers,
     *,
     source: MelConvention | None = None,
     strict: bool = False,
     chunk_frames: int = STREAM_FRAMES,
 ) -> Iterator[Window]:
     """Yields the windows that `decode_chunks` decodes, with aligned features, up to the longest row's padding."""
-    check_shape(features, network.config.n_features if source is None else source.n_mels)
-    # The whole at once, so that a bad frame is reported with its place in it, and before any audio comes out.
-    check_finite(features, torch.float32)
+    features = check_features(features, network.config.n_features if source is None else source.n_mels)
     n_frames, n_filled = features.shape[2], longest_filled(features, source or network.mel)
     filled = features[:, :, :n_filled]
     if source is None or source == network.mel:

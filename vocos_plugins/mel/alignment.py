@@ -19,9 +19,10 @@ from torch import Tensor
 
 from ..spectral import output_length
 from .compression import MAX_LINEAR, compress, expand
-from .convention import MelConvention
+from .convention import MelConvention, check_convention
 from .difference import Difference, differences
 from .estimate import ErrorEstimate, describe_bands, estimate_error
+from .inputs import Numbers, as_tensor
 from .padding import silence_padding
 from .projection import MelProjection, first_frame, known_bands
 
@@ -74,7 +75,8 @@ class Alignment:
     differences: tuple[Difference, ...]
     error: ErrorEstimate | None = None
 
-    def __call__(self, mel: Tensor) -> Tensor:
+    def __call__(self, mel: Numbers) -> Tensor:
+        mel = as_tensor(mel, "mel")
         if mel.dim() != 3 or mel.shape[1] != self.source.n_mels or not mel.is_floating_point():
             raise ValueError(
                 f"expected floating point mels (B, {self.source.n_mels}, T), got {mel.dtype} {tuple(mel.shape)}"
@@ -148,10 +150,13 @@ def align(source: MelConvention | None, target: MelConvention | None, *, strict:
     Raises:
         MelMismatch: the source covers too few of the target's bands, a side has no mel, or the conversion is lossy
             and ``strict`` is set.
+        TypeError: a side is no `MelConvention`, a name for instance.
     """
     if source is None or target is None:
         side = "source" if source is None else "vocoder"
         raise MelMismatch(f"the {side} has no mel: EnCodec features and mels cannot be converted into each other")
+    check_convention(source)
+    check_convention(target)
     kind, differing = _relation(source, target)
     if kind == "lossy":
         return _align_lossy(source, target, strict, differing)

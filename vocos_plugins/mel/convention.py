@@ -196,3 +196,10 @@ class MelConvention:
 def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
+
+
+def check_convention(convention: object) -> None:
+    """Raises TypeError for what is no `MelConvention`, a name for instance."""
+    if not isinstance(convention, MelConvention):
+        hint = f"; vocos_plugins.plugins.mel_conventions()[{convention!r}] has those with a name"
+        raise TypeError(f"expected a MelConvention, got {convention!r}{hint if isinstance(convention, str) else ''}")

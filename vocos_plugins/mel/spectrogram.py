@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from ..spectral import Float32Buffers, stft
 from .compression import compress
-from .convention import MelConvention
+from .convention import MelConvention, check_convention
+from .inputs import Numbers, as_audio
 
 
 def make_window(convention: MelConvention) -> Tensor:
@@ -61,18 +62,21 @@ class MelSpectrogram(nn.Module):
     """Computes the mel of a waveform, as defined by `convention`.
 
     Shape: ``(B, N)`` in [-1, 1] -> ``(B, n_mels, T)``; ``T = N // hop_length + 1`` for ``center`` framing,
-    ``N // hop_length`` for ``same``. Submodules are named as in torchaudio's module, so that published checkpoints
-    load.
+    ``N // hop_length`` for ``same``. The audio may have any floating-point type, and be a NumPy array; the mel has the
+    module's precision, float32. Submodules are named as in torchaudio's module, so that published checkpoints load.
 
     Raises:
-        ValueError: the audio is too short to be mirrored at its ends.
+        TypeError: the audio is not floating point, or the convention is no `MelConvention`.
+        ValueError: its shape is another, or it is too short to be mirrored at its ends.
     """
 
     def __init__(self, convention: MelConvention) -> None:
         super().__init__()
+        check_convention(convention)
         self.convention = convention
         self.spectrogram = Spectrogram(convention)
         self.mel_scale = MelFilterbank(convention)
 
-    def forward(self, audio: Tensor) -> Tensor:
+    def forward(self, audio: Numbers) -> Tensor:
+        audio = as_audio(audio).to(self.spectrogram.window)
         return compress(self.mel_scale(self.spectrogram(audio)), self.convention)

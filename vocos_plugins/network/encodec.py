@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import EncodecCodes
+from ..mel.inputs import Numbers, as_tensor
 from .encodec_encoder import EncodecEncoder, warn_of_other_codebooks
 from .encodec_loading import EncodecError
 
@@ -31,8 +32,8 @@ class EncodecFeatures(nn.Module):
         self.encoder = EncodecEncoder(options)
         self._compared: EncodecEncoder | None = None
 
-    def forward(self, codes: Tensor, bandwidth_id: int | None = None) -> Tensor:
-        codes = self.checked(codes, bandwidth_id)
+    def forward(self, codes: Numbers, bandwidth_id: int | None = None) -> Tensor:
+        codes = self.checked(codes, bandwidth_id).to(self.codebook_weights.device)
         # One table has all codebooks, one after the other, as in published checkpoints.
         books = torch.arange(codes.shape[0], device=codes.device) * self.options.codebook_size
         return F.embedding(codes + books[:, None, None], self.codebook_weights).sum(dim=0).transpose(1, 2)
@@ -58,13 +59,14 @@ class EncodecFeatures(nn.Module):
             return features
         return torch.cat([self(codes[: counts[index], row]) for row, index in enumerate(bandwidth_ids)])
 
-    def checked(self, codes: Tensor, bandwidth_id: int | None) -> Tensor:
+    def checked(self, codes: Numbers, bandwidth_id: int | None) -> Tensor:
         """Returns valid codes as int64 ``(Q, B, T)``.
 
         Raises:
             TypeError: codes are not integers.
             ValueError: their shape, number of codebooks or values are invalid.
         """
+        codes = as_tensor(codes, "codes")
         if codes.dtype not in INTEGER_DTYPES:
             raise TypeError(f"codes must be integers, got {codes.dtype}; features need no codes_to_features")
         if codes.dim() not in (2, 3):

@@ -104,6 +104,11 @@ class ISTFTHead(nn.Module):
         self.istft = WindowBuffer(torch.hann_window(options.n_fft))
         self.prior = AmplitudePrior(mel) if options.amplitude_prior and mel is not None else None
 
+    @property
+    def contrast(self) -> float:
+        """The options' contrast in eval mode; 1, which changes nothing, in training."""
+        return 1.0 if self.training else self.options.contrast
+
     def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
         spectrum = self.spectrum(hidden, features)
         if self.options.refinement_steps:
@@ -136,8 +141,8 @@ class ISTFTHead(nn.Module):
         """Returns the complex STFT, ``(B, n_fft // 2 + 1, T)``; in eval mode with the options' contrast."""
         log_magnitude, phase = _at_least_float32(self.out(hidden)).transpose(1, 2).chunk(2, dim=1)
         prior = None if self.prior is None else self.prior(features)
-        contrast = 1.0 if self.training else self.options.contrast
-        magnitude, cosine, sine = polar(log_magnitude, phase, prior, contrast=contrast, n_fft=self.options.n_fft, dim=1)
+        n_fft = self.options.n_fft
+        magnitude, cosine, sine = polar(log_magnitude, phase, prior, contrast=self.contrast, n_fft=n_fft, dim=1)
         return torch.complex(magnitude * cosine, magnitude * sine)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..config import ISTFT, VocosConfig
 from ..mel.convention import MelConvention
+from ..mel.inputs import Numbers
 from ..mel.spectrogram import MelSpectrogram
 from .backbone import build_backbone
 from .encodec import EncodecFeatures
@@ -25,8 +26,8 @@ Engine = Callable[[Tensor, int | None], Tensor]  # features (C, T), bandwidth ->
 class EngineSource(Protocol):
     """Chooses what computes a network on a device: `inference.backend.Backend`."""
 
-    def engine(self, network: Network, device: torch.device) -> Engine:
-        """Returns a function that decodes one item."""
+    def engine(self, network: Network, device: torch.device, *, completely: bool = False) -> Engine:
+        """Returns a function that decodes one item; ``completely`` looks for changed weights at any cost."""
 
 
 class MelFeatures(nn.Module):
@@ -113,11 +114,11 @@ class Network(nn.Module):
         return -(-max(n_samples, n_fft // 2 + 1) // self.hop_length) * self.hop_length
 
     @torch.no_grad()
-    def codes_to_features(self, codes: Tensor, *, bandwidth_id: int | None = None) -> Tensor:
+    def codes_to_features(self, codes: Numbers, *, bandwidth_id: int | None = None) -> Tensor:
         """Turns EnCodec codes into the features that `decode` takes.
 
         Args:
-            codes: integers, ``(Q, T)`` or ``(Q, B, T)``: codebooks first.
+            codes: integers, a tensor or a NumPy array, ``(Q, T)`` or ``(Q, B, T)``: codebooks first.
             bandwidth_id: if given, the number of codebooks is checked against it.
 
         Shape: ``(B, codebook_dim, T)``; ``B`` is 1 for ``(Q, T)``.

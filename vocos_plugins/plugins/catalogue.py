@@ -58,6 +58,14 @@ def mel_conventions() -> dict[str, MelConvention]:
     return {mel.name: mel for _, mel in _merge("vocos_mel_conventions")}
 
 
+def find_convention(name: str) -> MelConvention:
+    """Returns the mel convention of a name; raises ValueError, with those that there are, for an unknown one."""
+    known = mel_conventions()
+    if name not in known:
+        raise ValueError(unknown_name_message("mel convention", name, known))
+    return known[name]
+
+
 def convention_plugins() -> dict[str, str]:
     """Returns the name of the plugin that each mel convention comes from, by the convention's name."""
     return {mel.name: plugin.name for plugin, mel in _merge("vocos_mel_conventions")}

@@ -20,6 +20,7 @@ CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
 LEGACY_WEIGHTS_FILE = "pytorch_model.bin"
 PICKLED_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
+LFS_POINTER = b"version https://git-lfs"
 MAX_YAML_VALUES = 100_000
 # How torch's restricted unpickler names what it won't build, and the advice that it adds.
 FORBIDDEN = re.compile(r"GLOBAL ([\w.]*\w)")
@@ -130,10 +131,14 @@ def _check_extent(content: Any, path: Path) -> None:
 def _check_not_empty(path: Path) -> None:
     try:
         with path.open("rb") as file:
-            empty = not file.read(1)
+            beginning = file.read(len(LFS_POINTER))
     except OSError as error:
         raise CheckpointError(f"{path} can't be read: {error.strerror}") from error
-    if empty:
+    if beginning == LFS_POINTER:
+        raise CheckpointError(
+            f"{path} is a pointer of Git LFS, not the file itself: run `git lfs pull` in its repository"
+        )
+    if not beginning:
         raise CheckpointError(f"{path} is empty: a download or a copy may have been cut off")
 
 

@@ -20,6 +20,16 @@ WEIGHT_NORM = {".weight_g": ".parametrizations.weight.original0", ".weight_v": "
 # Relative to the largest value. Filterbanks of two conventions differ by far more, those of two torch versions by far
 # less.
 DERIVED_TOLERANCE = 1e-4
+# Parts of names that torch's and Lightning's wrappers add.
+WRAPPERS = {
+    "_orig_mod.": "torch.compile",
+    "module.": "DataParallel, DistributedDataParallel or an averaged model",
+    "_fsdp_wrapped_module.": "FSDP",
+    "_checkpoint_wrapped_module.": "activation checkpointing",
+    "generator.": "a training",
+    "model.": "a training",
+    "vocos.": "a training",
+}
 MAX_NAMED = 5
 
 
@@ -37,6 +47,11 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str) -
     """
     stored = {_rename(key, WEIGHT_NORM.items()): value for key, value in weights.items() if not key.startswith(FOREIGN)}
     expected = model.state_dict()
+    if any(value.is_meta for value in (*expected.values(), *stored.values())):
+        raise CheckpointError(
+            f"{source}: the model or its weights are on the meta device, which holds no values; load it outside of "
+            "torch.device('meta'), and without init_empty_weights"
+        )
     _check_names(stored, expected, source)
     for key in DERIVED:
         if key in stored:
@@ -92,7 +107,26 @@ def _check_names(stored: Mapping[str, Tensor], expected: Mapping[str, Tensor], s
         )
         problems.append(f"{summary} of another shape")
     if problems:
-        raise CheckpointError(f"{source}: the weights don't fit the configuration: {'; '.join(problems)}")
+        hint = _wrapper_hint(unexpected, expected)
+        raise CheckpointError(f"{source}: the weights don't fit the configuration: {'; '.join(problems)}{hint}")
+
+
+def _wrapper_hint(unexpected: list[str], expected: Mapping[str, Tensor]) -> str:
+    """Returns what to do about names that would fit without a wrapper's part; "" if there are none."""
+    for part, wrapper in WRAPPERS.items():
+        bare = [key for key in unexpected if part in key and _without_wrappers(key) in expected]
+        if bare:
+            return (
+                f". {len(bare)} names, {bare[0]} for instance, would fit without {part!r}, which {wrapper} adds: save "
+                "the state dict of the model inside it, or rename the keys"
+            )
+    return ""
+
+
+def _without_wrappers(key: str) -> str:
+    for part in WRAPPERS:
+        key = key.replace(part, "")
+    return key
 
 
 def _summarize_keys(keys: list[str], describe: Callable[[str], str] = str) -> str:

@@ -185,7 +185,8 @@ def streaming_backbone(network: Network) -> ConvNeXtLayers | ResNetLayers:
 def _fast_pointwise(network: Network) -> list[Pointwise] | None:
     """The pointwise layers of the network's engine; None if the engine has none that can be used by themselves."""
     with torch.no_grad():
-        engine = network.backend.engine(network, next(network.backbone.parameters()).device)
+        # A stream keeps the engine as it is, and can run for hours.
+        engine = network.backend.engine(network, next(network.backbone.parameters()).device, completely=True)
     if not isinstance(engine, FastEngine):
         return None
     return [_batched(mlp) for mlp in engine.mlps]

@@ -13,6 +13,7 @@ from ..inference.checks import check_finite, check_shape
 from ..mel.alignment import Alignment, MelMismatch, align
 from ..mel.convention import MelConvention
 from ..mel.difference import differences
+from ..mel.inputs import Numbers
 from ..mel.padding import longest_filled
 from ..network.network import Network
 from .stream import Stream
@@ -20,7 +21,7 @@ from .stream import Stream
 
 def stream_frames(
     network: Network,
-    chunks: Iterable[Tensor],
+    chunks: Iterable[Numbers],
     *,
     source: MelConvention | None = None,
     look_ahead: int | None = None,
@@ -54,12 +55,12 @@ def stream_frames(
 
 
 def _decode(
-    network: Network, chunks: Iterable[Tensor], alignment: Alignment, options: Mapping[str, Any]
+    network: Network, chunks: Iterable[Numbers], alignment: Alignment, options: Mapping[str, Any]
 ) -> Iterator[Tensor]:
     stream: Stream | None = None
     skipped = alignment.first_sample
-    for chunk in chunks:
-        check_shape(chunk, alignment.source.n_mels, min_frames=0)
+    for given in chunks:
+        chunk = check_shape(given, alignment.source.n_mels, min_frames=0)
         # Before the alignment, whose clamps would hide NaN and infinity.
         check_finite(chunk, chunk.dtype)
         if stream is None:

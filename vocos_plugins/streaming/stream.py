@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ..config import ISTFT
-from ..inference.checks import bandwidth_ids, check_finite, check_shape
+from ..inference.checks import bandwidth_ids, check_device, check_finite, check_shape
+from ..mel.inputs import Numbers
 from ..network.heads import ISTFTHead
 from ..network.network import Network
 from .backbone import LayerState, streaming_backbone
@@ -101,6 +102,7 @@ class Stream:
     def reset(self) -> None:
         """Forgets the frames so far, and starts again with the model as it is now."""
         network = self._network
+        check_device(next(network.backbone.parameters()))
         self._layers = streaming_backbone(network)
         self._weight = weight = next(network.backbone.parameters())
         if self._bandwidths is not None:
@@ -118,7 +120,7 @@ class Stream:
         )
 
     @torch.no_grad()
-    def __call__(self, features: Tensor) -> Tensor:
+    def __call__(self, features: Numbers) -> Tensor:
         """Takes more frames.
 
         Args:
@@ -131,7 +133,7 @@ class Stream:
             RuntimeError: the stream has ended.
         """
         state = self._running()
-        check_shape(features, self._network.config.n_features, min_frames=0)
+        features = check_shape(features, self._network.config.n_features, min_frames=0)
         if len(features) != self._batch_size:
             raise ValueError(f"this stream has batch_size={self._batch_size}, got a batch of {len(features)}")
         check_finite(features, self._weight.dtype)

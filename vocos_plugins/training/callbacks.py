@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
 from torch import Tensor
 
 from ..spectral import stft
+from .divergence import DivergenceError, check_weights
 from .module import VocosTraining
 from .state import LAST, MODEL, save_model, save_state
 from .termination import StopRequest
@@ -61,6 +63,16 @@ class Checkpoints(lightning.Callback):
                 save_model(module, self.out / f"{MODEL}-{step:07d}")
         if stop:
             trainer.should_stop = True
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """Saves a run that has diverged before its first save, if its weights are still finite."""
+        if not isinstance(exception, DivergenceError) or (self.out / LAST).exists() or not trainer.is_global_zero:
+            return
+        with suppress(DivergenceError):
+            check_weights(pl_module, 0)
+            self.save(trainer, cast(VocosTraining, pl_module))
 
     def save(self, trainer: lightning.Trainer, module: VocosTraining) -> None:
         """Writes state and model."""

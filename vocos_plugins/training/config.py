@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ..config import VocosConfig
 from ..config.mapping import ConfigError, check_keys, read_dataclass
 from .data import Data
-from .discriminators import Discriminators
+from .discriminators import Discriminators, check_length
 from .schedule import LossWeights, Optimization
 
 SECTIONS: dict[str, type[Any]] = {
@@ -76,6 +76,14 @@ class TrainingConfig:
     optimization: Optimization = field(default_factory=Optimization)
     run: Run = field(default_factory=Run)
 
+    def __post_init__(self) -> None:
+        if self.losses.pretrain_steps < self.run.max_steps:
+            features = self.model.features
+            # Whole hops are decoded, of a crop that a shift of the frames makes shorter.
+            shift = round(self.run.jitter_framing * features.hop_length)
+            n_samples = (self.data.num_samples - shift) // features.hop_length * features.hop_length
+            check_length(self.discriminators, n_samples, "data.num_samples")
+
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> TrainingConfig:
         """Builds the configuration from plain values.
@@ -94,4 +102,7 @@ class TrainingConfig:
             model = VocosConfig.from_dict(mapping["model"])
         except ConfigError as error:
             raise ConfigError(f"model: {error}") from error
-        return cls(model=model, **sections)
+        try:
+            return cls(model=model, **sections)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error

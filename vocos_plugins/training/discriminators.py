@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from ..config.mapping import ConfigError
 from ..network.heads import WindowBuffer
 from ..spectral import stft
 
@@ -139,8 +140,8 @@ class DiscriminatorP(SubDiscriminator):
 
     @property
     def min_samples(self) -> int:
-        """Length of the shortest signal whose end can be mirrored to a whole period."""
-        return self.period // 2 + 1
+        """Length of the shortest signal that can be judged."""
+        return min_period_samples(self.period)
 
     def forward(self, audio: Tensor, bandwidth_id: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         # As an image with one period per row: kernels of width 1 then compare samples that are whole periods apart.
@@ -175,8 +176,8 @@ class DiscriminatorR(SubDiscriminator):
 
     @property
     def min_samples(self) -> int:
-        """Length of the shortest signal whose ends can be mirrored into a whole frame."""
-        return self.n_fft // 2 + 1
+        """Length of the shortest signal that can be judged."""
+        return min_spectrum_samples(self.n_fft)
 
     def spectrum(self, audio: Tensor) -> Tensor:
         """Returns real and imaginary part as channels, ``(B, 2, T, n_fft // 2 + 1)``, in float32 or better."""
@@ -256,6 +257,32 @@ def build_discriminators(
 ) -> tuple[MultiPeriodDiscriminator, MultiResolutionDiscriminator]:
     """Builds both discriminators, conditioned on ``num_embeddings`` bandwidths if that is set."""
     return MultiPeriodDiscriminator(options, num_embeddings), MultiResolutionDiscriminator(options, num_embeddings)
+
+
+def check_length(options: Discriminators, n_samples: int, name: str) -> None:
+    """Raises ConfigError if audio is too short for the discriminators: before a training, not once they join it.
+
+    Args:
+        options: their sizes.
+        n_samples: shortest length of the audio that they get.
+        name: the setting that the length follows from.
+    """
+    needed = max(min_period_samples(max(options.periods)), min_spectrum_samples(max(options.n_ffts)))
+    if n_samples < needed:
+        raise ConfigError(
+            f"{name} is too small: it leaves {n_samples} samples, and the discriminators need {needed}, for n_ffts="
+            f"{options.n_ffts} and periods={options.periods}; raise it, or choose smaller discriminators"
+        )
+
+
+def min_period_samples(period: int) -> int:
+    """Returns the length of the shortest signal whose end can be mirrored to a whole period."""
+    return period // 2 + 1
+
+
+def min_spectrum_samples(n_fft: int) -> int:
+    """Returns the length of the shortest signal whose ends can be mirrored into a whole frame."""
+    return n_fft // 2 + 1
 
 
 def _bins(band: tuple[float, float], n_fft: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from ..model import Vocos
 from .averaging import update_average
 from .config import TrainingConfig
 from .data import Clip
+from .divergence import check_gradients, check_weights
 from .inputs import build_inputs
 from .objective import Logged, Objective
 
@@ -66,7 +67,11 @@ class VocosTraining(lightning.LightningModule):
         return [adam(trainable), adam(chain(*(part.parameters() for part in self.discriminators)))]
 
     def training_step(self, batch: Clip, batch_idx: int) -> None:
-        """Takes one step of the discriminators, if they have joined, and one of the generator."""
+        """Takes one step of the discriminators, if they have joined, and one of the generator.
+
+        Raises:
+            DivergenceError: a loss, a gradient or a weight is not finite.
+        """
         optimizers: Any = self.optimizers()
         # Set by the step rather than by a scheduler, which would have a state of its own to resume.
         rate = self.config.optimization.rate_at(self.generator_step, self.config.run.max_steps)
@@ -82,10 +87,10 @@ class VocosTraining(lightning.LightningModule):
         logged: Logged = {}
         if self.adversarial:
             loss, logged = self.objective.discriminator_loss(signals)
-            self._descend(optimizers[1], loss)
+            self._descend(optimizers[1], loss, logged, nn.ModuleList(self.discriminators))
         loss, terms = self.objective.generator_loss(signals, bandwidth_hz, adversarial=self.adversarial)
         logged |= terms
-        self._descend(optimizers[0], loss)
+        self._descend(optimizers[0], loss, terms, self.vocos)
         decay = self.config.optimization.average_decay_at(self.generator_step)
         update_average(self.average, self.vocos, decay)
         self.generator_step += 1
@@ -106,9 +111,11 @@ class VocosTraining(lightning.LightningModule):
         self.log("step", float(self.generator_step))
         return fake
 
-    def _descend(self, optimizer: Any, loss: Tensor) -> None:
+    def _descend(self, optimizer: Any, loss: Tensor, logged: Logged, part: nn.Module) -> None:
         optimizer.zero_grad()
         self.manual_backward(loss)
+        check_gradients(part, logged, self.generator_step + 1)
         if self.config.optimization.gradient_clip is not None:
             self.clip_gradients(optimizer, self.config.optimization.gradient_clip, "norm")
         optimizer.step()
+        check_weights(part, self.generator_step + 1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import VocosConfig
-from .discriminators import Discriminators, Judgement, build_discriminators
+from .discriminators import Discriminators, Judgement, build_discriminators, check_length
 from .losses import MelLoss, PhaseLoss, discriminator_loss, feature_matching_loss, generator_loss, low_pass
 from .schedule import LossWeights
 
@@ -39,6 +39,7 @@ class Objective(nn.Module):
     def __init__(self, model: VocosConfig, discriminators: Discriminators, losses: LossWeights) -> None:
         super().__init__()
         self.weights = losses
+        self.sizes = discriminators
         self.sample_rate = model.features.sample_rate
         self.multi_period, self.multi_resolution = build_discriminators(discriminators, model.n_bandwidths)
         self.mel_loss = MelLoss(
@@ -55,6 +56,10 @@ class Objective(nn.Module):
     def discriminators(self) -> Sequence[nn.Module]:
         """The multi-period and the multi-resolution discriminator."""
         return (self.multi_period, self.multi_resolution)
+
+    def check_length(self, n_samples: int, name: str) -> None:
+        """Raises ConfigError for audio that is too short for the discriminators; see `discriminators.check_length`."""
+        check_length(self.sizes, n_samples, name)
 
     def signals(
         self, real: Tensor, fake: Tensor, bandwidth_hz: Tensor | None = None, bandwidth_id: Tensor | None = None

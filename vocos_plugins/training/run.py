@@ -7,6 +7,7 @@ from pathlib import Path
 
 import lightning
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -27,6 +28,7 @@ def train(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTra
         resume: whether to continue an earlier run; if False, ``out`` must not hold one.
 
     Raises:
+        DivergenceError: a loss, a gradient or a weight is no longer finite. What was saved before stays as it is.
         ValueError: ``out`` holds a run and ``resume`` is False, or the data or a checkpoint cannot be used.
     """
     last = out / LAST
@@ -55,11 +57,26 @@ def train(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTra
 
 
 def build_trainer(config: TrainingConfig, out: Path, saving: Checkpoints) -> lightning.Trainer:
-    """Builds the Trainer of a run. A single epoch is as long as the run, so that its progress bar shows the end."""
+    """Builds the Trainer of a run. A single epoch is as long as the run, so that its progress bar shows the end.
+
+    Raises:
+        ValueError: the machine does not have the configured devices.
+    """
     run = config.run
     several = run.devices not in (1, "auto") or run.num_nodes > 1
     # The two networks take turns, so each backward pass leaves the other one's parameters without a gradient.
     strategy = "ddp_find_unused_parameters_true" if run.strategy == "auto" and several else run.strategy
+    try:
+        return _trainer(config, out, saving, strategy)
+    except (MisconfigurationException, RuntimeError, ImportError, TypeError, ValueError) as error:
+        # Lightning names the devices that there are.
+        options = f"accelerator {run.accelerator!r}, devices {run.devices!r}, strategy {run.strategy!r}"
+        reason = " ".join(str(error).split())
+        raise ValueError(f"run: this machine can't train with {options}: {reason}") from error
+
+
+def _trainer(config: TrainingConfig, out: Path, saving: Checkpoints, strategy: str) -> lightning.Trainer:
+    run = config.run
     return lightning.Trainer(
         accelerator=run.accelerator,
         devices=run.devices,

@@ -116,7 +116,7 @@ def train_stages(stages: Sequence[Stage], out: Path, *, resume: bool = True) -> 
         directory of the last stage's model; None if a signal has ended the training early.
 
     Raises:
-        ValueError: see `run.train`.
+        DivergenceError, ValueError: see `run.train`.
     """
     # Lightning takes seconds to import, and most configuration errors are found without it.
     from .run import train

@@ -26,7 +26,7 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 
 def main() -> None:
     # Not above: `describe` needs no SpeechBrain, whose lazy modules disturb programs that look at all modules.
-    from speechbrain.utils.checkpoints import Checkpointer
+    from speechbrain.utils.checkpoints import Checkpointer  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="the training's output_folder")

@@ -112,15 +112,29 @@ def test_padding_is_silent(run, exported, tmp_path, make_signal) -> None:
         assert difference.square().mean() < 1e-3 * expected.square().mean(), file
 
 
-def test_bad_mels_are_listed(run, exported, mel, tmp_path) -> None:
+def test_bad_mels_are_listed(run, exported, model, mel, tmp_path) -> None:
     """Bad mels are listed, and the good ones are written."""
     np.save(tmp_path / "good.npy", mel.numpy())
     np.save(tmp_path / "bands.npy", np.zeros((11, 50), np.float32))
     np.save(tmp_path / "nan.npy", np.full((12, 50), np.nan, np.float32))
-    output = run("decode", tmp_path, tmp_path / "out", "--model", exported / "vocos.onnx", code=1).output
-    assert "expected floating point" in output
-    assert "NaN or infinite" in output
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.wav"]
+    np.save(tmp_path / "integers.npy", np.full((12, 50), -4))
+    np.save(tmp_path / "large.npy", np.where(np.arange(50) == 20, np.float32(1e16), mel.numpy()))
+    torch.save(mel.bfloat16(), tmp_path / "bfloat16.pt")
+    torch.save(mel.clone().requires_grad_(), tmp_path / "gradient.pt")
+    outcomes = []
+    for name, options in (("by-file", ("--model", exported / "vocos.onnx")), ("by-model", ("--model", model))):
+        result = run("decode", *sorted(tmp_path.glob("*.*")), tmp_path / name, *options, code=1)
+        failed = [line for line in result.stderr.splitlines() if line.startswith("failed: ")]
+        outcomes.append((failed, sorted(path.name for path in (tmp_path / name).iterdir())))
+    # The same errors, whichever backend would have decoded.
+    assert outcomes[0] == outcomes[1]
+    failed, written = outcomes[0]
+    assert len(failed) == 4
+    for expected in ("takes 12 bands", "NaN or infinite", "must be floating point", "values beyond 1e+15"):
+        assert sum(expected in line for line in failed) == 1
+    assert written == ["bfloat16.wav", "good.wav", "gradient.wav"]
+    close, good = (soundfile.read(tmp_path / "by-file" / f"{name}.wav")[0] for name in ("bfloat16", "good"))
+    assert np.square(close - good).mean() < 0.1 * np.square(good).mean()
 
 
 def test_a_mel_of_another_kind_is_warned_of(run, exported, mel, tmp_path) -> None:

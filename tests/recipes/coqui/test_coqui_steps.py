@@ -14,6 +14,7 @@ from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import MelMismatchWarning
 from vocos_plugins.storage.safe_files import CheckpointError
 from vocos_plugins.training.discriminator_files import save_discriminators
+from vocos_plugins.training.divergence import DivergenceError
 
 pytestmark = pytest.mark.xdist_group("coqui")
 
@@ -101,6 +102,24 @@ def test_generator_before_discriminators_is_refused(build, batch):
         model.train_step(batch, criterion[1], 1)
 
 
+def test_a_diverged_training_ends(build, batch):
+    """By losses, gradients and weights: Coqui TTS's trainer would go on, and save."""
+    model, criterion = build()
+    model.train_step(batch, criterion[0], 0)
+    model.train_step(batch, criterion[1], 1)[1]["loss"].backward()
+    model.before_gradient_clipping()
+    weight = model.model_g.head.out.bias
+    weight.grad[3] = torch.inf
+    with pytest.raises(DivergenceError, match=r"at step 1: the gradient of head\.out\.bias holds NaN"):
+        model.before_gradient_clipping()
+    weight.data[3] = torch.nan
+    model.train_step(batch, criterion[0], 0)
+    with pytest.raises(DivergenceError, match="at step 1: loss is nan, G_mel is nan, G_total is nan"):
+        model.train_step(batch, criterion[1], 1)
+    with pytest.raises(DivergenceError, match=r"at step 1: model_g\.head\.out\.bias holds NaN"):
+        model.on_train_step_end(SimpleNamespace(total_steps_done=1))
+
+
 def test_evaluation_between_steps(build, batch):
     """An evaluation doesn't affect the steps around it, unlike in Coqui TTS's own GAN."""
     model, criterion = build()
@@ -115,6 +134,7 @@ def test_evaluation_between_steps(build, batch):
     ("fields", "message"),
     [
         ({"seq_len": 8000}, "seq_len must be a multiple of hop_length 256, got 8000"),
+        ({"seq_len": 256}, "seq_len is too small: it leaves 0 samples, and the discriminators need 129"),
         ({"conv_pad": 2}, "conv_pad must be 0, got 2"),
         ({"losses": {"pretrain_steps": 5}}, "steps_to_start_discriminator"),
         ({"losses": {"mell": 5}}, "losses: unknown key 'mell'; did you mean 'mel'"),

@@ -7,6 +7,7 @@ import torch
 
 from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import MelMismatchWarning
+from vocos_plugins.training.divergence import DivergenceError
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
@@ -85,6 +86,16 @@ def test_restored_model_can_be_trained_on(build, make_config, make_trainer, tmp_
     assert not weights_equal(model.generator, first.generator)
 
 
+def test_a_diverged_training_ends(build, make_config, make_trainer, monkeypatch) -> None:
+    """It names the step and the losses; the weights are those before that step."""
+    trainer = make_trainer()
+    model = build(cfg=make_config(), trainer=trainer)
+    monkeypatch.setattr(type(model.objective.mel_loss), "forward", lambda _self, fake, *_: fake.sum() * torch.nan)
+    with pytest.raises(DivergenceError, match=r"at step 1: generator/mel is nan, generator/total is nan\. "):
+        trainer.fit(model)
+    assert all(bool(weight.isfinite().all()) for weight in model.generator.parameters())
+
+
 def test_lightning_checkpoint_is_a_start(build, make_config, make_trainer, tmp_path) -> None:
     """`init_from_ptl_ckpt` takes the whole state, including discriminators; torch.load alone refuses the file."""
     trainer = make_trainer()
@@ -152,6 +163,7 @@ def test_inference_needs_no_training(build, make_config) -> None:
         ({"train_ds": {"dataset": {}, "dataloader_params": {}}}, "train_ds: .*manifest_filepath"),
         ({"losses": {"mell": 1}}, "losses: unknown key 'mell'; did you mean 'mel'"),
         ({"optimization": {"betas": [0.9]}}, "optimization: betas must be two numbers"),
+        ({"discriminators": {"n_ffts": [8192]}}, r"n_samples is too small: it leaves 3840 samples, .* need 4097"),
         ({"measures": ["loudness"]}, "measures: unknown measure loudness; known are"),
     ],
 )

@@ -100,6 +100,7 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
     from ...config import FEATURES
     from ...config.mapping import read_part
     from ...export.sessions import load_session
+    from ...inference.checks import check_features
     from ...inference.windows import cut_samples
     from ...mel import MelConvention, align
     from ...mel.padding import longest_filled
@@ -121,10 +122,13 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
     def vocode_job(job: Job) -> Iterator[Tensor]:
         mel = read_job_mel(job)
         check_mel(job, mel)
+        check_features(mel, alignment.source.n_mels)
         n_filled = longest_filled(mel, alignment.source)
         n_samples = alignment.n_samples(n_filled)
         if n_filled:
-            pieces = map(torch.from_numpy, session.decode_chunks(alignment(mel[..., :n_filled]).numpy()))
+            # NumPy has no bfloat16.
+            aligned = alignment(mel[..., :n_filled]).float().numpy()
+            pieces = map(torch.from_numpy, session.decode_chunks(aligned))
             yield from cut_samples(pieces, alignment.first_sample, n_samples)
         if silence := alignment.n_samples(mel.shape[-1]) - n_samples:
             yield torch.zeros(len(mel), silence)

@@ -35,15 +35,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 class Failure(typer.Exit):
     """The end of a command by `fail`, with its message."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(2)
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(code)
         self.message = message
 
 
-def fail(message: str) -> NoReturn:
-    """Prints an error and ends the command with exit code 2: wrong usage, nothing was done."""
+def fail(message: str, code: int = 2) -> NoReturn:
+    """Prints an error and ends the command; exit code 2 means wrong usage, and that nothing was done."""
     typer.secho(f"error: {message}", fg="red", err=True)
-    raise Failure(message)
+    raise Failure(message, code)
 
 
 def load_model(name: str, device: str = "cpu") -> Vocos:

@@ -21,12 +21,15 @@ def train(
     for package in ("lightning", "tensorboard"):
         if find_spec(package) is None:
             fail(f"training needs {package}: pip install 'vocos-plugins[train]'")
+    from ...training.divergence import DivergenceError
     from ...training.stages import read_stages, train_stages
 
     try:
         model = train_stages(read_stages(config), out, resume=not fresh)
     except (ValueError, OSError) as error:
         fail(str(error))
+    except DivergenceError as error:
+        fail(str(error), code=1)
     if model is None:
         typer.echo("Stopped and saved. Run the same command to continue.")
     else:

@@ -82,7 +82,7 @@ class FastISTFT:
         prior = None if self.prior is None else self.prior(features)
         log_magnitude, phase = self.log_magnitude(inputs).float(), self.phase(inputs).float()
         magnitude, cosine, sine = polar(
-            log_magnitude, phase, prior, contrast=options.contrast, n_fft=options.n_fft, dim=1, in_place=True
+            log_magnitude, phase, prior, contrast=self.head.contrast, n_fft=options.n_fft, dim=1, in_place=True
         )
         return torch.complex(cosine.mul_(magnitude), sine.mul_(magnitude)), magnitude
 
