@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .atomic import atomic_write
+from .reading import reading
 
 BLOCK_S = 10.0
 ROUNDING_S = 0.05  # lists round durations, and lossy formats report approximate ones
@@ -46,7 +47,7 @@ def read_blocks(
         ValueError: the file is empty, truncated or not audio, holds NaN or infinite samples, or lacks that part; the
             message says which.
     """
-    with _open(path) as file:
+    with reading(path), _open(path) as file:
         position, end = _part(file, start_s, duration_s)
         if position:
             file.seek(position)
@@ -108,8 +109,6 @@ def _open(path: Path | bytes) -> soundfile.SoundFile:
     with io.BytesIO(path) if isinstance(path, bytes) else path.open("rb") as raw:
         head = raw.read(12)
         size = raw.seek(0, os.SEEK_END)
-    if not head:
-        raise ValueError("the file is empty (0 bytes)")
     if head[:4] == b"RIFF" and len(head) == 12:
         promised = struct.unpack("<I", head[4:8])[0]
         # The size in the header leaves out the 8 bytes before it and itself.

@@ -57,7 +57,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: the file is missing, empty, damaged, in another format, or would run code.
     """
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return _read_safetensors(path)
     content = read_pickle(path)
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
@@ -75,7 +75,7 @@ def read_pickle(path: Path) -> Any:
         CheckpointError: as raised by `read_weights`.
     """
     _check_not_empty(path)
-    if path.suffix not in PICKLED_SUFFIXES:
+    if path.suffix.lower() not in PICKLED_SUFFIXES:
         raise CheckpointError(f"{path}: weights are .safetensors, {', '.join(PICKLED_SUFFIXES)}, not {path.suffix!r}")
     try:
         with warnings.catch_warnings():

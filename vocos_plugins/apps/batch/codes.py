@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ...config import EncodecCodes
 from ...storage.atomic import atomic_write
+from ...storage.reading import reading
 
 CODES = EncodecCodes()
 # Names of arrays that hold codes: in files of ``vocos encode``, and in Bark's voices.
@@ -54,9 +55,8 @@ def read_codes(path: Path) -> StoredCodes:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f"unknown suffix {path.suffix!r}; codes are read from {', '.join(sorted(READERS))}")
-    if path.stat().st_size == 0:
-        raise ValueError("the file is empty (0 bytes)")
-    return reader(path)
+    with reading(path):
+        return reader(path)
 
 
 def write_codes(path: Path, codes: Tensor, n_samples: int) -> None:
