@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
-import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,14 +14,14 @@ import torch
 from torch import Tensor
 
 from .atomic import atomic_write
+from .audio_source import AudioSource, open_audio
 from .reading import reading
 
 BLOCK_S = 10.0
+BLOCK_VALUES = 2**24
 ROUNDING_S = 0.05  # lists round durations, and lossy formats report approximate ones
 INPUT_SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
 OUTPUT_FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
-# A WAV that was written to a pipe has one of these in place of its size.
-RIFF_SIZE_UNKNOWN = (0, 0xFFFFFFFF)
 
 
 def read_blocks(
@@ -47,22 +44,22 @@ def read_blocks(
         ValueError: the file is empty, truncated or not audio, holds NaN or infinite samples, or lacks that part; the
             message says which.
     """
-    with reading(path), _open(path) as file:
+    with reading(path), open_audio(path) as file:
         position, end = _part(file, start_s, duration_s)
-        if position:
-            file.seek(position)
+        file.skip(position)
         resampler = None
         if file.samplerate != sample_rate:
             resampler = soxr.ResampleStream(file.samplerate, sample_rate, file.channels, dtype="float32")
-        block_size = round(BLOCK_S * file.samplerate)
+        # Fewer where a header claims many channels.
+        block_size = max(1, min(round(BLOCK_S * file.samplerate), BLOCK_VALUES // file.channels))
         while True:
             # If the length is a multiple of the block size, the last block is empty. It still flushes the resampler.
-            block = _read(file, block_size if end is None else min(block_size, end - position))
+            block = file.read_block(block_size if end is None else min(block_size, end - position))
             _check_samples(block, position, file.samplerate)
             position += len(block)
             last = len(block) < block_size
-            if last and position != (file.frames if end is None else end):
-                raise ValueError(f"truncated: its header promises {file.frames} samples, but it holds {position}")
+            if last and position < (file.promised if end is None else end):
+                raise ValueError(_too_short(file, position, start_s, duration_s))
             if resampler is not None:
                 block = resampler.resample_chunk(block, last=last)
             if len(block):
@@ -91,45 +88,33 @@ def read_mono(path: Path | bytes, sample_rate: int) -> Tensor:
     return torch.cat(blocks, dim=1)
 
 
-def _part(file: soundfile.SoundFile, start_s: float, duration_s: float | None) -> tuple[int, int | None]:
+def _part(file: AudioSource, start_s: float, duration_s: float | None) -> tuple[int, int | None]:
     """Returns a part's first sample and the one after its last, or None for the end of the file."""
-    length_s = file.frames / file.samplerate
+    rate = file.samplerate
+    if file.is_open:  # its length is found by reading it
+        if not start_s >= 0 or (duration_s is not None and not duration_s > 0):
+            raise ValueError(f"no part of {duration_s} s starts at {start_s:g} s")
+        return round(start_s * rate), None if duration_s is None else round((start_s + duration_s) * rate)
+    length_s = file.frames / rate
     if not 0 <= start_s < length_s:
         raise ValueError(f"no part of it starts at {start_s:g} s: it is {length_s:.3f} s long")
-    first = round(start_s * file.samplerate)
+    first = round(start_s * rate)
     if duration_s is None or (start_s == 0 and abs(duration_s - length_s) <= ROUNDING_S):
         return first, None
-    end = min(round((start_s + duration_s) * file.samplerate), file.frames)
-    if start_s + duration_s > length_s + ROUNDING_S or end <= first:
+    # Not rounded before it is compared: a duration may be infinite.
+    if not start_s + duration_s <= length_s + ROUNDING_S:
+        raise ValueError(f"no part of {duration_s:g} s starts at {start_s:g} s: it is {length_s:.3f} s long")
+    end = min(round((start_s + duration_s) * rate), file.frames)
+    if end <= first:
         raise ValueError(f"no part of {duration_s:g} s starts at {start_s:g} s: it is {length_s:.3f} s long")
     return first, end
 
 
-def _open(path: Path | bytes) -> soundfile.SoundFile:
-    with io.BytesIO(path) if isinstance(path, bytes) else path.open("rb") as raw:
-        head = raw.read(12)
-        size = raw.seek(0, os.SEEK_END)
-    if head[:4] == b"RIFF" and len(head) == 12:
-        promised = struct.unpack("<I", head[4:8])[0]
-        # The size in the header leaves out the 8 bytes before it and itself.
-        if promised not in RIFF_SIZE_UNKNOWN and promised + 8 > size + 1:
-            raise ValueError(f"truncated: its header promises {promised + 8} bytes, but it has {size}")
-    try:
-        file = soundfile.SoundFile(io.BytesIO(path) if isinstance(path, bytes) else path)
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"not audio that libsndfile can read: {error.error_string}") from error
-    if file.frames == 0:
-        file.close()
-        raise ValueError("it holds no samples")
-    return file
-
-
-def _read(file: soundfile.SoundFile, n_samples: int) -> np.ndarray:
-    try:
-        block: np.ndarray = file.read(n_samples, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"damaged: {error.error_string}") from error
-    return block
+def _too_short(file: AudioSource, n_samples: int, start_s: float, duration_s: float | None) -> str:
+    length_s = n_samples / file.samplerate
+    if file.is_open:
+        return f"no part of {duration_s} s starts at {start_s:g} s: it is {length_s:.3f} s long"
+    return f"truncated: its header promises {file.frames} samples, but it holds {n_samples}"
 
 
 def _check_samples(block: np.ndarray, position: int, sample_rate: int) -> None:

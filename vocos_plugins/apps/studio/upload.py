@@ -14,10 +14,10 @@ from ...mel import MelConvention, MelSpectrogram
 from ...mel.guess import Guess, guess
 from ...plugins import mel_conventions
 from ...storage.audio import read_blocks
+from ...storage.audio_source import RATES
 from ...storage.mel_files import MEL_SUFFIXES, read_mel
 
 MAX_S = 60.0
-RATES = (1000, 768_000)  # Hz
 MAX_CHANNELS = 32
 
 
