@@ -1,11 +1,9 @@
-"""Reads and writes audio files in blocks, so that memory does not grow with their length."""
+"""Reads audio files in blocks, so that memory does not grow with their length."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import soundfile
@@ -13,7 +11,6 @@ import soxr
 import torch
 from torch import Tensor
 
-from .atomic import atomic_write
 from .audio_source import AudioSource, open_audio
 from .reading import reading
 
@@ -21,7 +18,6 @@ BLOCK_S = 10.0
 BLOCK_VALUES = 2**24
 ROUNDING_S = 0.05  # lists round durations, and lossy formats report approximate ones
 INPUT_SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".oga", ".opus"}
-OUTPUT_FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
 
 
 def read_blocks(
@@ -122,69 +118,3 @@ def _check_samples(block: np.ndarray, position: int, sample_rate: int) -> None:
     if bad.any():
         at = (position + int(bad.argmax())) / sample_rate
         raise ValueError(f"it holds NaN or infinite samples, the first at {at:.3f} s")
-
-
-class AudioWriter:
-    """Writes an audio file atomically, block by block.
-
-    Use as a context manager. Leaving it through an exception leaves the file as it was before.
-
-    Args:
-        path: its suffix chooses the format: ``.wav``, ``.flac`` or ``.ogg``. Folders are created.
-        sample_rate: Hz.
-
-    Raises:
-        ValueError: the suffix is none of these.
-        OSError: no permission, or a full disk.
-    """
-
-    def __init__(self, path: Path, sample_rate: int) -> None:
-        if path.suffix.lower() not in OUTPUT_FORMATS:
-            raise ValueError(f"{path}: can't write {path.suffix or 'a file without a suffix'}; use .wav, .flac or .ogg")
-        self.path = path
-        self.sample_rate = sample_rate
-        self.file: soundfile.SoundFile | None = None
-        self.n_samples = 0
-
-    def __enter__(self) -> AudioWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            self.temporary = stack.enter_context(atomic_write(self.path))
-            self.temporary.touch()  # the system's error says what is wrong; libsndfile's is only "System error"
-            stack.push(self._finish)  # before the rename
-            self._stack = stack.pop_all()
-        return self
-
-    def write(self, audio: Tensor) -> None:
-        """Appends ``(channels, n)``; samples outside [-1, 1] are clipped."""
-        # 16-bit samples would wrap around.
-        samples = audio.clamp(-1.0, 1.0).T.cpu().numpy()
-        try:
-            if self.file is None:
-                container, subtype = OUTPUT_FORMATS[self.path.suffix.lower()]
-                self.file = soundfile.SoundFile(
-                    self.temporary, "w", self.sample_rate, samples.shape[1], format=container, subtype=subtype
-                )
-            self.file.write(samples)
-        # soundfile asserts that all samples were written, which fails on a full disk.
-        except (soundfile.LibsndfileError, AssertionError) as error:
-            raise OSError(f"could not write {self.path} (is the disk full?): {error}") from error
-        self.n_samples += len(samples)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    def _finish(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.file is not None:
-            self.file.close()
-        if error is not None:
-            return
-        if self.n_samples == 0:
-            raise ValueError("nothing to write: there are no samples")
-        # libsndfile buffers: if the disk fills up at the very end, only the written length shows it.
-        if soundfile.info(self.temporary).frames < self.n_samples:
-            raise OSError(f"could not write {self.path} completely: is the disk full?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import IO, cast
 
@@ -80,7 +81,8 @@ def open_audio(path: Path | bytes) -> AudioSource:
     with _raw(path) as raw:
         patches = check_complete(raw)
         length = length_of(raw)
-    source: Path | IO[bytes] = io.BytesIO(path) if isinstance(path, bytes) else path
+    # As bytes, since soundfile encodes a name itself, and refuses one that is not UTF-8.
+    source: bytes | IO[bytes] = io.BytesIO(path) if isinstance(path, bytes) else os.fsencode(path)
     view = None
     if patches or length == "estimated":
         view = FileView(_raw(path), patches, INFLATION if length == "estimated" else 1)

@@ -16,8 +16,10 @@ BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def open_text(path: Path) -> IO[str]:
     """Opens a text file in UTF-8 or UTF-16; bytes of paths that are not UTF-8 are kept as surrogates."""
-    with path.open("rb") as file:
-        head = file.read(2)
+    head = b""
+    if path.is_file():  # what is read from a pipe is gone
+        with path.open("rb") as file:
+            head = file.read(2)
     if head in BYTE_ORDER_MARKS:
         return path.open(encoding="utf-16", errors="replace")
     # A list begins with an ASCII character, even where the byte order mark is missing.

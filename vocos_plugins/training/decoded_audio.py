@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -184,7 +185,7 @@ def _decode_each(recordings: Sequence[Recording], sample_rate: int) -> Iterator[
                 raise ValueError(f"it is silent: its peak is {peak:.1g} of full scale")
             # Training sets each recording's peak anyway (`Data.gain_db`), so quiet ones can use all 16 bits.
             samples = np.round(audio * (FULL_SCALE / peak)).astype(np.int16)
-            yield samples, soundfile.info(recording.path).samplerate
+            yield samples, soundfile.info(os.fsencode(recording.path)).samplerate
         except (OSError, ValueError, soundfile.LibsndfileError) as error:
             yield str(error), 0
 

@@ -35,7 +35,10 @@ def detect(path: Path, search: Search) -> str | None:
         return None if search.format == "files" else search.format
     if path.is_dir():
         return "datasets" if is_dataset(path) else None
-    return None if path.suffix.lower() in search.read else _by_content(path, search)
+    # Reading a pipe could wait for ever, and would leave nothing for its reader.
+    if path.suffix.lower() in search.read or not path.is_file():
+        return None
+    return _by_content(path, search)
 
 
 def _by_content(path: Path, search: Search) -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...storage.listed import find_listed, is_comment, lines_of, open_text
+from ...storage.reading import check_file
 from .jobs import Job, describe
 from .naming import Search
 
@@ -142,8 +143,9 @@ def _seconds(file: Path, start: int | None, stop: int | None) -> tuple[float, fl
         return 0.0, None
     import soundfile  # the command's help is shown without it
 
+    check_file(file)
     try:
-        rate: int = soundfile.info(file).samplerate
+        rate: int = soundfile.info(os.fsencode(file)).samplerate
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{file}: {error.error_string}") from error
     first = int(start or 0)

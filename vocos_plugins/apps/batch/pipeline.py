@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ...inference.items import core_threads
 from ...inference.windows import Window
-from ...storage.audio import AudioWriter
+from ...storage.audio_writer import AudioWriter
 from .jobs import Job, Outcome, describe
 from .work import Task
 

@@ -92,7 +92,7 @@ def audio_job(vocode: Callable[[Job], Iterable[Tensor]], sample_rate: int) -> Jo
         vocode: yields the audio of a job in pieces ``(channels, N)``.
         sample_rate: of the audio, Hz.
     """
-    from ...storage.audio import AudioWriter
+    from ...storage.audio_writer import AudioWriter
 
     def process(job: Job, progress: BatchProgress) -> Result:
         started = time.perf_counter()

@@ -14,7 +14,7 @@ from ..batch.find import find_jobs, reject_clashes
 from ..batch.jobs import describe, printable
 from ..batch.naming import FORMATS, Kind, Search
 from ..batch.outputs import protect_inputs
-from ..batch.plan import plan
+from ..batch.plan import check_out, plan
 from .batch import BatchProgress, audio_job, report, run_batch
 from .options import fail
 
@@ -102,7 +102,7 @@ def vocode(
         options: how to run them.
         load: returns the task; ends the command if it can't be loaded.
     """
-    from ...storage.audio import OUTPUT_FORMATS
+    from ...storage.audio_writer import OUTPUT_FORMATS
 
     _check(options, search)
     if options.workers is not None and options.engine == "local":
@@ -126,11 +126,15 @@ def vocode(
 
 
 def _check(options: RunOptions, search: Search) -> None:
-    from ...storage.audio import OUTPUT_FORMATS
+    from ...storage.audio_writer import OUTPUT_FORMATS
 
     if options.engine not in ENGINES:
         fail(f"unknown --engine {options.engine!r}; available: {', '.join(ENGINES)}")
     recorded = options.resume or options.engine == "ray"
+    try:
+        check_out(search.out, frozenset(OUTPUT_FORMATS))
+    except ValueError as error:
+        fail(str(error))
     if recorded and (search.out.suffix.lower() in OUTPUT_FORMATS or search.out.is_file()):
         fail(f"--resume and --engine ray keep a record in the output folder; {search.out} is a file")
     if options.engine == "local" and options.address is not None:

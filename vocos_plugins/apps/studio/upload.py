@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def _read_start(path: Path, sample_rate: int) -> tuple[Tensor, bool]:
 def _check_format(path: Path) -> None:
     """Refuses formats that a small file can claim but no recording has, since resampling would take gigabytes."""
     try:
-        info = soundfile.info(path)
+        info = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError:
         return  # the reader's own error is clearer
     lowest, highest = RATES
