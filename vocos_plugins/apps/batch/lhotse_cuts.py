@@ -14,10 +14,9 @@ from typing import IO, Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
-from ...storage.bounded_yaml import BoundedLoader
+from ...storage.bounded_yaml import load_yaml
 from ...storage.listed import open_text
 from .jobs import Job, describe
 from .naming import Search
@@ -89,7 +88,7 @@ def _entries(path: Path) -> Iterator[tuple[str, Any]]:
         if ".jsonl" in name:
             yield from ((f"line {number}", line) for number, line in enumerate(file, start=1) if line.strip())
             return
-        items = yaml.load(file, BoundedLoader) if ".yaml" in name or ".yml" in name else json.load(file)  # noqa: S506
+        items = load_yaml(file.read()) if ".yaml" in name or ".yml" in name else json.load(file)
     if not isinstance(items, list):
         raise TypeError(f"expected a list of cuts or recordings, got {reprlib.repr(items)}")
     yield from ((f"item {number}", item) for number, item in enumerate(items, start=1))
