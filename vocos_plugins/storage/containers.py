@@ -59,7 +59,7 @@ def check_complete(file: IO[bytes]) -> dict[int, bytes]:
     head = file.read(HEAD)
     try:
         found = next((find(file, head) for magic, find in CONTAINERS if re.match(magic, head, re.DOTALL)), None)
-    except (struct.error, ValueError, IndexError, KeyError):  # a damaged header: libsndfile refuses it in its own words
+    except (struct.error, ValueError, LookupError, OverflowError, OSError):  # a damaged header: libsndfile refuses it in its own words
         return {}
     if isinstance(found, AudioChunk):
         if found.size is None:

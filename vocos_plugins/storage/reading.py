@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,11 @@ def reading(path: Path | bytes) -> Iterator[None]:
     check_file(path)
     try:
         yield
-    except (OSError, ValueError):
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # what the system says of a negative position, which a damaged header names
+            raise ValueError("damaged: its header names a position that no file has") from error
+        raise
+    except ValueError:
         raise
     except MemoryError as error:
         raise ValueError(f"there is not enough memory for it: {_brief(error)}") from error

@@ -90,7 +90,7 @@ def _load(path: Path) -> Any:
             # An .npz reads its arrays on access; dict() reads all of them while the file is open.
             return dict(content) if isinstance(content, Mapping) else content
     except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, zlib.error) as error:
-        raise ValueError(f"not a readable {path.suffix}: {error}") from error
+        raise ValueError(f"not a readable {path.suffix}: {str(error)[:200]}") from error
 
 
 def _read_npy(path: Path) -> StoredCodes:
