@@ -59,7 +59,13 @@ def check_complete(file: IO[bytes]) -> dict[int, bytes]:
     head = file.read(HEAD)
     try:
         found = next((find(file, head) for magic, find in CONTAINERS if re.match(magic, head, re.DOTALL)), None)
-    except (struct.error, ValueError, LookupError, OverflowError, OSError):  # a damaged header: libsndfile refuses it in its own words
+    except (
+        struct.error,
+        ValueError,
+        LookupError,
+        OverflowError,
+        OSError,
+    ):  # a damaged header: libsndfile refuses it in its own words
         return {}
     if isinstance(found, AudioChunk):
         if found.size is None:
@@ -158,7 +164,7 @@ def _mat4(file: IO[bytes], head: bytes) -> int | None:
         file.seek(position)
         kind, rows, columns, _imaginary, name = struct.unpack(order + "5I", file.read(20))
         width = {0: 8, 1: 4, 2: 4, 3: 2, 4: 2, 5: 1}[kind // 10 % 10]
-        position += 20 + name + rows * columns * width
+        position += int(20 + name + rows * columns * width)
     return position
 
 
@@ -182,7 +188,7 @@ def _nist(file: IO[bytes], head: bytes) -> int | None:
 
 def _voc(file: IO[bytes], head: bytes) -> int | None:
     # Blocks with a type of one byte and a size of three.
-    (position,) = struct.unpack("<H", head[20:22])
+    position = int.from_bytes(head[20:22], "little")
     for _ in range(MAX_CHUNKS):
         file.seek(position)
         header = file.read(4)

@@ -55,8 +55,8 @@ def _files(text: str, search: Search) -> Iterator[Job]:
             yield Job(source=file, target=search.out, error=describe(error))
     if not found:
         path = Path(text)
-        error = "no such file or folder" if not os.path.exists(path) else "no readable files in this folder"
-        yield Job(source=path, target=search.out, error=error)
+        reason = "no such file or folder" if not os.path.exists(path) else "no readable files in this folder"
+        yield Job(source=path, target=search.out, error=reason)
 
 
 def _expand(text: str, search: Search) -> Iterator[tuple[Path, Path | Job]]:
