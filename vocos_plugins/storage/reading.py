@@ -1,4 +1,4 @@
-"""What reading a file may raise: an OSError or a ValueError in words, whatever a library raises."""
+"""Errors of reading a file: an OSError or a ValueError in words, whatever a library raises."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-MAX_MESSAGE = 200  # characters
+MAX_MESSAGE = 500  # characters
 # Kinds of files that would wait for ever, or have no end.
 NO_FILES = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
@@ -28,7 +28,9 @@ def reading(path: Path | bytes) -> Iterator[None]:
         if error.errno == errno.EINVAL:  # what the system says of a negative position, which a damaged header names
             raise ValueError("damaged: its header names a position that no file has") from error
         raise
-    except ValueError:
+    except ValueError as error:
+        if len(str(error)) > MAX_MESSAGE:  # some libraries quote the file
+            raise ValueError(f"{str(error)[:MAX_MESSAGE]} ...") from error
         raise
     except MemoryError as error:
         raise ValueError(f"there is not enough memory for it: {_brief(error)}") from error
