@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .audio_source import AudioSource, open_audio
-from .reading import reading
+from .reading import content_of_pipe, reading
 
 BLOCK_S = 10.0
 BLOCK_VALUES = 2**24
@@ -26,7 +26,7 @@ def read_blocks(
     """Reads a file, or a part of it, in resampled blocks.
 
     Args:
-        path: a file in any format that libsndfile reads; or the content of one.
+        path: a file in any format that libsndfile reads, or a pipe with one; or the content of one.
         sample_rate: Hz wanted.
         start_s: start of the part in seconds.
         duration_s: length of the part in seconds; None reads to the end. From ``start_s=0``, a duration within
@@ -40,6 +40,8 @@ def read_blocks(
         ValueError: the file is empty, truncated or not audio, holds NaN or infinite samples, or lacks that part; the
             message says which.
     """
+    if not isinstance(path, bytes) and path.is_fifo():
+        path = content_of_pipe(path)  # libsndfile has to seek
     with reading(path), open_audio(path) as file:
         position, end = _part(file, start_s, duration_s)
         file.skip(position)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
+import select
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 MAX_MESSAGE = 500  # characters
+PIPE_PATIENCE_S = 10.0
+MAX_PIPE_BYTES = 2**30
 # Kinds of files that would wait for ever, or have no end.
 NO_FILES = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
@@ -53,6 +57,26 @@ def check_file(path: Path | bytes) -> None:
             raise ValueError(f"it is {kind}; save its content to a file first")
     if size == 0:
         raise ValueError("the file is empty (0 bytes)")
+
+
+def content_of_pipe(path: Path) -> bytes:
+    """Returns all that a program writes to a pipe, such as a shell's ``<(...)``.
+
+    Raises:
+        OSError: it can't be opened.
+        ValueError: nothing came for `PIPE_PATIENCE_S`, or more than `MAX_PIPE_BYTES`.
+    """
+    content = bytearray()
+    # Without O_NONBLOCK, opening it would wait for a writer, for ever if there is none.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as pipe:
+        while len(content) <= MAX_PIPE_BYTES:
+            if not select.select([pipe], [], [], PIPE_PATIENCE_S)[0]:
+                raise ValueError(f"nothing was written to this pipe for {PIPE_PATIENCE_S:g} s; save it to a file first")
+            piece = pipe.read(2**16)
+            if piece == b"":
+                return bytes(content)
+            content += piece or b""
+    raise ValueError(f"more than {MAX_PIPE_BYTES} bytes come from this pipe; save it to a file first")
 
 
 def _brief(error: BaseException) -> str:

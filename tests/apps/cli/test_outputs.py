@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -117,11 +118,18 @@ def test_odd_names_in_folders(run, model, folder, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("name", ["pipe", "pipe.wav"])
-def test_a_pipe_is_refused_at_once(run, model, tmp_path, name) -> None:
-    """With and without a suffix: reading it could wait for ever."""
+def test_a_pipe_is_read(run, model, folder, tmp_path, name, monkeypatch) -> None:
+    """With and without a suffix; a pipe to which nobody writes is no reason to wait for ever."""
     os.mkfifo(tmp_path / name)
-    output = run("resynth", tmp_path / name, tmp_path / "out.wav", "--model", model, code=1).output
-    assert "it is a pipe; save its content to a file first" in " ".join(output.split())
+    content = (folder / "b.flac").read_bytes()
+    writer = threading.Thread(target=(tmp_path / name).write_bytes, args=(content,), daemon=True)
+    writer.start()
+    run("resynth", tmp_path / name, tmp_path / "out.wav", "--model", model)
+    assert soundfile.info(tmp_path / "out.wav").frames == 1000
+    writer.join()
+    monkeypatch.setattr("vocos_plugins.storage.reading.PIPE_PATIENCE_S", 0.05)
+    output = run("resynth", tmp_path / name, tmp_path / "no.wav", "--model", model, code=1).output
+    assert "nothing was written to this pipe for 0.05 s" in " ".join(output.split())
 
 
 @pytest.mark.parametrize(
