@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
 from generated_page import main
 
 from vocos_plugins.storage.cards import CARDS
+from vocos_plugins.storage.safe_files import read_yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vocos_plugins"
@@ -47,7 +47,7 @@ def page() -> str:
 
 def checkpoint(path: Path) -> str:
     """Returns the section on a bundled checkpoint: its licence, and those of its training data."""
-    provenance: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["provenance"]
+    provenance: dict[str, Any] = dict(read_yaml(path)["provenance"])
     rows = [
         (part["source"], f"{part['minutes']:g}", part["licence"], part["attribution"]) for part in provenance["data"]
     ]

@@ -9,6 +9,10 @@ from typing import Any
 
 import yaml
 
+from vocos_plugins.mel import ConventionError
+from vocos_plugins.storage.bounded_yaml import RefusedYAML, load_yaml
+
+MAX_MESSAGE = 300  # characters
 NAMES = ("config.json", "config.yml", "config.yaml")
 # As read_json_with_comments of TTS/config/__init__.py; also from /* to */, which it means to remove but doesn't.
 JSON_COMMENTS = re.compile(r'("(?:[^"\\]|\\.)*")|/\*[\s\S]*?\*/|//.*')
@@ -20,13 +24,21 @@ def find_config(path: Path) -> Path | None:
 
 
 def parse_config(file: Path) -> dict[str, Any] | None:
-    """Reads the mapping in a .json (comments are allowed), .yml or .yaml file; None if there is none."""
+    """Reads the mapping in a .json (comments are allowed), .yml or .yaml file; None if there is none.
+
+    Raises:
+        ConventionError: aliases expand a ``config.yml`` or ``config.yaml`` too far, or it has a key twice.
+    """
     try:
         text = file.read_text(encoding="utf-8")
         if file.suffix == ".json":
             config = json.loads(JSON_COMMENTS.sub(lambda match: match[1] or "", text))
         else:
-            config = yaml.safe_load(text) if file.suffix in (".yml", ".yaml") else None
-    except (ValueError, yaml.YAMLError):
+            config = load_yaml(text) if file.suffix in (".yml", ".yaml") else None
+    except RefusedYAML as error:
+        if file.name not in NAMES:
+            return None
+        raise ConventionError(f"{file} can't be read: {' '.join(str(error).split())[:MAX_MESSAGE]}") from error
+    except (ValueError, yaml.YAMLError, RecursionError):
         return None
     return config if isinstance(config, dict) else None

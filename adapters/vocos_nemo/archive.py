@@ -6,6 +6,7 @@ From an archive only ``model_config.yaml`` is read, and nothing is unpacked to d
 from __future__ import annotations
 
 import re
+import reprlib
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ from typing import Any
 import yaml
 
 from vocos_plugins.mel import ConventionError
-from vocos_plugins.storage.bounded_yaml import BoundedLoader
+from vocos_plugins.storage.bounded_yaml import BoundedLoader, load_yaml
 
 CONFIG_FILE = "model_config.yaml"
 ARCHIVE_SUFFIX = ".nemo"
@@ -49,9 +50,9 @@ def read_configuration(path: Path) -> dict[str, Any] | None:
         return None
     try:
         content = _read_archive(file) if file.suffix == ARCHIVE_SUFFIX else _read_file(file)
-        tree = yaml.load(content, _Loader)  # noqa: S506 - a SafeLoader
+        tree = load_yaml(content, _Loader)
         if not isinstance(tree, dict):
-            raise ValueError(f"expected a mapping, got {tree!r:.60}")
+            raise ValueError(f"expected a mapping, got {reprlib.repr(tree)}")
     except MALFORMED as error:
         if is_model(file):
             raise ConventionError(f"{file} has no valid configuration: {error}") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import yaml
 
 from vocos_plugins.mel import ConventionError
-from vocos_plugins.storage.bounded_yaml import BoundedLoader
+from vocos_plugins.storage.bounded_yaml import BoundedLoader, load_yaml
 
 FILE_NAME = "hyperparams.yaml"
 SUFFIXES = (".yaml", ".yml")
@@ -99,9 +100,9 @@ def read_hyperparams(path: Path) -> dict[str, Any] | None:
 
 
 def _parse(content: bytes) -> dict[str, Any]:
-    tree = yaml.load(content, _Loader)  # noqa: S506 - a SafeLoader
+    tree = load_yaml(content, _Loader)
     if not isinstance(tree, dict):
-        raise ValueError(f"expected a mapping, got {tree!r:.60}")
+        raise ValueError(f"expected a mapping, got {reprlib.repr(tree)}")
     resolver = _Resolver(tree)
     return {key: resolver.top_level(value) for key, value in tree.items()}
 

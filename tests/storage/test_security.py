@@ -153,15 +153,11 @@ def test_yaml_aliases_do_not_multiply(anchors, directory) -> None:
 
 
 def test_yaml_merge_keys_do_not_multiply(directory) -> None:
-    """Nested merge keys for 10^9 keys, in half a kilobyte, are refused while they are expanded.
-
-    PyYAML 6.0.4 expands each key once, so that only unknown keys are left to refuse; with older versions,
-    `BoundedLoader` counts.
-    """
+    """Nested merge keys for 10^9 keys, in half a kilobyte, are refused before they are expanded."""
     levels = [f"a{level}: &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * 10)}]}}" for level in range(1, 10)]
     pairs = ", ".join(f"k{key}: 0" for key in range(10))
     (directory / "config.yaml").write_text("\n".join([f"a0: &a0 {{{pairs}}}", *levels]))
-    with pytest.raises(CheckpointError, match=r"more than 10000 keys|unknown key 'a0'"):
+    with pytest.raises(CheckpointError, match=r"its aliases add more than 100000 values"):
         load_float32(directory)
 
 

@@ -107,7 +107,7 @@ def evaluate(
     for index, clip in enumerate(clips):
         try:
             result = run_clip(systems, clip, measures, show=_show(progress, clip))
-        except (ValueError, OSError, RuntimeError) as error:
+        except Exception as error:  # whatever a file makes a library or a system raise
             why = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
             evaluation.failures.append(Failure(file=clip.text, system="", error=why))
         else:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+MAX_STEM_BYTES = 200  # of a name of at most 255
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
@@ -34,7 +36,7 @@ def atomic_writes(paths: Iterable[Path]) -> Iterator[list[Path]]:
     A block that raises leaves every path as it was, and no temporary file.
     """
     # Process ids are not enough: threads share one, and so may machines that write to the same folder.
-    staged = {path.with_name(f".{path.name}.{secrets.randbelow(10**8)}.part"): path for path in paths}
+    staged = {path.with_name(f".{_shortened(path.name)}.{secrets.randbelow(10**8)}.part"): path for path in paths}
     try:
         yield list(staged)
         publish(staged)
@@ -42,6 +44,11 @@ def atomic_writes(paths: Iterable[Path]) -> Iterator[list[Path]]:
         for temporary in staged:
             with suppress(OSError):  # in a folder that cannot be entered, nothing was written
                 temporary.unlink(missing_ok=True)
+
+
+def _shortened(name: str) -> str:
+    """Returns the start of a name, which leaves room for what a temporary name adds."""
+    return os.fsdecode(os.fsencode(name)[:MAX_STEM_BYTES])
 
 
 def publish(staged: Mapping[Path, Path]) -> None:

@@ -1,4 +1,4 @@
-"""A YAML loader for untrusted files: plain values only, no repeated keys, and a limit on the number of keys."""
+"""The YAML reader for untrusted files, which every YAML goes through: plain values, no repeated keys, bounded size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Any
 import yaml
 
 MAX_PAIRS = 10_000
+MAX_REPEATED = 100_000  # values that aliases add to those that are written; no configuration comes near
 MERGE = "tag:yaml.org,2002:merge"
+
+
+class RefusedYAML(yaml.MarkedYAMLError):
+    """A document that PyYAML would read, but that is too large or ambiguous."""
 
 
 class BoundedLoader(yaml.SafeLoader):
@@ -25,7 +30,7 @@ class BoundedLoader(yaml.SafeLoader):
                 continue
             if (key.tag, key.value) in seen:
                 problem = f"the key {key.value!r} appears twice; remove one"
-                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
+                raise RefusedYAML(None, None, problem, key.start_mark)
             seen.add((key.tag, key.value))
         return node
 
@@ -35,4 +40,56 @@ class BoundedLoader(yaml.SafeLoader):
         # on it also expands each key only once.
         super().flatten_mapping(node)
         if len(node.value) > MAX_PAIRS:
-            raise yaml.constructor.ConstructorError(None, None, f"more than {MAX_PAIRS} keys in a mapping")
+            raise RefusedYAML(None, None, f"more than {MAX_PAIRS} keys in a mapping")
+
+
+def load_yaml(content: str | bytes, loader: type[BoundedLoader] = BoundedLoader) -> Any:
+    """Returns the value of a YAML document.
+
+    Args:
+        content: of the file.
+        loader: with further tags or numbers.
+
+    Raises:
+        yaml.YAMLError: it is no YAML, has a tag that the loader doesn't know or a key twice, or its aliases expand it
+            beyond `MAX_REPEATED` values, at any place: in mappings, lists, merge keys, pairs or sets.
+        ValueError, RecursionError: as raised by PyYAML for impossible dates and deep nesting.
+    """
+    reader = loader(content)
+    try:
+        node = reader.get_single_node()
+        if node is None:
+            return None
+        _check_aliases(node)
+        return reader.construct_document(node)
+    finally:
+        reader.dispose()
+
+
+def _check_aliases(root: yaml.Node) -> None:
+    """Refuses a document whose aliases lead back to themselves, or expand a few lines to gigabytes."""
+    # An alias is one object in memory, but code that walks or prints a configuration meets it at each use.
+    sizes: dict[int, int] = {}
+    unfinished: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting[-1]
+        children = _children(node)
+        if id(node) not in unfinished and id(node) not in sizes:
+            unfinished.add(id(node))
+            if any(id(child) in unfinished for child in children):
+                raise RefusedYAML(None, None, "an alias stands inside of its own value", node.start_mark)
+            waiting += [child for child in children if id(child) not in sizes]
+            continue
+        waiting.pop()
+        unfinished.discard(id(node))
+        sizes[id(node)] = 1 + sum(sizes[id(child)] for child in children)
+    if sizes[id(root)] - len(sizes) > MAX_REPEATED:
+        problem = f"its aliases add more than {MAX_REPEATED} values; no configuration is that large"
+        raise RefusedYAML(None, None, problem, root.start_mark)
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []

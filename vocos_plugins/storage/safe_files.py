@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import reprlib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ import yaml
 from torch import Tensor
 
 from .atomic import atomic_writes
-from .bounded_yaml import BoundedLoader
+from .bounded_yaml import load_yaml
 
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
@@ -40,7 +41,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
         CheckpointError: the file does not exist, is not valid YAML or holds no mapping.
     """
     try:
-        content = yaml.load(path.read_bytes(), BoundedLoader)  # noqa: S506 - a SafeLoader
+        content = load_yaml(path.read_bytes())
     except OSError as error:
         raise CheckpointError(f"{path} can't be read: {error.strerror}") from error
     # PyYAML raises ValueError for impossible dates, and RecursionError for deep nesting.
@@ -48,7 +49,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
         raise CheckpointError(f"{path} is not valid YAML: {error}") from error
     _check_extent(content, path)
     if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path}: expected a mapping, got {content!r:.60}")
+        raise CheckpointError(f"{path}: expected a mapping, got {reprlib.repr(content)}")
     return content
 
 
@@ -58,7 +59,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: the file is missing, empty, damaged, in another format, or would run code.
     """
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return _read_safetensors(path)
     content = read_pickle(path)
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
@@ -76,7 +77,7 @@ def read_pickle(path: Path) -> Any:
         CheckpointError: as raised by `read_weights`.
     """
     _check_not_empty(path)
-    if path.suffix not in PICKLED_SUFFIXES:
+    if path.suffix.lower() not in PICKLED_SUFFIXES:
         raise CheckpointError(f"{path}: weights are .safetensors, {', '.join(PICKLED_SUFFIXES)}, not {path.suffix!r}")
     try:
         with warnings.catch_warnings():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -184,9 +185,9 @@ def _decode_each(recordings: Sequence[Recording], sample_rate: int) -> Iterator[
                 raise ValueError(f"it is silent: its peak is {peak:.1g} of full scale")
             # Training sets each recording's peak anyway (`Data.gain_db`), so quiet ones can use all 16 bits.
             samples = np.round(audio * (FULL_SCALE / peak)).astype(np.int16)
-            yield samples, soundfile.info(recording.path).samplerate
-        except (OSError, ValueError, soundfile.LibsndfileError) as error:
-            yield str(error), 0
+            yield samples, soundfile.info(os.fsencode(recording.path)).samplerate
+        except Exception as error:  # whatever a file makes a library raise fails only that file
+            yield str(error) or type(error).__name__, 0
 
 
 def _describe_failures(recordings: Sequence[Recording], failures: dict[int, str]) -> str:

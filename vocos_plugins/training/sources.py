@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..storage.audio import INPUT_SUFFIXES
+from ..storage.folders import walk
+from ..storage.listed import find_listed, is_comment, lines_of
 
 # RAW has no header with sample rate and channels.
 AUDIO_SUFFIXES = INPUT_SUFFIXES - {".raw"}
@@ -60,23 +63,31 @@ def find_recordings(source: Path, split: str | None = None) -> list[Recording]:
 
 
 def _from_folder(folder: Path) -> list[Recording]:
-    recordings = []
-    # Sorted, since the order decides which crops a seed draws, and file systems list in any order.
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in AUDIO_SUFFIXES and not hidden and path.is_file():
-            recordings.append(Recording(path=path))
-    return recordings
+    # Sorted by `walk`, since the order decides which crops a seed draws, and file systems list in any order.
+    return [
+        Recording(path=path)
+        for path in walk(folder, _refuse_folder, skip=_is_hidden)
+        if path.suffix.lower() in AUDIO_SUFFIXES and not _is_hidden(path)
+    ]
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith(".")
+
+
+def _refuse_folder(folder: Path, error: OSError) -> None:
+    raise ValueError(f"{folder}: can't be read: {error.strerror}") from error
 
 
 def _from_list(listed: Path) -> list[Recording]:
-    try:
-        # utf-8-sig drops a byte order mark, which would become part of the first path.
-        lines = listed.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{listed}: not a folder, a manifest (.csv) or a text file that lists recordings") from error
-    stripped = ((number, line.strip()) for number, line in enumerate(lines, start=1))
-    return [Recording(path=_resolve(line, listed, number)) for number, line in stripped if line]
+    recordings = []
+    for number, line in lines_of(listed):
+        if "\0" in line:
+            raise ValueError(f"{listed}: not a folder, a manifest (.csv) or a text file that lists recordings")
+        if not is_comment(line, listed.parent):
+            path = find_listed(line, listed.parent, AUDIO_SUFFIXES) or listed.parent / line
+            recordings.append(Recording(path=_existing(path, listed, number)))
+    return recordings
 
 
 def _from_manifest(manifest: Path, split: str | None) -> list[Recording]:
@@ -120,8 +131,11 @@ def _read_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _resolve(text: str, source: Path, line: int) -> Path:
     if not text:
         raise ValueError(f"{source}, line {line}: the file name is empty")
-    path = source.parent / text
-    if not path.is_file():
+    return _existing(source.parent / text, source, line)
+
+
+def _existing(path: Path, source: Path, line: int) -> Path:
+    if not os.path.isfile(path):
         raise ValueError(f"{source}, line {line}: no such file: {path}")
     return path
 

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 import yaml
 
+from vocos_plugins.storage.bounded_yaml import BoundedLoader, load_yaml
+
 RECIPE = Path(__file__).resolve().parent
 KEPT = ("symbols", "sample_rate", "hop_length")
 MODEL = "model: !new:speechbrain.lobes.models.FastSpeech2.FastSpeech2\n"
@@ -48,14 +50,14 @@ def main() -> None:
 
 def describe(hyperparameters: str) -> str:
     """Returns the part of a training's YAML that inference needs."""
-    values: dict[str, Any] = yaml.load(hyperparameters, _Plain)  # noqa: S506 - makes no objects
+    values: dict[str, Any] = load_yaml(hyperparameters, _Plain)
     model = {key: values["dim"] if value == "<dim>" else value for key, value in values["model"].items()}
     kept = yaml.safe_dump({key: values[key] for key in KEPT}, allow_unicode=True, sort_keys=False, width=1000)
     arguments = yaml.safe_dump(model, sort_keys=False).replace("\n", "\n  ").rstrip()
     return f"{kept}{MODEL}  {arguments}\n{LOADING}"
 
 
-class _Plain(yaml.SafeLoader):
+class _Plain(BoundedLoader):
     """Reads HyperPyYAML's tags as the values behind them."""
 
 

@@ -185,3 +185,17 @@ def test_any_object_with_the_fields(make_audio_config):
     assert from_coqui(AudioProcessor(config)) == COQUI_LJSPEECH
     assert from_coqui(SimpleNamespace(model="tacotron2", audio=config)) == COQUI_LJSPEECH
     assert from_coqui({"model": "tacotron2", "audio": LJSPEECH}) == COQUI_LJSPEECH
+
+
+@pytest.mark.parametrize("name", ["config.yml", "config.yaml"])
+def test_yaml_is_read_in_bounds(tmp_path, name) -> None:
+    """Nested merge keys, which older versions of PyYAML expand for minutes, and repeated keys are refused at once."""
+    levels = [f"a{level}: &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * 10)}]}}" for level in range(1, 9)]
+    bomb = ["a0: &a0 {k0: 0, k1: 1}", *levels, "audio: {sample_rate: 22050, signal_norm: false}", "model: glow_tts"]
+    for lines, expected in (
+        (bomb, "aliases add more than"),
+        (["model: a", "model: b"], "the key 'model' appears twice"),
+    ):
+        (tmp_path / name).write_text("\n".join(lines))
+        with pytest.raises(ConventionError, match=rf"{name} can't be read: .*{expected}"):
+            read_convention(tmp_path)

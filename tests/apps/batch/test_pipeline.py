@@ -139,11 +139,38 @@ def test_one_bad_window_does_not_spoil_its_batch(vocos, recordings, find, do) ->
     assert {name for name, outcome in outcomes.items() if outcome.error is not None} == {"refused"}
 
 
-def test_a_defect_is_not_hidden(vocos, recordings, find, do, monkeypatch) -> None:
-    """It ends the run, and so do the threads."""
-    monkeypatch.setattr(Resynthesis, "compute", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        do(find(recordings), Resynthesis(vocos))
+class Defective(Resynthesis):
+    """Has a defect that one recording shows, or is asked to stop by it."""
+
+    error: type[BaseException] = ZeroDivisionError
+
+    def compute(self, windows):
+        if any(window.inputs.shape[1] == 77 for window in windows):
+            raise self.error("seventy-seven")
+        return super().compute(windows)
+
+
+@pytest.mark.parametrize("group_frames", [None, 10**6])
+def test_a_defect_fails_alone_and_asks_for_a_report(vocos, recordings, find, do, group_frames) -> None:
+    """The item's error names the exception and its place; the other files are written."""
+    soundfile.write(recordings / "a.wav", np.zeros(77), 16000)
+    work = Defective(vocos)
+    work.group_frames = group_frames
+    outcomes = do(find(recordings), work)
+    (failed,) = (outcome for outcome in outcomes.values() if outcome.error is not None)
+    assert failed.job.source.name == "a.wav"
+    assert failed.error.startswith("unexpected ZeroDivisionError (test_pipeline.py, line ")
+    assert failed.error.endswith("seventy-seven. This is a defect in vocos-plugins: please report it with the input")
+    assert sum(outcome.job.target.exists() for outcome in outcomes.values()) == 24
+
+
+def test_a_request_to_stop_ends_the_run(vocos, recordings, find, do) -> None:
+    """It leaves the pipeline, and so do the threads."""
+    soundfile.write(recordings / "a.wav", np.zeros(77), 16000)
+    work = Defective(vocos)
+    work.error = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        do(find(recordings), work)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read", "write", "device"))]
 
 

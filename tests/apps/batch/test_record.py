@@ -71,6 +71,27 @@ def test_a_line_that_was_being_written_does_not_count(out, jobs) -> None:
         assert write_all(record, jobs) == 24
 
 
+def test_damage_in_the_middle_costs_only_its_outputs(out, jobs) -> None:
+    """Garbage, zeros and lines without fields are passed over; their outputs are written again."""
+    lines = (out / DONE).read_bytes().splitlines(keepends=True)
+    damaged = [b"{}\n", b"\0\0\0\n", b"\xff\xfe garbage\n", b"[1]\n", b"[" * 100_000 + b"\n", b'{"output": 1}\n']
+    lines[3:9] = damaged
+    (out / DONE).write_bytes(b"".join(lines))
+    with Record(out, SETTINGS) as record:
+        assert write_all(record, jobs) == 6
+    with Record(out, SETTINGS) as record:
+        assert write_all(record, jobs) == 0
+
+
+@pytest.mark.parametrize("first", [b"{}", b"\0\0", b"[]", b'{"settings": 1}'])
+def test_a_damaged_first_line_is_refused_in_words(out, first) -> None:
+    """Without the settings nothing says which model wrote the outputs."""
+    lines = (out / DONE).read_bytes().split(b"\n")
+    (out / DONE).write_bytes(b"\n".join([first, *lines[1:]]))
+    with pytest.raises(RecordError, match="delete the file to start over"), Record(out, SETTINGS):
+        pass
+
+
 def test_the_record_is_on_the_disk_at_once(jobs, tmp_path) -> None:
     """The line is written before the next output is started."""
     with Record(tmp_path / "out", SETTINGS) as record:

@@ -60,11 +60,34 @@ def test_a_bad_mel_is_listed_and_the_good_one_written(run, model, mel, tmp_path,
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.wav"]
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+def test_no_bad_item_blocks_a_resumed_run(run, model, mel, tmp_path) -> None:
+    """Whatever libraries raise for bad mels, the good ones are written by the first run, and the second has no more."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(6):
+        np.save(folder / f"{number}.npy", mel.numpy())
+    torch.save(torch.eye(12).to_sparse_csr(), folder / "2x.pt")
+    content = (folder / "0.npy").read_bytes()
+    (folder / "3x.npy").write_bytes(content.replace(b"50)", b"50 ", 1))
+    (folder / "4x.npy").write_bytes(content[:18])
+    (folder / "5x.npz").write_bytes(b"PK")
+    words = ("decode", folder, tmp_path / "out", "--model", model, "--resume")
+    assert "6 done" in run(*words, code=1).stdout
+    second = run(*words, code=1)
+    assert "0 done, 6 already done" in second.stdout
+    assert "4 of 10 inputs failed" in " ".join(second.output.split())
+    assert "defect" not in second.output
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.wav")) == [f"{number}.wav" for number in range(6)]
+    for path in folder.glob("?x.*"):
+        assert f"{path.name}: " in run("doctor", "--mel", path, code=2).stderr.replace("\n", "")
+
+
 def test_a_file_of_another_kind_is_listed(run, model, tmp_path) -> None:
     """The error names the supported formats."""
     (tmp_path / "a.csv").write_text("1,2,3")
     assert (
-        "expected one of .npy, .pt, .safetensors"
+        "expected one of .npy, .npz, .pt, .pth, .safetensors"
         in run("decode", tmp_path / "a.csv", tmp_path / "out", "--model", model, code=1).output
     )
 

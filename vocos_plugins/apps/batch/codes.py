@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ...config import EncodecCodes
 from ...storage.atomic import atomic_write
+from ...storage.reading import reading
 
 CODES = EncodecCodes()
 # Names of arrays that hold codes: in files of ``vocos encode``, and in Bark's voices.
@@ -54,9 +55,8 @@ def read_codes(path: Path) -> StoredCodes:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f"unknown suffix {path.suffix!r}; codes are read from {', '.join(sorted(READERS))}")
-    if path.stat().st_size == 0:
-        raise ValueError("the file is empty (0 bytes)")
-    return reader(path)
+    with reading(path):
+        return reader(path)
 
 
 def write_codes(path: Path, codes: Tensor, n_samples: int) -> None:
@@ -90,7 +90,7 @@ def _load(path: Path) -> Any:
             # An .npz reads its arrays on access; dict() reads all of them while the file is open.
             return dict(content) if isinstance(content, Mapping) else content
     except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, zlib.error) as error:
-        raise ValueError(f"not a readable {path.suffix}: {error}") from error
+        raise ValueError(f"not a readable {path.suffix}: {str(error)[:200]}") from error
 
 
 def _read_npy(path: Path) -> StoredCodes:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# What a bad file or list raises. Any other exception is a bug in this package and is not caught.
-FAILURES = (ValueError, TypeError, OSError)
+# A bad file or list raises one of these. An item that raises any other exception has failed, too, but it is a defect.
+FAILURES = (ValueError, TypeError, OverflowError, OSError)
+MAX_MESSAGE = 500  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +89,29 @@ class Outcome:
 
 
 def describe(error: BaseException) -> str:
-    """Returns an error as one line; for an error of the operating system, its message and the file."""
+    """Returns an error as one line; for an error of the operating system, its message and the file.
+
+    A message about a defect names the place and asks for a report.
+    """
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return " ".join(str(error).split())
+        return printable(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
+    kind = type(error).__name__
+    message = printable(" ".join(str(error).split()))[:MAX_MESSAGE]
+    # torch.OutOfMemoryError is no MemoryError, and on a CPU torch raises a bare RuntimeError.
+    if "MemoryError" in kind or "OutOfMemory" in kind or "can't allocate memory" in message:
+        return f"there is not enough memory for it: {message or kind}"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, FAILURES):
+        return message or kind
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = "".join(f" ({os.path.basename(frame.filename)}, line {frame.lineno})" for frame in place)
+    return f"unexpected {kind}{where}: {message}. This is a defect in vocos-plugins: please report it with the input"
+
+
+def printable(text: str) -> str:
+    r"""Returns a text that any terminal or file can take: bytes of a name that are not UTF-8 become ``\xe9``."""
+    try:
+        return os.fsencode(text).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # surrogates that stand for no byte
+        return text.encode("utf-8", "backslashreplace").decode()

@@ -5,16 +5,20 @@ Only local files are read. Nothing in a manifest is run, downloaded or unpickled
 
 from __future__ import annotations
 
+import gzip
 import json
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .jobs import FAILURES, Job, describe
+from ...storage.bounded_yaml import load_yaml
+from ...storage.listed import open_text
+from .jobs import Job, describe
 from .naming import Search
 
 # Storage types of features: an archive of many, or a folder with one file for each. Others are not read: some are
@@ -26,11 +30,17 @@ FOLDERS = ("lilcom_files", "numpy_files")
 def read_lhotse(path: Path, search: Search) -> Iterator[Job]:
     """Yields a job for each cut or recording, named by its id."""
     make = _features_job if search.kind == "mel" else _recording_job
-    for item in _items(path):
+    _require_lhotse()
+    for place, text in _entries(path):
+        name = place
         try:
-            yield make(item, path, search)
-        except FAILURES as error:
-            yield Job(source=path, target=search.out, error=f"{item.id!r}: {describe(error)}")
+            fields = json.loads(text) if isinstance(text, str) else text
+            if not isinstance(fields, dict):
+                raise TypeError(f"expected a cut or a recording, got {reprlib.repr(fields)}")
+            name = reprlib.repr(fields.get("id", place))
+            yield make(_decode(fields), path, search)
+        except Exception as error:
+            yield Job(source=path, target=search.out, error=f"{name}: {describe(error)}")
 
 
 def features_mel(job: Job) -> Tensor:
@@ -51,16 +61,43 @@ def features_mel(job: Job) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames.T, dtype=np.float32))[None]
 
 
-def _items(path: Path) -> Iterator[Any]:
+def _require_lhotse() -> None:
     try:
-        from lhotse.serialization import NotALhotseManifest, load_manifest_lazy_or_eager
+        import lhotse.serialization  # noqa: F401 - only these lists need it
     except ImportError as error:
         raise ValueError(f"{error}: pip install lhotse") from error
+
+
+def _decode(fields: dict[str, Any]) -> Any:
+    from lhotse.serialization import deserialize_item
+
     try:
-        items = load_manifest_lazy_or_eager(path)  # None if empty; a lazy set that has items may be falsy
-        yield from () if items is None else items
-    except (NotALhotseManifest, KeyError) as error:
-        raise ValueError(f"expected cuts or recordings: {error}") from error
+        return deserialize_item(dict(fields))  # a copy, out of which Lhotse takes the type
+    except Exception as error:  # what Lhotse raises has no common class
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+        raise ValueError(f"Lhotse can't read it as a cut or a recording: {problem}") from error
+
+
+def _entries(path: Path) -> Iterator[tuple[str, Any]]:
+    """Yields the items of a manifest with their places: lines of .jsonl as text, elements of .json and .yaml.
+
+    Lhotse's own readers end at the first bad line, and open a path like ``pipe:...`` in a shell.
+    """
+    name = path.name.lower()
+    with _open(path) as file:
+        if ".jsonl" in name:
+            yield from ((f"line {number}", line) for number, line in enumerate(file, start=1) if line.strip())
+            return
+        items = load_yaml(file.read()) if ".yaml" in name or ".yml" in name else json.load(file)
+    if not isinstance(items, list):
+        raise TypeError(f"expected a list of cuts or recordings, got {reprlib.repr(items)}")
+    yield from ((f"item {number}", item) for number, item in enumerate(items, start=1))
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8", errors="surrogateescape")
+    return open_text(path)
 
 
 def _recording_job(cut: Any, path: Path, search: Search) -> Job:
@@ -71,6 +108,8 @@ def _recording_job(cut: Any, path: Path, search: Search) -> Job:
     # For a source of type "command", Lhotse would run the command in a shell; others are URLs or bytes in memory.
     if kinds != ["file"]:
         raise ValueError(f"its recording must be one local file, got {', '.join(kinds) or 'none'}")
+    if not recording.sampling_rate > 0:
+        raise ValueError(f"its recording has sampling_rate {recording.sampling_rate}")
     if recording.transforms:
         raise ValueError("its recording has transforms, which are not applied; save the transformed audio first")
     file = search.resolve(recording.sources[0].source, path)

@@ -6,11 +6,16 @@ A bad line becomes a job with an error, which the command reports after all othe
 from __future__ import annotations
 
 import json
+import math
+import os
+import reprlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .jobs import FAILURES, Job, describe
+from ...storage.listed import find_listed, is_comment, lines_of, open_text
+from ...storage.reading import check_file
+from .jobs import Job, describe
 from .naming import Search
 
 Fields = dict[str, Any]
@@ -18,10 +23,16 @@ DATA_FOLDERS = ("{data_root}", "{data_folder}")
 
 
 def read_list(path: Path, search: Search) -> Iterator[Job]:
-    """Yields a job for each line, which is a path."""
+    """Yields a job for each line: a path, or columns of which the first is a path, separated by ``|`` or tabs.
 
-    def job(line: str) -> Job:
-        file = search.resolve(line, path)
+    Lines that begin with ``#`` are comments.
+    """
+    folder = search.folder_of(path)
+
+    def job(line: str) -> Job | None:
+        if is_comment(line, folder):
+            return None
+        file = find_listed(line, folder, search.read) or search.resolve(line, path)
         return Job(source=file, target=search.output_path(search.output_name(file, path)))
 
     return _each_line(path, job)
@@ -42,6 +53,8 @@ def read_nemo(path: Path, search: Search) -> Iterator[Job]:
             return Job(source=file, target=search.output_path(name))
         start_s, duration_s = float(fields.get("offset") or 0.0), fields.get("duration")
         duration_s = None if duration_s is None else float(duration_s)
+        if not math.isfinite(start_s) or not math.isfinite(duration_s or 0.0):
+            raise ValueError(f"offset and duration must be seconds, got {start_s} and {duration_s}")
         # Several parts of one file need outputs of their own.
         if fields.get("offset") is not None:
             name += f"-{start_s:.3f}" if duration_s is None else f"-{start_s:.3f}-{start_s + duration_s:.3f}"
@@ -58,13 +71,14 @@ def read_speechbrain(path: Path, search: Search) -> Iterator[Job]:
     """
     key = "wav" if search.kind == "audio" else "mel"
     root = str(search.root or path.parent)
-    content = json.loads(path.read_text(encoding="utf-8-sig"))
+    with open_text(path) as file:
+        content = json.load(file)
     if not isinstance(content, dict):
         raise TypeError("expected an object that maps ids to utterances")
 
     def job(name: str, utterance: Any) -> Job:
         if not isinstance(utterance, dict):
-            raise TypeError(f"expected an object with {key!r}, got {utterance!r}")
+            raise TypeError(f"expected an object with {key!r}, got {reprlib.repr(utterance)}")
         fields: Fields = utterance[key] if isinstance(utterance.get(key), dict) else utterance
         text = _text(fields, "file" if fields is not utterance else key)
         for placeholder in DATA_FOLDERS:
@@ -76,32 +90,43 @@ def read_speechbrain(path: Path, search: Search) -> Iterator[Job]:
     for name, utterance in content.items():
         try:
             yield job(name, utterance)
-        except FAILURES as error:
+        except Exception as error:
             yield Job(source=path, target=search.out, error=f"{name!r}: {describe(error)}")
 
 
 def read_ljspeech(path: Path, search: Search) -> Iterator[Job]:
-    """Yields a job for each line ``id|text|normalised text``, as in Coqui TTS: the recordings are ``wavs/id.wav``."""
+    """Yields a job for each line ``id|text|normalised text``, as in Coqui TTS: the recordings are ``wavs/id.wav``.
+
+    A line whose first column is the path of a file, such as ``wavs/id.wav|speaker|text``, is read as by `read_list`.
+    """
     if search.kind == "mel":
         raise ValueError("LJSpeech's metadata.csv lists recordings, not mels")
 
-    def job(line: str) -> Job:
-        name = line.split("|", 1)[0].strip().removesuffix(".wav")
-        return Job(source=search.resolve(f"wavs/{name}.wav", path), target=search.output_path(name))
+    folder = search.folder_of(path)
+
+    def job(line: str) -> Job | None:
+        if is_comment(line, folder):
+            return None
+        first = line.split("|", 1)[0].strip()
+        name = first.removesuffix(".wav")
+        file = search.resolve(f"wavs/{name}.wav", path)
+        listed = search.resolve(first, path)
+        if not os.path.isfile(file) and (os.path.isfile(listed) or ("/" in first and listed.suffix in search.read)):
+            return Job(source=listed, target=search.output_path(search.output_name(listed, path)))
+        return Job(source=file, target=search.output_path(name))
 
     return _each_line(path, job)
 
 
-def _each_line(path: Path, job: Callable[[str], Job]) -> Iterator[Job]:
-    # utf-8-sig skips a byte order mark; surrogateescape keeps paths that are not UTF-8.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield job(line.strip())
-            except FAILURES as error:
-                yield Job(source=path, target=path, error=f"line {number}: {describe(error)}")
+def _each_line(path: Path, job: Callable[[str], Job | None]) -> Iterator[Job]:
+    """Yields what a function makes of each line; None for a line without an item."""
+    for number, line in lines_of(path):
+        try:
+            made = job(line)
+        except Exception as error:
+            made = Job(source=path, target=path, error=f"line {number}: {describe(error)}")
+        if made is not None:
+            yield made
 
 
 def _text(fields: Fields, key: str) -> str:
@@ -118,8 +143,9 @@ def _seconds(file: Path, start: int | None, stop: int | None) -> tuple[float, fl
         return 0.0, None
     import soundfile  # the command's help is shown without it
 
+    check_file(file)
     try:
-        rate: int = soundfile.info(file).samplerate
+        rate: int = soundfile.info(os.fsencode(file)).samplerate
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{file}: {error.error_string}") from error
     first = int(start or 0)

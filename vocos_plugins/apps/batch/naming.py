@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ...storage.listed import resolve_path
+
 Kind = Literal["audio", "mel"]
 FORMATS = ("auto", "files", "list", "nemo", "speechbrain", "ljspeech", "lhotse", "datasets")
 
@@ -42,6 +44,9 @@ class Search:
         relative = Path(name + self.suffix)
         if not name or relative.is_absolute() or ".." in relative.parts:
             raise ValueError(f"{name!r} is not a valid output name: the file would not be below {self.out}")
+        if "\0" in name:
+            raise ValueError(f"{name!r} is not a valid output name: it holds a NUL character")
+        os.fsencode(relative)  # a ValueError for what no name can hold
         return self.out / relative
 
     def output_name(self, file: Path, listed: Path) -> str:
@@ -54,6 +59,9 @@ class Search:
         return str(relative.with_suffix(""))
 
     def resolve(self, text: str, listed: Path) -> Path:
-        """Returns the absolute path of a file that a list names."""
-        path = Path(text).expanduser()
-        return Path(os.path.abspath((self.root or listed.parent) / path))
+        """Returns the absolute path of a file that a list names; raises ValueError for an impossible name."""
+        return resolve_path(text, self.folder_of(listed))
+
+    def folder_of(self, listed: Path) -> Path:
+        """Returns the folder that a list's relative paths start from."""
+        return self.root or listed.parent

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from ...inference.items import core_threads
 from ...inference.windows import Window
-from ...storage.audio import AudioWriter
-from .jobs import FAILURES, Job, Outcome, describe
+from ...storage.audio_writer import AudioWriter
+from .jobs import Job, Outcome, describe
 from .work import Task
 
 N_WRITERS = 8  # more than cores: they mostly wait for the disk
@@ -53,7 +53,7 @@ def run(jobs: Iterable[Job], task: Task, done: Callable[[Outcome], None] | None 
         done: called with each outcome as soon as its file is complete, by the thread that wrote it.
 
     Yields:
-        The outcomes, in the order of the jobs. One of `FAILURES` fails only its own job.
+        The outcomes, in the order of the jobs. An exception fails only its own job; a request to stop ends the run.
     """
     n_threads = torch.get_num_threads()
     on_cpu = task.group_frames is None
@@ -99,7 +99,7 @@ def _open(task: Task, job: Job) -> _OpenJob:
         windows = task.windows(job)
         # Read here, so that readers work in parallel; most files have no more. Later windows are read one by one.
         first = list(itertools.islice(windows, 2))
-    except FAILURES as error:
+    except Exception as error:
         return _OpenJob(job, started, _raising(error))
     return _OpenJob(job, started, itertools.chain(first, windows))
 
@@ -120,7 +120,7 @@ def _events(jobs: Iterable[_OpenJob]) -> Iterator[Event]:
                 yield job, window
             if empty:
                 raise ValueError("nothing to write: there are no samples")
-        except FAILURES as error:
+        except Exception as error:
             yield job, error
 
 
@@ -142,7 +142,7 @@ def _compute(task: Task, group: list[Event]) -> list[Computed]:
     audio: Iterator[Tensor | Exception]
     try:
         audio = iter(task.compute(windows) if windows else [])
-    except FAILURES:  # compute one by one to find the window that fails
+    except Exception:  # compute one by one to find the window that fails
         audio = iter([_attempt(task, window) for window in windows])
     return [(job, next(audio) if isinstance(item, Window) else item) for job, item in group]
 
@@ -150,7 +150,7 @@ def _compute(task: Task, group: list[Event]) -> list[Computed]:
 def _attempt(task: Task, window: Window) -> Tensor | Exception:
     try:
         return task.compute([window])[0]
-    except FAILURES as error:
+    except Exception as error:
         return error
 
 
@@ -180,7 +180,7 @@ def _write(
             writer.write(first)
             for piece in audio:
                 writer.write(piece)
-    except FAILURES as error:
+    except Exception as error:
         outcome = Outcome(job=job, error=describe(error))
     else:
         elapsed_s = time.perf_counter() - open_job.started

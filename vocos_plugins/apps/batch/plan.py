@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from .find import find_jobs
 from .jobs import Job
 from .naming import Search
+
+# Suffixes that name a kind of file, whether or not it can be read.
+FOREIGN = "aac ac3 adts amr ape csv dsf ecdc json jsonl m4a m4b mka mkv mp2 mp4 mpga spx tta txt webm weba wma wv zip"
 
 
 def plan(inputs: Sequence[str], search: Search, write: frozenset[str]) -> list[Job]:
@@ -22,6 +26,7 @@ def plan(inputs: Sequence[str], search: Search, write: frozenset[str]) -> list[J
         ValueError: two inputs would write one file, or an input would be overwritten.
     """
     out = search.out
+    check_out(out, write)
     # Without repetitions: a file may be named twice, or match two patterns.
     jobs = list(dict.fromkeys(find_jobs(inputs, search)))
     if out.suffix.lower() in write:
@@ -29,18 +34,39 @@ def plan(inputs: Sequence[str], search: Search, write: frozenset[str]) -> list[J
         if n_inputs > 1:
             raise ValueError(f"{n_inputs} inputs cannot be written to the single file {out}; choose a folder")
         jobs = [dataclasses.replace(job, target=out) for job in jobs]
-    elif out.is_file():
-        raise ValueError(f"{out} is a file; choose a folder, or a name that ends in {', '.join(sorted(write))}")
     _check_clashes([job for job in jobs if job.error is None])
     return jobs
 
 
+def check_out(out: Path, write: frozenset[str]) -> None:
+    """Checks that an output is a folder, or a file that can be written.
+
+    Raises:
+        ValueError: it is a file of another kind, or ``-``.
+    """
+    # Slow to import, and the command's help is shown without them.
+    from ...storage.audio import INPUT_SUFFIXES
+    from ...storage.mel_files import MEL_SUFFIXES
+
+    suffix = out.suffix.lower()
+    if suffix in write or out.is_dir():
+        return
+    known = f"a folder, or a name that ends in {', '.join(sorted(write))}"
+    if str(out) == "-":
+        raise ValueError(f"can't write to standard output; choose {known}")
+    if out.exists():
+        raise ValueError(f"{out} is a file; choose {known}")
+    # A folder's name may have a dot in it, such as run.2; only what names a kind of file is none.
+    if suffix in INPUT_SUFFIXES | MEL_SUFFIXES or suffix.removeprefix(".") in FOREIGN.split():
+        raise ValueError(f"{out}: can't write {suffix}; choose {known}")
+
+
 def _check_clashes(jobs: list[Job]) -> None:
     # Resolved, since two paths may lead to one file through links.
-    sources = {job.source.resolve(): job.source for job in jobs}
-    targets: dict[Path, Job] = {}
+    sources = {os.path.realpath(job.source): job.source for job in jobs}
+    targets: dict[str, Job] = {}
     for job in jobs:
-        target = job.target.resolve()
+        target = os.path.realpath(job.target)
         if target in sources:
             raise ValueError(f"{job.target} would overwrite the input {sources[target]}; choose another output")
         if target in targets:

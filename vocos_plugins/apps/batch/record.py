@@ -12,15 +12,18 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
-from .jobs import Job, Outcome
+from .jobs import Job, Outcome, describe
+from .outputs import DONE
 
-DONE, FAILED, LOCK = ".vocos-done.jsonl", ".vocos-failed.jsonl", ".vocos-lock"
+FAILED, LOCK = ".vocos-failed.jsonl", ".vocos-lock"
 TEMPORARY = re.compile(r"\..+\.\d+\.part")  # the names that `AudioWriter` uses
 
 
@@ -84,15 +87,26 @@ class Record:
 
     def remaining(self, jobs: Iterable[Job]) -> Iterator[Job]:
         """Yields the jobs that are not done, or whose input has changed since."""
-        for job in jobs:
-            facts = self._facts(job)
-            if job.error is None and self._done.get(_digest(facts["output"])) == _digest(facts) and job.target.exists():
+        for found in jobs:
+            job, facts = self._with_facts(found)
+            if job.error is None and self._is_done(facts) and os.path.exists(job.target):
                 self.n_done_before += 1
                 continue
             # Before the yield: another thread may report the outcome at once.
             with self._lock:
                 self._pending[job] = facts
             yield job
+
+    def knows(self, path: Path) -> bool:
+        """Returns whether a file is recorded as an output."""
+        return _digest(os.path.relpath(path, self.folder)) in self._done
+
+    def without_outputs(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        """Yields the jobs whose input is no output of an earlier run in this folder."""
+        return (job for job in jobs if job.error is not None or not self.knows(job.source))
+
+    def _is_done(self, facts: Mapping[str, Any]) -> bool:
+        return self._done.get(_digest(facts["output"])) == _digest(facts)
 
     def add(self, outcome: Outcome) -> None:
         """Records the outcome of a job; thread-safe."""
@@ -114,6 +128,12 @@ class Record:
                 number = self._n_written
                 os.fsync(self._lines.fileno())
                 self._n_synced = number
+
+    def _with_facts(self, job: Job) -> tuple[Job, dict[str, Any]]:
+        try:
+            return job, self._facts(job)
+        except Exception as error:  # of a name that no file can have
+            return replace(job, error=job.error or describe(error)), {}
 
     def _facts(self, job: Job) -> dict[str, Any]:
         """Returns what the record stores of a job; all of it must match for the job to count as done."""
@@ -141,13 +161,15 @@ class Record:
         if not path.exists() or path.stat().st_size == 0:
             path.write_text(json.dumps({"settings": self.settings}) + "\n", encoding="utf-8")
             return path.open("a", encoding="utf-8")
-        with path.open(encoding="utf-8") as lines:
-            self._check(json.loads(next(lines))["settings"])
+        with path.open("rb") as lines:
+            self._check(_settings(next(lines), path))
             for line in lines:
-                facts = json.loads(line)
-                # A result, not a property of the job.
-                del facts["duration_s"]
-                self._done[_digest(facts["output"])] = _digest(facts)
+                # What is damaged does not count: its output is written again.
+                with suppress(ValueError, TypeError, KeyError, RecursionError):
+                    facts = json.loads(line)
+                    # A result, not a property of the job.
+                    del facts["duration_s"]
+                    self._done[_digest(facts["output"])] = _digest(facts)
         return path.open("a", encoding="utf-8")
 
     def _check(self, before: dict[str, str]) -> None:
@@ -166,6 +188,13 @@ class Record:
             for name in names:
                 if TEMPORARY.fullmatch(name):
                     Path(folder, name).unlink(missing_ok=True)
+
+
+def _settings(line: bytes, path: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(line)["settings"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise RecordError(f"the first line of {path} is damaged; delete the file to start over") from error
 
 
 def _end_of_last_line(file: IO[bytes]) -> int:

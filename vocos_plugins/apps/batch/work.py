@@ -154,13 +154,15 @@ class Resynthesis(Vocoding):
     def settings(self) -> dict[str, str]:
         return {"model": model_digest(self.vocos)}
 
+    def blocks(self, job: Job) -> Iterator[Tensor]:
+        """Yields a job's recording in blocks ``(channels, n)``."""
+        return read_job_audio(job, self.sample_rate)
+
     def stream(self, job: Job) -> Iterator[Tensor]:
-        blocks = (block.to(self.device) for block in read_job_audio(job, self.sample_rate))
-        return resynthesize_chunks(self.vocos, blocks)
+        return resynthesize_chunks(self.vocos, (block.to(self.device) for block in self.blocks(job)))
 
     def windows(self, job: Job) -> Iterator[Window]:
-        blocks = read_job_audio(job, self.sample_rate)
-        return resynthesis_windows(self.vocos, blocks, chunk_frames=WINDOW_FRAMES)
+        return resynthesis_windows(self.vocos, self.blocks(job), chunk_frames=WINDOW_FRAMES)
 
     def compute(self, windows: Sequence[Window]) -> list[Tensor]:
         if self.group_frames is None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..batch.jobs import FAILURES, Job, describe
+from ..batch.jobs import Job, describe, printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +42,8 @@ class BatchProgress:
         if self._console.is_terminal and time.monotonic() - self._started > QUIET_S:
             # A short run ends before the bar appears. Rich ignores further calls of start().
             self._bar.start()
-        self._bar.update(self._task, description=text)
+        # A file's name may look like markup, or hold bytes that can't be printed.
+        self._bar.update(self._task, description=escape(printable(text)))
 
     def advance(self) -> None:
         """Counts one more file, finished or failed."""
@@ -60,8 +62,8 @@ def run_batch(jobs: Sequence[Job], process: JobFunction, *, as_json: bool) -> No
 
     Args:
         jobs: run one after the other.
-        process: returns the report of a job: ``output`` and any other fields. ValueError, TypeError and OSError are
-            reported as the job's failure; any other exception is a bug and ends the command.
+        process: returns the report of a job: ``output`` and any other fields. An exception is the job's failure; only
+            a request to stop ends the command.
         as_json: whether to print the report as JSON.
     """
     done: list[Result] = []
@@ -74,7 +76,7 @@ def run_batch(jobs: Sequence[Job], process: JobFunction, *, as_json: bool) -> No
                 if job.error is not None:
                     raise ValueError(job.error)
                 done.append({"input": job.label, **process(job, progress)})
-            except FAILURES as error:
+            except Exception as error:
                 failed.append({"input": job.label, "error": describe(error)})
             progress.advance()
     finally:
@@ -90,7 +92,7 @@ def audio_job(vocode: Callable[[Job], Iterable[Tensor]], sample_rate: int) -> Jo
         vocode: yields the audio of a job in pieces ``(channels, N)``.
         sample_rate: of the audio, Hz.
     """
-    from ...storage.audio import AudioWriter
+    from ...storage.audio_writer import AudioWriter
 
     def process(job: Job, progress: BatchProgress) -> Result:
         started = time.perf_counter()
@@ -111,8 +113,8 @@ def report(done: list[Result], failed: list[Result], *, as_json: bool) -> None:
         typer.echo(json.dumps({"done": done, "failed": failed}, indent=2))
         return
     for result in done:
-        typer.echo(f"{result['input']} -> {result['output']}")
+        typer.echo(printable(f"{result['input']} -> {result['output']}"))
     for result in failed:
-        typer.secho(f"failed: {result['input']}: {result['error']}", fg="red", err=True)
+        typer.secho(printable(f"failed: {result['input']}: {result['error']}"), fg="red", err=True)
     if failed:
         typer.secho(f"{len(failed)} of {len(done) + len(failed)} inputs failed", fg="red", err=True)

@@ -26,10 +26,14 @@ def decode(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="Files: .npy, .pt or .safetensors; with --codes .npz, .npy or .ecdc. Or folders, lists and patterns.",
+            help="Files: .npy, .npz, .pt, .pth or .safetensors; with --codes .npz, .npy or .ecdc. Or folders, "
+            "lists and patterns.",
         ),
     ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; for one input also a .wav, .flac or .ogg.")],
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="A folder; for one input also a .wav, .flac, .ogg, .opus, .mp3 or .aiff."),
+    ],
     model: Annotated[
         str | None,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ..batch.jobs import describe
+from ..batch.jobs import describe, printable
 from .doctor_text import comparison_lines, guess_lines, installation_lines, show
 from .options import DEFAULT_MODEL, Failure, Json, fail
 from .plugins import report, survey
@@ -108,8 +108,8 @@ def _guess(path: Path, as_json: bool) -> NoReturn:
         guesses = guess(mel, mel_conventions().values())
     except OSError as error:
         fail(describe(error))
-    except ValueError as error:
-        fail(f"{path}: {error}")
+    except Exception as error:
+        fail(printable(f"{path}: {describe(error)}"))
     shape = tuple(mel.shape[1:])
     if as_json:
         _print_json({"mel": str(path), "shape": shape, **guess_report(guesses)})

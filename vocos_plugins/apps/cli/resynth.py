@@ -16,7 +16,10 @@ def resynth(
     inputs: Annotated[
         list[str], typer.Argument(metavar="IN...", help="Audio files, folders, lists, or patterns such as 'a/*.wav'.")
     ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; for one input also a .wav, .flac or .ogg.")],
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="A folder; for one input also a .wav, .flac, .ogg, .opus, .mp3 or .aiff."),
+    ],
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
     format_: Format = "auto",
@@ -36,11 +39,11 @@ def resynth(
     from ..batch.remote import absolute_if_local, resynthesis
 
     def load() -> Loaded:
-        from ..batch.work import Resynthesis
+        from .level_warning import CheckedResynthesis
 
         # With Ray the workers compute; this process needs the model only for the record's settings.
         vocos = load_mel_model(model, "cpu" if engine == "ray" else device)
-        return Resynthesis(vocos), partial(resynthesis, absolute_if_local(model))
+        return CheckedResynthesis(vocos), partial(resynthesis, absolute_if_local(model))
 
     options = RunOptions(resume=resume, engine=engine, address=address, workers=workers, as_json=as_json, device=device)
     search = make_search(out, INPUT_SUFFIXES, "audio", format_, root)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ..batch.find import find_jobs, reject_clashes
+from ..batch.jobs import describe, printable
 from ..batch.naming import FORMATS, Kind, Search
-from ..batch.plan import plan
+from ..batch.outputs import protect_inputs
+from ..batch.plan import check_out, plan
 from .batch import BatchProgress, audio_job, report, run_batch
 from .options import fail
 
@@ -100,7 +102,7 @@ def vocode(
         options: how to run them.
         load: returns the task; ends the command if it can't be loaded.
     """
-    from ...storage.audio import OUTPUT_FORMATS
+    from ...storage.audio_writer import OUTPUT_FORMATS
 
     _check(options, search)
     if options.workers is not None and options.engine == "local":
@@ -124,11 +126,15 @@ def vocode(
 
 
 def _check(options: RunOptions, search: Search) -> None:
-    from ...storage.audio import OUTPUT_FORMATS
+    from ...storage.audio_writer import OUTPUT_FORMATS
 
     if options.engine not in ENGINES:
         fail(f"unknown --engine {options.engine!r}; available: {', '.join(ENGINES)}")
     recorded = options.resume or options.engine == "ray"
+    try:
+        check_out(search.out, frozenset(OUTPUT_FORMATS))
+    except ValueError as error:
+        fail(str(error))
     if recorded and (search.out.suffix.lower() in OUTPUT_FORMATS or search.out.is_file()):
         fail(f"--resume and --engine ray keep a record in the output folder; {search.out} is a file")
     if options.engine == "local" and options.address is not None:
@@ -161,7 +167,8 @@ def _run_recorded(
     failed: list[dict[str, Any]] = []
     try:
         with Record(search.out, task.settings()) as record:
-            jobs = record.remaining(reject_clashes(find_jobs(inputs, search)))
+            found = record.without_outputs(find_jobs(inputs, search))
+            jobs = record.remaining(reject_clashes(protect_inputs(found, inputs, search, record.knows)))
             if options.engine == "ray" and build is not None:
                 outcomes = _run_on_ray(jobs, build, options, record.add)
             else:
@@ -171,6 +178,8 @@ def _run_recorded(
                     failed.append(outcome.report())
     except RecordError as error:
         fail(str(error))
+    except OSError as error:  # of the folder or the record: an item's own errors are in its outcome
+        fail(f"can't write to {search.out}: {describe(error)}")
     _print_summary(record, failed, as_json=options.as_json)
     raise typer.Exit(1 if record.n_failed else 0)
 
@@ -205,7 +214,7 @@ def _print_summary(record: Record, failed: list[dict[str, Any]], *, as_json: boo
         return
     typer.echo(f"{n_done} done" + (f", {n_before} already done" if n_before else ""))
     for result in failed:
-        typer.secho(f"failed: {result['input']}: {result['error']}", fg="red", err=True)
+        typer.secho(printable(f"failed: {result['input']}: {result['error']}"), fg="red", err=True)
     if n_failed:
         total = n_done + n_before + n_failed
         message = f"{n_failed} of {total} inputs failed; {record.failures_path} lists all of them"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from ...mel import MelConvention, MelSpectrogram
 from ...mel.guess import Guess, guess
 from ...plugins import mel_conventions
 from ...storage.audio import read_blocks
+from ...storage.audio_source import RATES
 from ...storage.mel_files import MEL_SUFFIXES, read_mel
 
 MAX_S = 60.0
-RATES = (1000, 768_000)  # Hz
 MAX_CHANNELS = 32
 
 
@@ -99,7 +100,7 @@ def _read_start(path: Path, sample_rate: int) -> tuple[Tensor, bool]:
 def _check_format(path: Path) -> None:
     """Refuses formats that a small file can claim but no recording has, since resampling would take gigabytes."""
     try:
-        info = soundfile.info(path)
+        info = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError:
         return  # the reader's own error is clearer
     lowest, highest = RATES
