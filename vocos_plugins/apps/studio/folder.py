@@ -45,7 +45,7 @@ def remove_leftovers(parent: Path) -> None:
 
 
 def make_room(folder: Path, *, n_files: int, n_bytes: int) -> None:
-    """Removes the oldest files of a studio's folder until it has fewer files than this, and at most so many bytes.
+    """Removes the oldest files of a studio's folder until it has fewer than `n_files`, and at most `n_bytes`.
 
     Raises:
         ValueError: this is not a studio's folder; its files are not ours to remove.

@@ -1,4 +1,4 @@
-"""What may come in by the studio's door: requests of its own page, and no more uploads than its folder may hold."""
+"""A guard at the studio's door lets in requests of its own page, and no more uploads than its folder may hold."""
 
 from __future__ import annotations
 
