@@ -201,7 +201,7 @@ def _voc(file: IO[bytes], head: bytes) -> int | None:
 def _avr(_: IO[bytes], head: bytes) -> int | None:
     stereo, bits = struct.unpack(">hh", head[12:16])
     (frames,) = struct.unpack(">I", head[26:30])
-    return 128 + int(frames) * bits // 8 * (2 if stereo else 1)
+    return 128 + int(frames) * int(bits) // 8 * (2 if stereo else 1)
 
 
 def _wve(_: IO[bytes], head: bytes) -> int | None:
