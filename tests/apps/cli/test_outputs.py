@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     return below.parent
 
 
-@pytest.mark.parametrize("name", ["a.m4a", "a.txt", "a.npy", "a.raw", "a.WMA", "-"])
+@pytest.mark.parametrize("name", ["a.m4a", "a.raw", "a.WMA", "-"])
 @pytest.mark.parametrize("resume", [(), ("--resume",)])
 def test_an_output_that_cannot_be_written_is_wrong_usage(run, model, folder, monkeypatch, name, resume) -> None:
     """The suffixes that can be are listed, and no folder of that name is made."""
@@ -47,7 +47,7 @@ def test_outputs_of_other_formats(run, model, folder, tmp_path, name) -> None:
     assert soundfile.info(tmp_path / name).frames == 1000
 
 
-@pytest.mark.parametrize("name", ["run.2", "model.v2", "out.d"])
+@pytest.mark.parametrize("name", ["run.2", "model.v2", "out_list.txt"])
 def test_a_folder_may_have_a_dot(run, model, folder, tmp_path, name) -> None:
     """Only what names a kind of file is refused."""
     run("resynth", folder / "b.flac", tmp_path / name, "--model", model)

@@ -11,8 +11,8 @@ from .find import find_jobs
 from .jobs import Job
 from .naming import Search
 
-# Suffixes that name a kind of file, whether or not it can be read.
-FOREIGN = "aac ac3 adts amr ape csv dsf ecdc json jsonl m4a m4b mka mkv mp2 mp4 mpga spx tta txt webm weba wma wv zip"
+# Suffixes of recordings and codes that aren't read. A folder may be called after a list: out_list.txt.
+FOREIGN = "aac ac3 adts amr ape dsf ecdc m4a m4b mka mp2 mp4 mpga spx tta webm weba wma wv"
 
 
 def plan(inputs: Sequence[str], search: Search, write: frozenset[str]) -> list[Job]:
@@ -44,9 +44,8 @@ def check_out(out: Path, write: frozenset[str]) -> None:
     Raises:
         ValueError: it is a file of another kind, or ``-``.
     """
-    # Slow to import, and the command's help is shown without them.
+    # Slow to import, and the command's help is shown without it.
     from ...storage.audio import INPUT_SUFFIXES
-    from ...storage.mel_files import MEL_SUFFIXES
 
     suffix = out.suffix.lower()
     if suffix in write or out.is_dir():
@@ -57,7 +56,7 @@ def check_out(out: Path, write: frozenset[str]) -> None:
     if out.exists():
         raise ValueError(f"{out} is a file; choose {known}")
     # A folder's name may have a dot in it, such as run.2; only what names a kind of file is none.
-    if suffix in INPUT_SUFFIXES | MEL_SUFFIXES or suffix.removeprefix(".") in FOREIGN.split():
+    if suffix in INPUT_SUFFIXES or suffix.removeprefix(".") in FOREIGN.split():
         raise ValueError(f"{out}: can't write {suffix}; choose {known}")
 
 
