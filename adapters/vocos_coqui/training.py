@@ -19,7 +19,7 @@ from vocos_plugins.config.mapping import ConfigError, read_dataclass
 from vocos_plugins.evaluation.measures import Measure, choose
 from vocos_plugins.mel import Alignment, MelConvention
 from vocos_plugins.training.averaging import update_average
-from vocos_plugins.training.discriminators import Discriminators
+from vocos_plugins.training.discriminator_sizes import Discriminators
 from vocos_plugins.training.divergence import check_gradients, check_losses, check_weights
 from vocos_plugins.training.objective import Logged, Objective, Signals
 from vocos_plugins.training.schedule import LossWeights, Optimization

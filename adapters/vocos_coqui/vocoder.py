@@ -54,7 +54,7 @@ class VocosVocoderConfig(BaseVocoderConfig):
 
     Args:
         model_args: the generator.
-        discriminators: their sizes, fields of `vocos_plugins.training.discriminators.Discriminators`.
+        discriminators: their sizes, fields of `vocos_plugins.training.discriminator_sizes.Discriminators`.
         losses: weights of the losses, fields of `vocos_plugins.training.schedule.LossWeights`.
         eval_measures: names in `vocos_plugins.evaluation.measures.MEASURES`, computed for each clip of an evaluation.
         seq_len: samples of a training segment, a multiple of ``audio.hop_length``.

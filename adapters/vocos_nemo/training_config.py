@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from vocos_plugins.config import VocosConfig
 from vocos_plugins.config.mapping import ConfigError, read_dataclass
 from vocos_plugins.evaluation.measures import Measure, choose
-from vocos_plugins.training.discriminators import Discriminators
+from vocos_plugins.training.discriminator_sizes import Discriminators
 from vocos_plugins.training.objective import Objective
 from vocos_plugins.training.schedule import LossWeights
 

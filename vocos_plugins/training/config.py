@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ..config import VocosConfig
 from ..config.mapping import ConfigError, check_keys, read_dataclass
 from .data import Data
-from .discriminators import Discriminators, check_length
+from .discriminator_sizes import Discriminators, check_length
 from .schedule import LossWeights, Optimization
 
 SECTIONS: dict[str, type[Any]] = {

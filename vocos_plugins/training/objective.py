@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..config import VocosConfig
-from .discriminators import Discriminators, Judgement, build_discriminators, check_length
+from .discriminator_sizes import Discriminators, check_length
+from .discriminators import Judgement, build_discriminators
 from .losses import MelLoss, PhaseLoss, discriminator_loss, feature_matching_loss, generator_loss, low_pass
 from .schedule import LossWeights
 

@@ -53,7 +53,7 @@ def test_fine_tuning_starts_from_the_checkpoint(train, trained, tmp_path, losses
 
 def test_each_form_of_a_checkpoint_starts_a_run(recipe_module, trained):
     """A run starts from another's model, SpeechBrain vocoder or CKPT folder; only the model has discriminators."""
-    from vocos_plugins.training.discriminators import Discriminators
+    from vocos_plugins.training.discriminator_sizes import Discriminators
     from vocos_plugins.training.objective import Objective
     from vocos_plugins.training.schedule import LossWeights
 
