@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -152,3 +154,33 @@ def test_nothing_is_loaded_from_elsewhere(studio, browser) -> None:
     assert [url for url in urls if not url.startswith((studio.url, "data:", "blob:"))] == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     context.close()
+
+
+def test_another_site_cannot_upload(studio, browser) -> None:
+    """A page of another origin, here another port of this machine, posts a file as forms do; nothing is stored."""
+
+    class Empty(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    post = """async url => {
+        const form = new FormData();
+        form.append("files", new Blob(["x"]), "foreign.wav");
+        return (await fetch(url, {method: "POST", body: form, mode: "no-cors"})).type;
+    }"""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        assert page.evaluate(post, f"{studio.url}gradio_api/upload") == "opaque"
+        page.goto(studio.url)
+        assert page.evaluate(post, f"{studio.url}gradio_api/upload") == "basic"  # its own page may
+        context.close()
+        server.shutdown()
+    assert len(list(studio.temporary.rglob("foreign.wav"))) == 1
