@@ -208,9 +208,9 @@ def test_threads_are_given_back(vocos: Vocos, clip: Path, tmp_path: Path, monkey
     """Times are of one thread; afterwards the caller has as many as before, also when a clip fails."""
     before, seen = torch.get_num_threads(), []
     torch.set_num_threads(2)
-    decode = windows.decode
+    decode = windows.decode_every_frame
     counted = lambda *given, **options: (seen.append(torch.get_num_threads()), decode(*given, **options))[1]  # noqa: E731
-    monkeypatch.setattr(windows, "decode", counted)
+    monkeypatch.setattr(windows, "decode_every_frame", counted)
     try:
         write_report(vocos, tmp_path, clips=[clip])
         assert set(seen) == {1}

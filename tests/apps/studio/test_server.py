@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import json
 import os
@@ -27,6 +26,7 @@ pytestmark = pytest.mark.xdist_group("studio")  # the tests share one studio
 EVERY = "0.0.0.0"  # noqa: S104 - the address that the command warns of
 
 httpx = pytest.importorskip("httpx")
+TestClient = pytest.importorskip("starlette.testclient").TestClient
 
 
 def get(url: str, **options):
@@ -251,13 +251,9 @@ def guarded(own_folder):
 
     def make(host="127.0.0.1"):
         door = guard.Guard(accept, folder=own_folder, host=host, max_upload_mb=1, listeners=Counter())
-
-        async def post(path, headers):
-            transport = httpx.ASGITransport(door)
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as client:
-                return (await client.post(path, content=b"x", headers=headers)).status_code
-
-        return lambda path, **headers: asyncio.run(post(path, headers))
+        # In a thread of its own: in this one, the browser's event loop may be running.
+        client = TestClient(door, base_url="http://127.0.0.1:7860")
+        return lambda path, **headers: client.post(path, content=b"x", headers=headers).status_code
 
     return make
 

@@ -13,13 +13,15 @@ from urllib.parse import parse_qs, urlsplit
 from .folder import make_room
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # Uploads of a minute, and all files that are kept: in number, and in units of the largest upload.
 UPLOADS_PER_MINUTE, MOST_FILES, MOST_UPLOADS = 60, 200, 10
 # Only uploads are large.
 MOST_BYTES = 1_000_000
+# Of a refused request, whose sender waits until its body is read.
+MOST_DISCARDED = 64_000_000
 
 
 def is_loopback(host: str) -> bool:
@@ -61,7 +63,7 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refuse_sender(scope, headers) or self._refuse_body(scope, headers)
         if refusal is not None:
-            await _answer(send, *refusal)
+            await _answer(receive, send, *refusal)
             return
         session = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
         streams = [session] if session and scope["path"].endswith("/queue/data") else []
@@ -124,8 +126,13 @@ def _name(host: str) -> str:
         return ""
 
 
-async def _answer(send: Send, status: int, reason: str) -> None:
+async def _answer(receive: Receive, send: Send, status: int, reason: str) -> None:
+    """Answers a refused request. Its body is read first: a sender that is cut off never sees the answer."""
+    read, more = 0, True
+    while more and read < MOST_DISCARDED:
+        message = await receive()
+        read += len(message.get("body", b""))
+        more = message.get("more_body", False)
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-    start: Message = {"type": "http.response.start", "status": status, "headers": headers}
-    await send(start)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": reason.encode()})
