@@ -12,7 +12,7 @@ from vocos_plugins.config import FEATURES, VocosConfig
 from vocos_plugins.config.mapping import ConfigError, read_part
 from vocos_plugins.mel import ConventionError, MelConvention
 from vocos_plugins.plugins import ExportedVocoder
-from vocos_plugins.storage.bounded_yaml import BoundedLoader
+from vocos_plugins.storage.bounded_yaml import BoundedLoader, load_yaml
 from vocos_plugins.storage.safe_files import read_weights
 
 from .hyperparams import FILE_NAME, MALFORMED, MAX_BYTES
@@ -48,7 +48,7 @@ def read_export(path: Path) -> ExportedVocoder | None:
         return None
     try:
         with file.open("rb") as stream:
-            tree = yaml.load(stream.read(MAX_BYTES), _Loader)  # noqa: S506 - a SafeLoader
+            tree = load_yaml(stream.read(MAX_BYTES), _Loader)
         generator, provenance = tree["generator"], tree.get("provenance") or {}
         config = VocosConfig.from_dict(generator["vocos"])
         source: Any = config.features
