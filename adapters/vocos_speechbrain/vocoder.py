@@ -13,6 +13,7 @@ from speechbrain.inference.vocoders import HIFIGAN
 from torch import Tensor, nn
 
 from vocos_plugins import MelConvention, Vocos
+from vocos_plugins.mel.inputs import Numbers, as_tensor
 from vocos_plugins.streaming import stream_frames
 
 from .export import WEIGHTS_FILE
@@ -92,7 +93,7 @@ class VOCOS(HIFIGAN):  # type: ignore[misc]  # SpeechBrain has no types
     def device(self, device: str | torch.device | None) -> None:
         self._first_device: Any = device if device is None else str(device)
 
-    def decode_batch(self, spectrogram: Tensor, mel_lens: Any = None, hop_len: int | None = None) -> Tensor:
+    def decode_batch(self, spectrogram: Numbers, mel_lens: Any = None, hop_len: int | None = None) -> Tensor:
         """Decodes mels to waveforms ``(B, 1, T * hop_length)``, a single mel to ``(1, T * hop_length)``.
 
         Args:
@@ -106,14 +107,16 @@ class VOCOS(HIFIGAN):  # type: ignore[misc]  # SpeechBrain has no types
         """
         if hop_len is not None and hop_len != self.hop_length:
             raise ValueError(f"hop_len is {hop_len}, but this vocoder produces {self.hop_length} samples per frame")
+        spectrogram = as_tensor(spectrogram, "spectrogram")
         # HIFIGAN's own method would decode the padding, then mute it: that changes the last frames of a row.
         single = spectrogram.ndim == 2
         batch = spectrogram[None] if single else spectrogram
         audio: Tensor = self.hparams.generator.decode(batch, None if mel_lens is None else _frame_counts(mel_lens))
         return audio if single else audio[:, None]
 
-    def decode_spectrogram(self, spectrogram: Tensor) -> Tensor:
+    def decode_spectrogram(self, spectrogram: Numbers) -> Tensor:
         """Decodes one mel ``(n_mels, T)`` to ``(1, T * hop_length)``; raises the errors of `decode_batch`."""
+        spectrogram = as_tensor(spectrogram, "spectrogram")
         if spectrogram.ndim != 2:
             raise ValueError(
                 f"expected one mel (n_mels, T), got shape {tuple(spectrogram.shape)}; batches go to decode_batch"

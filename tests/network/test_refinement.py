@@ -114,7 +114,7 @@ def test_the_number_of_passes_is_chosen(tmp_path: Path, name: BackendName) -> No
     """When it is loaded or later, and it stays with what is saved; a runtime's export is made again."""
     bundled = Vocos.from_pretrained(BUNDLED, precision="float32")
     three = dataclasses.replace(bundled.config.head, refinement_steps=3)
-    expected = Vocos(dataclasses.replace(bundled.config, head=three)).eval()
+    expected = Vocos(dataclasses.replace(bundled.config, head=three))
     expected.load_state_dict(bundled.state_dict())
     mel = expected.feature_extractor(0.1 * torch.randn(1, 5000, generator=torch.Generator().manual_seed(3)))
     vocos = Vocos.from_pretrained(BUNDLED, refinement_steps=3, precision="float32", backend=name)

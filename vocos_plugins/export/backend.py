@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..inference.backend import Backend, BackendName, Precision
-from ..network.network import Engine, Network, module_engine
+from ..network.network import Engine, Network
 from .in_memory import export_to
 
 EXTRAS: dict[BackendName, str] = {"onnxruntime": "onnx", "openvino": "openvino"}
@@ -44,11 +44,8 @@ class RuntimeBackend(Backend):
 
     def _build(self, network: Network, precision: Precision) -> Engine:
         synthesize = export_to(self.name, network, precision)
-        by_modules = module_engine(network)
 
         def run(features: Tensor, bandwidth: int | None) -> Tensor:
-            if network.head.training:  # exports are in eval mode
-                return by_modules(features, bandwidth)
             return synthesize(features[None], None if bandwidth is None else torch.tensor([[bandwidth]]))[0]
 
         return run

@@ -95,11 +95,10 @@ def layout_of(network: Network) -> Layout:
     for module in pending:  # grows during the loop
         if module is None:
             continue
-        parts = module.__dict__
         state += (type(module), is_patched(module))
-        for group in (parts["_parameters"], parts["_buffers"]):
+        for group in (module._parameters, module._buffers):
             tensors += [tensor for tensor in group.values() if tensor is not None]
-        pending += parts["_modules"].values()
+        pending += module._modules.values()
     for tensor in tensors:
         # A tensor made in inference mode counts no writes.
         version = 0 if tensor.is_inference() else tensor._version
@@ -109,8 +108,7 @@ def layout_of(network: Network) -> Layout:
 
 def is_patched(module: nn.Module) -> bool:
     """Whether a module has hooks, or a ``forward`` of its own: it may compute anything."""
-    parts = module.__dict__
-    return bool(parts["_forward_hooks"] or parts["_forward_pre_hooks"] or "forward" in parts)
+    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in module.__dict__)
 
 
 def is_ordinary(tensor: Tensor) -> bool:

@@ -106,8 +106,9 @@ class ISTFTHead(nn.Module):
 
     @property
     def contrast(self) -> float:
-        """The options' contrast in eval mode; 1, which changes nothing, in training."""
-        return 1.0 if self.training else self.options.contrast
+        """The options' contrast; 1, which changes nothing, in a training step."""
+        # Toolkits decode with models that are still in train mode, NeMo for instance after `restore_from`.
+        return 1.0 if self.training and torch.is_grad_enabled() else self.options.contrast
 
     def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
         spectrum = self.spectrum(hidden, features)
@@ -138,7 +139,7 @@ class ISTFTHead(nn.Module):
         return istft_frames(self.spectrum(hidden, features), self.istft.window, self.options.n_fft)
 
     def spectrum(self, hidden: Tensor, features: Tensor) -> Tensor:
-        """Returns the complex STFT, ``(B, n_fft // 2 + 1, T)``; in eval mode with the options' contrast."""
+        """Returns the complex STFT, ``(B, n_fft // 2 + 1, T)``; with the head's `contrast`."""
         log_magnitude, phase = _at_least_float32(self.out(hidden)).transpose(1, 2).chunk(2, dim=1)
         prior = None if self.prior is None else self.prior(features)
         n_fft = self.options.n_fft
