@@ -20,7 +20,7 @@ from .limits import MAX_PICKLE_BYTES, MAX_RECORDS, check_unfolded, may_unfold_to
 from .pickle_outline import ForbiddenNameError, RefusedPickleError, Value, outline
 
 ZIP_MAGIC = b"PK\3\4"
-ZIP_END = 22  # bytes of the record that ends an archive without a comment
+ZIP_ENDS = (56, 20, 22)  # bytes of the records that end an archive: of 64 bits, where that one is, of 32 bits
 # torch/serialization.py: files of before 1.6 begin with pickles of this number, the protocol and the system.
 MAGIC_NUMBER, N_PICKLES = 0x1950A86A20F9469CFC6C, 5
 REBUILDERS = ("tensor", "tensor_v2", "tensor_v3", "parameter", "parameter_with_state", "qtensor", "sparse_tensor")
@@ -77,14 +77,25 @@ def _look_through(file: IO[bytes], size: int) -> None:
 
 
 def _check_archive(file: IO[bytes], size: int) -> None:
-    """Adds up what the records of an archive unfold to, before any is read."""
-    file.seek(max(0, size - ZIP_END))
-    if file.read(4) != b"PK\5\6":  # behind a comment there could be another list of records
+    """Adds up what the records of an archive unfold to, before any is read.
+
+    zipfile and torch must see the same list of records: there may be no other.
+    """
+    file.seek(max(0, size - sum(ZIP_ENDS)))
+    end = file.read()
+    locator, last = end[-ZIP_ENDS[1] - ZIP_ENDS[2] : -ZIP_ENDS[2]], end[-ZIP_ENDS[2] :]
+    if last[:4] != b"PK\5\6":
         raise RefusedPickleError("its archive was cut off, or has a comment")
+    if locator[:4] == b"PK\6\7" and int.from_bytes(locator[8:16], "little") != size - sum(ZIP_ENDS):
+        raise RefusedPickleError("its archive has a second list of records")
     with zipfile.ZipFile(file) as archive:
         records = archive.infolist()
     if len(records) > MAX_RECORDS:
         raise RefusedPickleError(f"its archive has {len(records)} records; at most {MAX_RECORDS} are read")
+    if len({record.orig_filename.lower() for record in records}) < len(records) or not any(
+        record.header_offset == 0 for record in records
+    ):
+        raise RefusedPickleError("its archive names a record twice, or has a second list of records")
     check_unfolded(sum(record.file_size for record in records), size, "its archive")
     for record in records:
         if record.filename.endswith(".pkl") and record.file_size > MAX_PICKLE_BYTES:
