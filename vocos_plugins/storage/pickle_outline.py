@@ -27,8 +27,8 @@ CALLS = frozenset({"REDUCE", "NEWOBJ"})
 CHANGES_BY_MARK = frozenset({"APPENDS", "SETITEMS", "ADDITEMS"})
 CHANGES = CHANGES_BY_MARK | {"APPEND", "BUILD", "SETITEM"}
 IGNORED = frozenset({"PROTO", "FRAME", "STOP"})
-ATOMS = frozenset({"text", "bytes", "whole", "number", "tuple", "frozenset", "stored", "name"})
-KEYS = frozenset({"text", "whole"})
+ATOMS = frozenset({"text", "bytes", "whole", "number", "plain", "tuple", "frozenset", "stored", "name"})
+KEYS = frozenset({"text", "whole", "plain"})
 MAX_KEY = 2**63  # numbers above could be chosen to have one hash
 BYTES_OF_A_VALUE = 64  # of text, which a call copies
 
@@ -46,7 +46,8 @@ class Value:
     """What an opcode would build.
 
     Attributes:
-        kind: ``text``, ``whole`` (a number), ``tuple``, ``name`` (of a function or class), ``stored`` and so on.
+        kind: ``text``, ``whole`` (a number), ``number`` (a huge one), ``plain``, ``tuple``, ``name`` (of a function or
+            class), ``stored`` and so on.
         value: of a text, a whole number or a name; None otherwise.
         parts: what it holds.
         weight: how much it takes to copy or to hash it.
@@ -65,7 +66,7 @@ class Value:
         return added
 
 
-OTHER = Value("number")
+OTHER = Value("plain")
 MARK = Value("mark")
 
 
@@ -79,7 +80,7 @@ def outline(file: IO[bytes], callables: Collection[str]) -> Value:
     Raises:
         ForbiddenNameError: it calls something else.
         RefusedPickleError: it is damaged, has more than `MAX_OPCODES` opcodes or unusual ones, keys other than text and
-            whole numbers, or shared values that expand it beyond `MAX_PICKLED_VALUES` values.
+            numbers, or shared values that expand it beyond `MAX_PICKLED_VALUES` values.
     """
     outliner = _Outliner(callables)
     try:
@@ -203,4 +204,4 @@ class _Outliner:
 
 def _check_keys(keys: list[Value]) -> None:
     if other := next((key.kind for key in keys if key.kind not in KEYS), None):
-        raise RefusedPickleError(f"its pickle has a {other} as a key; keys are text or whole numbers below 2^63")
+        raise RefusedPickleError(f"its pickle has a {other} as a key; keys are text or numbers below 2^63")

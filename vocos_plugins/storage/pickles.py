@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import mmap
 import pickle
@@ -135,6 +136,7 @@ def _add_storages(root: Value, declared: dict[str, int]) -> None:
             declared[key.value] = max(declared.get(key.value, 0), n_bytes)
 
 
+@functools.cache
 def _width(name: str) -> int:
     """Returns the bytes of a value in a storage of torch, such as ``torch.FloatStorage``."""
     dtype = getattr(getattr(torch, name.rpartition(".")[2], None), "dtype", None)
