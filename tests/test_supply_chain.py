@@ -19,6 +19,7 @@ each = pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_
 # A loader that builds plain values only, and an unpickler that knows a few names.
 SAFE_LOADERS = {"BoundedLoader", "_Loader"}
 OWN_UNPICKLER = "statistics.py"
+LOOKS_THROUGH = "pickles.py"  # at the opcodes, before torch runs them
 FORBIDDEN_CALLS = {
     *("eval", "exec", "os.system", "os.popen", "marshal.loads", "joblib.load"),
     *("pickle.load", "pickle.loads", "torch.jit.load", "yaml.unsafe_load", "yaml.full_load"),
@@ -50,6 +51,7 @@ def test_no_file_that_is_read_is_executed(path) -> None:
         assert keyword(call, "shell") is None
         if name == "torch.load":
             assert keyword(call, "weights_only") == "True"
+            assert path.name == LOOKS_THROUGH
         if name in ("np.load", "np.lib.format.read_array"):
             assert keyword(call, "allow_pickle") == "False"
         if name == "yaml.load":
@@ -64,7 +66,14 @@ def test_unpicklers_refuse_what_they_do_not_know(path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Unpickler") for base in node.bases):
             assert path.name == OWN_UNPICKLER
+            assert "outline(" in path.read_text()
             assert any(isinstance(part, ast.FunctionDef) and part.name == "find_class" for part in node.body)
+
+
+@each
+def test_no_value_is_printed_whole_to_show_its_beginning(path) -> None:
+    """``{value!r:.60}`` prints all of a value first, which a file can make endless; `shown` doesn't."""
+    assert not re.search(r"![rs]:\.\d", path.read_text())
 
 
 @each

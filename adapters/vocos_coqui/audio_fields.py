@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vocos_plugins.mel import ConventionError, ConventionWarning
+from vocos_plugins.mel.shown import shown
 
 from .ignored_fields import warn_of_ignored
 
@@ -115,7 +116,7 @@ def _loaded(name: str, value: Any) -> Any:
     try:
         return int(value)
     except (ValueError, OverflowError) as error:  # not a number, or infinite
-        raise ConventionError(f"{name} must be a whole number, got {value!r}") from error
+        raise ConventionError(f"{name} must be a whole number, got {shown(value)}") from error
 
 
 def _with_old_fields(fields: dict[str, Any], audio: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def _with_old_fields(fields: dict[str, Any], audio: Mapping[str, Any]) -> dict[s
 def _checked(fields: Mapping[str, Any], name: str, types: tuple[type, ...], expected: str) -> Any:
     # Not isinstance, for which true is a whole number.
     if type(fields[name]) not in types:
-        raise ConventionError(f"{name} must be {expected}, got {fields[name]!r}")
+        raise ConventionError(f"{name} must be {expected}, got {shown(fields[name])}")
     return fields[name]
 
 

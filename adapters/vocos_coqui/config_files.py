@@ -11,11 +11,14 @@ import yaml
 
 from vocos_plugins.mel import ConventionError
 from vocos_plugins.storage.bounded_yaml import RefusedYAML, load_yaml
+from vocos_plugins.storage.limits import MAX_CONFIG_BYTES
+from vocos_plugins.storage.reading import read_limited
 
 MAX_MESSAGE = 300  # characters
 NAMES = ("config.json", "config.yml", "config.yaml")
-# As read_json_with_comments of TTS/config/__init__.py; also from /* to */, which it means to remove but doesn't.
-JSON_COMMENTS = re.compile(r'("(?:[^"\\]|\\.)*")|/\*[\s\S]*?\*/|//.*')
+# As read_json_with_comments of TTS/config/__init__.py; also from /* to */, which it means to remove but doesn't. What
+# never ends is taken to the end of the file, so that nothing is searched twice.
+JSON_COMMENTS = re.compile(r'("[^"\\]*(?:\\[\s\S][^"\\]*)*(?:"|\\?\Z))|/\*[\s\S]*?(?:\*/|(\Z))|//.*')
 
 
 def find_config(path: Path) -> Path | None:
@@ -30,9 +33,9 @@ def parse_config(file: Path) -> dict[str, Any] | None:
         ConventionError: aliases expand a ``config.yml`` or ``config.yaml`` too far, or it has a key twice.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_limited(file, MAX_CONFIG_BYTES).decode()
         if file.suffix == ".json":
-            config = json.loads(JSON_COMMENTS.sub(lambda match: match[1] or "", text))
+            config = json.loads(JSON_COMMENTS.sub(_without_comment, text))
         else:
             config = load_yaml(text) if file.suffix in (".yml", ".yaml") else None
     except RefusedYAML as error:
@@ -42,3 +45,8 @@ def parse_config(file: Path) -> dict[str, Any] | None:
     except (ValueError, yaml.YAMLError, RecursionError):
         return None
     return config if isinstance(config, dict) else None
+
+
+def _without_comment(match: re.Match[str]) -> str:
+    # A comment that never ends is left there, and is no JSON.
+    return match[1] or ("" if match[2] is None else match[0])

@@ -8,6 +8,7 @@ from pathlib import Path
 from vocos_plugins.config import PARTS
 from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import ConventionError
+from vocos_plugins.mel.shown import shown
 from vocos_plugins.plugins import ExportedVocoder
 from vocos_plugins.storage.safe_files import WEIGHTS_FILE, read_weights
 
@@ -36,7 +37,7 @@ def read_export(path: Path) -> ExportedVocoder | None:
     if not isinstance(audio, Mapping) or not MARKS & audio.keys():
         return None
     if not isinstance(arguments, Mapping):
-        raise ConventionError(f"{file}: model_args: expected a mapping, got {arguments!r:.60}")
+        raise ConventionError(f"{file}: model_args: expected a mapping, got {shown(arguments)}")
     try:
         source = from_coqui(dict(audio))
         architecture = read_architecture({name: arguments.get(name) for name in PARTS}, source)

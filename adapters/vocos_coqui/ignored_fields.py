@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vocos_plugins.mel import ConventionWarning
+from vocos_plugins.mel.shown import shown
 
 # Names in librosa, torchaudio, HiFi-GAN, SpeechBrain, NeMo and transformers, by the field of BaseAudioConfig.
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
@@ -31,5 +32,5 @@ def warn_of_ignored(audio: Mapping[str, Any], fields: Mapping[str, Any]) -> None
     ignored = [(key, field) for field, keys in OTHER_NAMES.items() for key in keys if key in audio]
     if not ignored:
         return
-    described = (f"{key} (its field is {field}, here {fields[field]!r})" for key, field in ignored)
+    described = (f"{key} (its field is {field}, here {shown(fields[field])})" for key, field in ignored)
     warnings.warn(f"Coqui TTS ignores {', '.join(described)}", ConventionWarning, stacklevel=3)

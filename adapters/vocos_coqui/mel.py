@@ -12,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from vocos_plugins.mel import ConventionError, LevelNormalization, MeanStdNormalization, MelConvention
+from vocos_plugins.mel.shown import shown
 
 from .audio_fields import DEFAULTS, IN_MILLISECONDS, OLD_FFT, flag, frame, number, read_fields, whole
 from .config_files import find_config, parse_config
@@ -104,9 +105,9 @@ def from_coqui(audio_config: Any, statistics: MeanStdNormalization | None = None
     """
     values = read_fields(_audio_of(audio_config))
     if values["stft_pad_mode"] not in ("reflect", "constant"):
-        raise ConventionError(f"stft_pad_mode must be 'reflect' or 'constant', got {values['stft_pad_mode']!r}")
+        raise ConventionError(f"stft_pad_mode must be 'reflect' or 'constant', got {shown(values['stft_pad_mode'])}")
     if str(values["log_func"]) not in LOGS:
-        raise ConventionError(f"log_func must be one of {', '.join(LOGS)}, got {values['log_func']!r}")
+        raise ConventionError(f"log_func must be one of {', '.join(LOGS)}, got {shown(values['log_func'])}")
     win_length, hop_length = frame(values)
     in_decibels = flag(values, "do_amp_to_db_mel")
     try:
@@ -152,7 +153,7 @@ def _normalization(
         return statistics
     if stats_path := values["stats_path"]:
         if not isinstance(stats_path, (str, Path)):
-            raise ConventionError(f"stats_path must be a path, got {stats_path!r}")
+            raise ConventionError(f"stats_path must be a path, got {shown(stats_path)}")
         return load_statistics(stats_path)
     return LevelNormalization(
         ref_level=number(values, "ref_level_db"),

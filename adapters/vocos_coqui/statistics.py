@@ -17,10 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vocos_plugins.mel import ConventionError, MeanStdNormalization
+from vocos_plugins.mel.shown import shown
+from vocos_plugins.storage.arrays import open_npz, read_member
+from vocos_plugins.storage.limits import MAX_CONFIG_BYTES
+from vocos_plugins.storage.pickle_outline import ForbiddenNameError, outline
+from vocos_plugins.storage.reading import read_limited
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK"
 KEYS = ("mel_mean", "mel_std")
+MAX_NAME, MAX_NAMED = 60, 5
 
 
 def load_statistics(path: str | Path) -> MeanStdNormalization:
@@ -33,18 +39,23 @@ def load_statistics(path: str | Path) -> MeanStdNormalization:
         ConventionError: the file is missing, damaged, holds something else, or would run code if unpickled.
     """
     try:
-        content = Path(path).read_bytes()
+        content = read_limited(Path(path), MAX_CONFIG_BYTES)
     except OSError as error:
         raise ConventionError(
             f"statistics {path} can't be read ({error.strerror}): pass statistics=load_statistics(FILE) of the "
             "model's scale_stats.npy"
         ) from error
+    except ValueError as error:
+        raise ConventionError(f"statistics {path} can't be read: {error}") from error
     try:
         arrays = _read_npz(content) if content.startswith(ZIP_MAGIC) else _read_npy(content)
         mean, std = (_as_tuple(arrays[key], key) for key in KEYS)
         if len(mean) != len(std):
             raise ValueError(f"mel_mean has {len(mean)} values, mel_std {len(std)}")
         return MeanStdNormalization(mean=mean, std=std)
+    except ForbiddenNameError as error:
+        problem = f"its pickle names {error}, which may run code; statistics hold numbers only"
+        raise ConventionError(f"statistics {path}: {problem}") from error
     except ValueError as error:
         raise ConventionError(f"statistics {path}: {error}") from error
     except Exception as error:  # a damaged archive or pickle raises nearly anything
@@ -52,8 +63,8 @@ def load_statistics(path: str | Path) -> MeanStdNormalization:
 
 
 def _read_npz(content: bytes) -> dict[str, Any]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return {key: archive[key] for key in _present(archive.files)}
+    with open_npz(io.BytesIO(content)) as members:
+        return {key: read_member(members[key]) for key in _present(members)}
 
 
 def _read_npy(content: bytes) -> dict[str, Any]:
@@ -67,6 +78,9 @@ def _read_npy(content: bytes) -> dict[str, Any]:
     _, _, dtype = np.lib.format.read_array_header_1_0(file)
     if not dtype.hasobject:
         raise ValueError(f"a plain array of {dtype}, expected a dictionary with {', '.join(KEYS)}")
+    start = file.tell()
+    outline(file, CALLABLES)
+    file.seek(start)
     holder = _Unpickler(file).load()
     objects = holder.value if isinstance(holder, _Array) and isinstance(holder.value, list) else []
     content = objects[0] if len(objects) == 1 else None
@@ -77,7 +91,8 @@ def _read_npy(content: bytes) -> dict[str, Any]:
 
 def _present(keys: Any) -> tuple[str, ...]:
     if missing := [key for key in KEYS if key not in keys]:
-        raise ValueError(f"missing {', '.join(missing)}; found {', '.join(map(str, keys)) or 'nothing'}")
+        names = [str(key)[:MAX_NAME] for key in list(keys)[:MAX_NAMED]]
+        raise ValueError(f"missing {', '.join(missing)}; found {', '.join(names) or 'nothing'}")
     return KEYS
 
 
@@ -87,7 +102,7 @@ def _as_tuple(array: Any, key: str) -> tuple[float, ...]:
         raise ValueError(f"{key} must hold one number per band, got {described}")
     values = tuple(float(value) for value in array)
     if not values or not all(map(math.isfinite, values)):
-        raise ValueError(f"{key} must hold finite numbers, got {values!r:.60}")
+        raise ValueError(f"{key} must hold finite numbers, got {shown(values)}")
     return values
 
 
@@ -152,6 +167,7 @@ STAND_INS: dict[tuple[str, str], type] = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _Scalar for core in ("core", "_core")},
 }
+CALLABLES = frozenset(".".join(name) for name in STAND_INS)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -161,6 +177,4 @@ class _Unpickler(pickle.Unpickler):
         try:
             return STAND_INS[module, name]
         except KeyError:
-            raise ValueError(
-                f"its pickle names {module}.{name}, which may run code; statistics hold numbers only"
-            ) from None
+            raise ForbiddenNameError(f"{module}.{name}") from None

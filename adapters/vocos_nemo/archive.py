@@ -5,23 +5,27 @@ From an archive only ``model_config.yaml`` is read, and nothing is unpacked to d
 
 from __future__ import annotations
 
+import io
 import re
-import reprlib
+import shutil
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
 from vocos_plugins.mel import ConventionError
+from vocos_plugins.mel.shown import shown
 from vocos_plugins.storage.bounded_yaml import BoundedLoader, load_yaml
+from vocos_plugins.storage.limits import MAX_CONFIG_BYTES, MAX_MEMBERS, may_unfold_to
+from vocos_plugins.storage.reading import check_kind, read_limited
+from vocos_plugins.storage.unfolding import Unfolded
 
 CONFIG_FILE = "model_config.yaml"
 ARCHIVE_SUFFIX = ".nemo"
 YAML_SUFFIXES = (".yaml", ".yml")
-# The longest configurations, with word lists and tokenizers, have some hundred KiB.
-MAX_BYTES = 1 << 20
+BLOCK = 2**16  # bytes
 BROKEN_ARCHIVE = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError)
 MALFORMED = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
@@ -52,7 +56,7 @@ def read_configuration(path: Path) -> dict[str, Any] | None:
         content = _read_archive(file) if file.suffix == ARCHIVE_SUFFIX else _read_file(file)
         tree = load_yaml(content, _Loader)
         if not isinstance(tree, dict):
-            raise ValueError(f"expected a mapping, got {reprlib.repr(tree)}")
+            raise ValueError(f"expected a mapping, got {shown(tree)}")
     except MALFORMED as error:
         if is_model(file):
             raise ConventionError(f"{file} has no valid configuration: {error}") from error
@@ -60,35 +64,51 @@ def read_configuration(path: Path) -> dict[str, Any] | None:
     return tree
 
 
-def _read_archive(file: Path) -> bytes:
+def copy_member(archive: Path, name: str, copy: IO[bytes], limit: int | None = None) -> None:
+    """Copies one file out of an archive, and nothing else.
+
+    Args:
+        archive: a tar, plain or gzipped, as NeMo writes them.
+        name: of the file, at the archive's top.
+        copy: receives its content.
+        limit: bytes that it may have; None allows what an archive of this size may unfold to.
+
+    Raises:
+        ValueError: the archive is damaged or lacks the file, or the file is larger, or has holes.
+    """
+    most = may_unfold_to(check_kind(archive)) if limit is None else limit
     try:
-        with tarfile.open(file, "r:*") as archive:
-            for member in archive:
-                # NeMo writes ./model_config.yaml, older versions the bare name.
-                # Only a regular file: a link could lead out of the archive.
-                if PurePosixPath(member.name) != PurePosixPath(CONFIG_FILE) or not member.isreg():
+        with Unfolded(archive, most_at_once=BLOCK) as content, tarfile.open(fileobj=content, mode="r:") as tar:
+            for number, member in enumerate(tar):
+                if number >= MAX_MEMBERS:
+                    raise ValueError(f"it has more than {MAX_MEMBERS} files")
+                # NeMo writes ./model_config.yaml, older versions the bare name. Only a regular file: a link could lead
+                # out of the archive.
+                if PurePosixPath(member.name) != PurePosixPath(name) or not member.isreg():
                     continue
-                stream = archive.extractfile(member)
-                if stream is not None:
-                    return _bounded(stream.read(MAX_BYTES + 1))
+                if member.issparse():  # a short archive can claim any number of zeros
+                    raise ValueError(f"its {name} is stored with holes; pack it again with tar --no-sparse")
+                if not 0 <= member.size <= most:
+                    raise ValueError(f"its {name} has more than {most} bytes")
+                if (stream := tar.extractfile(member)) is not None:
+                    shutil.copyfileobj(stream, copy, BLOCK)
+                    return
     except BROKEN_ARCHIVE as error:
         raise ValueError(f"not a complete tar archive ({error})") from error
-    raise ValueError(f"the archive has no {CONFIG_FILE}")
+    raise ValueError(f"the archive has no {name}")
+
+
+def _read_archive(file: Path) -> bytes:
+    content = io.BytesIO()
+    copy_member(file, CONFIG_FILE, content, MAX_CONFIG_BYTES)
+    return content.getvalue()
 
 
 def _read_file(file: Path) -> bytes:
     try:
-        with file.open("rb") as stream:
-            # One byte more than allowed shows that the file is too large, without reading all of it.
-            return _bounded(stream.read(MAX_BYTES + 1))
+        return read_limited(file, MAX_CONFIG_BYTES)
     except OSError as error:
         raise ConventionError(f"{file} can't be read: {error.strerror}") from error
-
-
-def _bounded(content: bytes) -> bytes:
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"{CONFIG_FILE} has more than {MAX_BYTES} bytes")
-    return content
 
 
 class _Loader(BoundedLoader):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tarfile
 import tempfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -17,7 +15,7 @@ from vocos_plugins.mel import ConventionError
 from vocos_plugins.plugins import ExportedVocoder
 from vocos_plugins.storage.safe_files import CheckpointError, read_weights
 
-from .archive import ARCHIVE_SUFFIX, BROKEN_ARCHIVE, CONFIG_FILE, is_model, read_configuration
+from .archive import ARCHIVE_SUFFIX, CONFIG_FILE, copy_member, is_model, read_configuration
 from .mel import from_nemo
 
 # `vocoder` has this as well, but it imports NeMo.
@@ -67,15 +65,8 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 def _unpack(archive: Path, folder: Path) -> Path:
     """Copies the weights out of an archive, and nothing else."""
     try:
-        with tarfile.open(archive, "r:*") as tar:
-            for member in tar:
-                # Not a link, which could lead out of the archive.
-                if PurePosixPath(member.name) != PurePosixPath(WEIGHTS_FILE) or not member.isreg():
-                    continue
-                if (stream := tar.extractfile(member)) is not None:
-                    with (folder / WEIGHTS_FILE).open("wb") as copy:
-                        shutil.copyfileobj(stream, copy)
-                    return folder / WEIGHTS_FILE
-    except BROKEN_ARCHIVE as error:
-        raise CheckpointError(f"{archive} is not a complete tar archive ({error})") from error
-    raise CheckpointError(f"{archive} has no {WEIGHTS_FILE}")
+        with (folder / WEIGHTS_FILE).open("wb") as copy:
+            copy_member(archive, WEIGHTS_FILE, copy)
+    except ValueError as error:
+        raise CheckpointError(f"{archive}: {error}") from error
+    return folder / WEIGHTS_FILE

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vocos_plugins.mel import ConventionError
+from vocos_plugins.mel.shown import shown
 
 INTERPOLATION = re.compile(r"\$\{\s*(\.*)([\w-]+(?:\.[\w-]+)*)\s*\}")
 MISSING = "???"
@@ -56,7 +57,7 @@ def resolved_options(config: Mapping[str, Any], place: Keys, names: tuple[str, .
     if OLD_OPTIONS in options:
         nested = options.pop(OLD_OPTIONS)
         if not isinstance(nested, Mapping):
-            raise ConventionError(f"{'.'.join((*place, OLD_OPTIONS))}: expected a mapping, got {nested!r:.60}")
+            raise ConventionError(f"{'.'.join((*place, OLD_OPTIONS))}: expected a mapping, got {shown(nested)}")
         options |= {str(key): _value(config, (*place, OLD_OPTIONS, str(key)), ()) for key in nested}
     return options
 
@@ -77,7 +78,7 @@ def _value(config: Mapping[str, Any], keys: Keys, seen: tuple[Keys, ...]) -> Any
     match = INTERPOLATION.fullmatch(value)
     if match is None or len(match[1]) > len(keys):
         raise ConventionError(
-            f"{trail}: {value!r} can't be resolved without OmegaConf; resolve it and pass the result to "
+            f"{trail}: {shown(value)} can't be resolved without OmegaConf; resolve it and pass the result to "
             "from_nemo: OmegaConf.to_container(config, resolve=True)"
         )
     # One dot is the level of the value itself, each further one a level up; without dots it starts at the root.

@@ -16,6 +16,7 @@ import torch
 
 from vocos_plugins.config.suggestions import suggestion
 from vocos_plugins.mel import ConventionError, MelConvention
+from vocos_plugins.mel.shown import shown
 
 # Defaults of the constructors in NeMo 3.0.
 SHARED_DEFAULTS: dict[str, Any] = {
@@ -114,7 +115,7 @@ def to_convention(config: Mapping[str, Any]) -> MelConvention:
     options = _with_defaults(config, kind)
     for name, applies, effect in REFUSALS:
         if applies(options):
-            raise ConventionError(f"{name} is {options[name]!r}: that {effect}")
+            raise ConventionError(f"{name} is {shown(options[name])}: that {effect}")
     win_length = _integer(options, "n_window_size")
     hop_length = _integer(options, "n_window_stride")
     # As in NeMo: the next power of two.
@@ -161,7 +162,7 @@ def kind_of(config: Mapping[str, Any]) -> str:
     kind = str(target).rpartition(".")[2]
     if kind not in DEFAULTS:
         raise ConventionError(
-            f"_target_ is {target!r}; a mel is read from the options of {' and '.join(DEFAULTS)}, "
+            f"_target_ is {shown(target)}; a mel is read from the options of {' and '.join(DEFAULTS)}, "
             f"which have {' and '.join(BANDS.values())} for the number of bands"
         )
     return kind
@@ -180,7 +181,8 @@ def _with_defaults(config: Mapping[str, Any], kind: str) -> dict[str, Any]:
         if options.get(seconds):
             if options[samples]:
                 raise ConventionError(
-                    f"{seconds} is {options[seconds]!r} next to {samples}: NeMo takes only one; set {seconds}: false"
+                    f"{seconds} is {shown(options[seconds])} next to {samples}: NeMo takes only one; set {seconds}: "
+                    "false"
                 )
             options[samples] = int(_number(options, seconds) * _integer(options, "sample_rate"))
     return options
@@ -196,7 +198,7 @@ def _guard_value(options: Mapping[str, Any]) -> float:
 def _integer(options: Mapping[str, Any], name: str) -> int:
     number = _number(options, name)
     if not number.is_integer() or number < 1:
-        raise ConventionError(f"{name}: expected a whole number of at least 1, got {options[name]!r}")
+        raise ConventionError(f"{name}: expected a whole number of at least 1, got {shown(options[name])}")
     return int(number)
 
 
@@ -207,4 +209,4 @@ def _number(options: Mapping[str, Any], name: str) -> float:
             return float(value)  # accepts text: PyYAML reads 1e-05 as text
     except (TypeError, ValueError, OverflowError):
         pass
-    raise ConventionError(f"{name}: expected a number, got {value!r:.60}")
+    raise ConventionError(f"{name}: expected a number, got {shown(value)}")

@@ -13,9 +13,11 @@ from vocos_plugins.config.mapping import ConfigError, read_part
 from vocos_plugins.mel import ConventionError, MelConvention
 from vocos_plugins.plugins import ExportedVocoder
 from vocos_plugins.storage.bounded_yaml import BoundedLoader, load_yaml
+from vocos_plugins.storage.limits import MAX_CONFIG_BYTES
+from vocos_plugins.storage.reading import check_kind, read_limited
 from vocos_plugins.storage.safe_files import read_weights
 
-from .hyperparams import FILE_NAME, MALFORMED, MAX_BYTES
+from .hyperparams import FILE_NAME, MALFORMED
 
 # SpeechBrain's Pretrainer looks for a file named after the loadable.
 WEIGHTS_FILE = "generator.ckpt"
@@ -28,9 +30,10 @@ PREFIX = "vocos."
 def is_export(path: Path) -> bool:
     """Whether `export` wrote this ``hyperparams.yaml``: TTS models, HiFi-GANs and training runs have one, too."""
     try:
+        check_kind(path)
         with path.open("rb") as hyperparams:
             return hyperparams.read(len(BEGINNING)) == BEGINNING.encode()
-    except OSError:
+    except (OSError, ValueError):  # a pipe or a device
         return False
 
 
@@ -47,8 +50,7 @@ def read_export(path: Path) -> ExportedVocoder | None:
     if not is_export(file):
         return None
     try:
-        with file.open("rb") as stream:
-            tree = load_yaml(stream.read(MAX_BYTES), _Loader)
+        tree = load_yaml(read_limited(file, MAX_CONFIG_BYTES), _Loader)
         generator, provenance = tree["generator"], tree.get("provenance") or {}
         config = VocosConfig.from_dict(generator["vocos"])
         source: Any = config.features

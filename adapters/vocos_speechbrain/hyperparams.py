@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import operator
 import re
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,12 @@ from typing import Any
 import yaml
 
 from vocos_plugins.mel import ConventionError
+from vocos_plugins.mel.shown import shown
 from vocos_plugins.storage.bounded_yaml import BoundedLoader, load_yaml
+from vocos_plugins.storage.limits import MAX_CONFIG_BYTES
 
 FILE_NAME = "hyperparams.yaml"
 SUFFIXES = (".yaml", ".yml")
-MAX_BYTES = 1 << 20
 # HyperPyYAML's tags: a file of any name that has one is taken for SpeechBrain's.
 TAGS = re.compile(rb"[\s\[{,]!(?:(?:new|name|apply|applyref|module|include):|(?:ref|copy|PLACEHOLDER)\b)")
 REFERENCE = re.compile(r"<([^<>]*)>")
@@ -86,13 +86,13 @@ def read_hyperparams(path: Path) -> dict[str, Any] | None:
         return None
     try:
         with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+            content = stream.read(MAX_CONFIG_BYTES + 1)
     except OSError as error:
         raise ConventionError(f"{file} can't be read: {error.strerror}") from error
     if file.name != FILE_NAME and not TAGS.search(content):
         return None
-    if len(content) > MAX_BYTES:
-        raise ConventionError(f"{file} has more than {MAX_BYTES} bytes, too many for a hyperparameter file")
+    if len(content) > MAX_CONFIG_BYTES:
+        raise ConventionError(f"{file} has more than {MAX_CONFIG_BYTES} bytes, too many for a hyperparameter file")
     try:
         return _parse(content)
     except MALFORMED as error:
@@ -102,7 +102,7 @@ def read_hyperparams(path: Path) -> dict[str, Any] | None:
 def _parse(content: bytes) -> dict[str, Any]:
     tree = load_yaml(content, _Loader)
     if not isinstance(tree, dict):
-        raise ValueError(f"expected a mapping, got {reprlib.repr(tree)}")
+        raise ValueError(f"expected a mapping, got {shown(tree)}")
     resolver = _Resolver(tree)
     return {key: resolver.top_level(value) for key, value in tree.items()}
 

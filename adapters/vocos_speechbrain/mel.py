@@ -15,6 +15,7 @@ from typing import Any
 
 from vocos_plugins.config.suggestions import suggestion
 from vocos_plugins.mel import ConventionError, MelConvention
+from vocos_plugins.mel.shown import shown
 
 from .hyperparams import MAX_NUMBER, Undetermined, read_hyperparams
 from .outputs import check_has_mel
@@ -106,8 +107,8 @@ def from_speechbrain(hparams: Mapping[str, Any] | SimpleNamespace, **overrides: 
     _check_names(values, overrides)
     if values["mel_normalized"]:
         raise ConventionError(
-            f"mel_normalized is {values['mel_normalized']!r}: torchaudio then divides the spectrum by the window's "
-            "norm, which a mel convention doesn't express; train with mel_normalized: False"
+            f"mel_normalized is {shown(values['mel_normalized'])}: torchaudio then divides the spectrum by the "
+            "window's norm, which a mel convention doesn't express; train with mel_normalized: False"
         )
     n_fft = _integer(values, "n_fft")
     try:
@@ -164,7 +165,7 @@ def _check_names(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Non
     for key in ARGUMENTS:
         if isinstance(values[key], Undetermined):
             raise ConventionError(
-                f"{key} is {values[key].text!r}, which is known only once the file is run; load it yourself and "
+                f"{key} is {shown(values[key].text)}, which is known only once the file is run; load it yourself and "
                 f"pass the result to from_speechbrain, or pass {key} alone: from_speechbrain(hparams, {key}=...)"
             )
 
@@ -172,19 +173,19 @@ def _check_names(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Non
 def _integer(values: Mapping[str, Any], key: str) -> int:
     number = _number(values, key)
     if not number.is_integer():
-        raise ConventionError(f"{key}: expected a whole number, got {values[key]!r}")
+        raise ConventionError(f"{key}: expected a whole number, got {shown(values[key])}")
     return int(number)
 
 
 def _number(values: Mapping[str, Any], key: str) -> float:
     value = values[key]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > MAX_NUMBER:
-        raise ConventionError(f"{key}: expected a number, got {value!r:.60}")
+        raise ConventionError(f"{key}: expected a number, got {shown(value)}")
     return float(value)
 
 
 def _boolean(values: Mapping[str, Any], key: str) -> bool:
     value = values[key]
     if not isinstance(value, bool):
-        raise ConventionError(f"{key}: expected True or False, got {value!r}")
+        raise ConventionError(f"{key}: expected True or False, got {shown(value)}")
     return value

@@ -12,7 +12,6 @@ import pytest
 import safetensors.torch
 import torch
 
-from vocos_plugins.storage import mel_files
 from vocos_plugins.storage.mel_files import read_mel
 
 MEL = torch.arange(24, dtype=torch.float32).reshape(4, 6)
@@ -99,7 +98,10 @@ def quantized() -> torch.Tensor:
         (MEL.to_sparse_csr, "got a torch.sparse_csr one"),
         (lambda: MEL.to("meta"), "got a meta one"),
         (quantized, "quantized"),
-        (lambda: torch.zeros(1, 1).expand(80, 10**9), r"repeats 1 stored values; save mel.contiguous"),
+        (
+            lambda: torch.zeros(1, 1).expand(80, 10**9),
+            "would take 320000000000 bytes; save x.contiguous",
+        ),
         (lambda: [MEL], "found a list of 1: save the tensor itself"),
         (lambda: (MEL, MEL), "found a tuple of 2"),
         (lambda: None, "found a NoneType"),
@@ -161,10 +163,9 @@ def test_npz_files_are_read(tmp_path: Path, write) -> None:
         read_mel(tmp_path / "a.npz")
 
 
-def test_an_npz_is_not_unfolded_beyond_its_limit(tmp_path: Path, monkeypatch) -> None:
+def test_an_npz_is_not_unfolded_beyond_its_limit(tmp_path: Path) -> None:
     """A small file that claims a large array is refused before anything is allocated."""
-    monkeypatch.setattr(mel_files, "MAX_UNPACKED_BYTES", 300_000)
-    np.savez_compressed(tmp_path / "a.npz", np.zeros((80, 1000), np.float32))
+    np.savez_compressed(tmp_path / "a.npz", np.zeros((80, 300_000), np.float32))
     with pytest.raises(ValueError, match="unfolds to"):
         read_mel(tmp_path / "a.npz")
 

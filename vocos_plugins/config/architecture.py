@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..mel.convention import MelConvention
+from ..mel.shown import shown
 from ..spectral import output_length
 from .mapping import ConfigError, check_keys, read_part, write_part
 from .parts import (
@@ -51,7 +52,9 @@ class VocosConfig:
             )
         # Codes have no framing of their own: whichever the head was trained with is right.
         if isinstance(self.features, MelConvention) and framing != self.features.framing:
-            raise ConfigError(f"the head's framing is {framing!r}, but features.framing is {self.features.framing!r}")
+            raise ConfigError(
+                f"the head's framing is {shown(framing)}, but features.framing is {self.features.framing!r}"
+            )
         if isinstance(self.head, ISTFT) and self.head.amplitude_prior:
             _check_prior(self.head, self.features)
         if isinstance(self.backbone, ConvNeXt) and isinstance(self.features, EncodecCodes):

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from ..mel.convention import LevelNormalization, MeanStdNormalization
+from ..mel.shown import shown
 from .suggestions import suggestion
 
 T = TypeVar("T")
@@ -30,10 +31,10 @@ def read_part(mapping: Any, table: Mapping[str, type[T]], where: str) -> T:
         ConfigError: the kind is missing or unknown, or as raised by `read_dataclass`.
     """
     if not isinstance(mapping, Mapping) or "kind" not in mapping:
-        raise ConfigError(f"{where}: expected a mapping with a key 'kind' ({', '.join(table)}), got {mapping!r}")
+        raise ConfigError(f"{where}: expected a mapping with a key 'kind' ({', '.join(table)}), got {shown(mapping)}")
     kind = mapping["kind"]
     if not isinstance(kind, str) or kind not in table:
-        raise ConfigError(f"{where}: unknown kind {kind!r}; expected one of {', '.join(table)}")
+        raise ConfigError(f"{where}: unknown kind {shown(kind)}; expected one of {', '.join(table)}")
     return read_dataclass(table[kind], {key: value for key, value in mapping.items() if key != "kind"}, where)
 
 
@@ -62,11 +63,11 @@ def read_dataclass(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
 def check_keys(mapping: Any, known: set[str], required: set[str], where: str) -> None:
     """Raises ConfigError unless this is a mapping with known keys only and all the required ones."""
     if not isinstance(mapping, Mapping):
-        raise ConfigError(f"{where}: expected a mapping, got {mapping!r}")
+        raise ConfigError(f"{where}: expected a mapping, got {shown(mapping)}")
     for key in mapping:
         if key not in known:
             hint = suggestion(str(key), known) or f"expected one of {', '.join(sorted(known))}"
-            raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
+            raise ConfigError(f"{where}: unknown key {shown(key)}; {hint}")
     if missing := required - set(mapping):
         raise ConfigError(f"{where}: missing {', '.join(sorted(missing))}")
 
@@ -91,7 +92,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
             return float(value)
         if option in NORMALIZATIONS.values() and isinstance(value, Mapping):
             return read_part(value, NORMALIZATIONS, where)
-    raise ConfigError(f"{where}: expected {_describe(options)}, got {value!r}")
+    raise ConfigError(f"{where}: expected {_describe(options)}, got {shown(value)}")
 
 
 def _is_scientific(value: Any) -> bool:

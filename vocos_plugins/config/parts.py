@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..mel.convention import MelConvention
+from ..mel.shown import shown
 from ..spectral import FRAMINGS, Framing
 
 # Far beyond any published model. A file may ask for more, which would take all memory or never end.
@@ -210,4 +211,4 @@ def _check_largest(name: str, value: int | None) -> None:
 
 def _check_framing(framing: str) -> None:
     if framing not in FRAMINGS:
-        raise ValueError(f"framing must be one of {', '.join(FRAMINGS)}, got {framing!r}")
+        raise ValueError(f"framing must be one of {', '.join(FRAMINGS)}, got {shown(framing)}")

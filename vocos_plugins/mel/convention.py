@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..spectral import FRAMINGS, Framing
 from .filterbank import MEL_SCALES, MelNorm, MelScale, mel_filterbank
+from .shown import shown
 
 Window = Literal["hann", "hamming"]
 PadMode = Literal["reflect", "constant"]
@@ -195,7 +196,7 @@ class MelConvention:
 
 def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {shown(value)}")
 
 
 def check_convention(convention: object) -> None:

@@ -12,6 +12,7 @@ from .convention import (
     MelConvention,
     Window,
 )
+from .shown import shown
 
 WINDOWS: dict[str, Window] = {
     "hann": "hann",
@@ -157,7 +158,7 @@ def _window(extractor: Any) -> Window:
     if extractor.win_function not in WINDOWS:
         raise ConventionError(
             f"{type(extractor).__name__}: win_function must be one of {', '.join(WINDOWS)}, "
-            f"got {extractor.win_function!r}"
+            f"got {shown(extractor.win_function)}"
         )
     return WINDOWS[extractor.win_function]
 

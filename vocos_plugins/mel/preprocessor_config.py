@@ -11,6 +11,7 @@ from typing import Any
 
 from .convention import ConventionError, MelConvention
 from .feature_extractors import from_transformers
+from .shown import shown
 
 # The second is written by newer versions, for a whole processor.
 NAMES = ("preprocessor_config.json", "processor_config.json")
@@ -122,5 +123,5 @@ def _checked(key: str, value: Any, default: Any) -> Any:
     else:
         fits = number
     if not fits:
-        raise ConventionError(f"{key}: expected a value like {default!r}, got {value!r:.60}")
+        raise ConventionError(f"{key}: expected a value like {default!r}, got {shown(value)}")
     return value

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..storage.pickles import load_pickle
+
 HUB_NAME = "facebook/encodec_24khz"  # as transformers loads it
 CHECKPOINT = "encodec_24khz-d7cc33bc.th"  # of the package encodec; its name ends with the start of its SHA-256
 CHECKPOINT_URL = f"https://dl.fbaipublicfiles.com/encodec/v0/{CHECKPOINT}"
@@ -132,10 +134,9 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
         if not digest.startswith(promised := path.stem.rpartition("-")[2]):
             raise EncodecError(f"{path} is damaged: its SHA-256 is {digest}, but its name says {promised}...")
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what torch.load raises for a damaged archive has no common class
-        reason = str(error).strip().partition("\n")[0]
-        raise EncodecError(f"{path} is damaged or not a file of tensors: {reason:.200}") from error
+        content = load_pickle(path)
+    except ValueError as error:
+        raise EncodecError(f"{path} {error}") from error
     if not isinstance(content, dict):
         raise EncodecError(f"{path}: expected a state dict of tensors, got a {type(content).__name__}")
     return content

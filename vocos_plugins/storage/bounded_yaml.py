@@ -6,8 +6,14 @@ from typing import Any
 
 import yaml
 
+from ..mel.shown import shown
+from .expansion import CircleError, expand
+from .limits import MAX_YAML_VALUES
+
 MAX_PAIRS = 10_000
 MAX_REPEATED = 100_000  # values that aliases add to those that are written; no configuration comes near
+MAX_DIGITS = 1000
+NUMBERS = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
 MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -21,6 +27,27 @@ class BoundedLoader(yaml.SafeLoader):
     A key that appears twice in a mapping is refused; PyYAML would keep the last.
     """
 
+    max_values = MAX_YAML_VALUES
+    n_values = 0
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        """Refuses a document of more than `max_values` values, at the first one too many."""
+        self.n_values += 1
+        if self.n_values > self.max_values:
+            raise RefusedYAML(
+                None, None, f"it holds more than {self.max_values} values; no configuration is that large"
+            )
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
+
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        """Refuses a number of more than `MAX_DIGITS` characters: PyYAML would calculate with all of them."""
+        node: yaml.ScalarNode = super().compose_scalar_node(anchor)
+        if node.tag in NUMBERS and len(node.value) > MAX_DIGITS:
+            problem = f"the number {shown(node.value)} has more than {MAX_DIGITS} characters"
+            raise RefusedYAML(None, None, problem, node.start_mark)
+        return node
+
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Refuses a repeated key. Merge keys are not expanded yet: a mapping may override what they bring."""
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
@@ -29,7 +56,7 @@ class BoundedLoader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
                 continue
             if (key.tag, key.value) in seen:
-                problem = f"the key {key.value!r} appears twice; remove one"
+                problem = f"the key {shown(key.value)} appears twice; remove one"
                 raise RefusedYAML(None, None, problem, key.start_mark)
             seen.add((key.tag, key.value))
         return node
@@ -69,22 +96,12 @@ def load_yaml(content: str | bytes, loader: type[BoundedLoader] = BoundedLoader)
 def _check_aliases(root: yaml.Node) -> None:
     """Refuses a document whose aliases lead back to themselves, or expand a few lines to gigabytes."""
     # An alias is one object in memory, but code that walks or prints a configuration meets it at each use.
-    sizes: dict[int, int] = {}
-    unfinished: set[int] = set()
-    waiting = [root]
-    while waiting:
-        node = waiting[-1]
-        children = _children(node)
-        if id(node) not in unfinished and id(node) not in sizes:
-            unfinished.add(id(node))
-            if any(id(child) in unfinished for child in children):
-                raise RefusedYAML(None, None, "an alias stands inside of its own value", node.start_mark)
-            waiting += [child for child in children if id(child) not in sizes]
-            continue
-        waiting.pop()
-        unfinished.discard(id(node))
-        sizes[id(node)] = 1 + sum(sizes[id(child)] for child in children)
-    if sizes[id(root)] - len(sizes) > MAX_REPEATED:
+    try:
+        known = expand(root, _children)
+    except CircleError as error:
+        problem = "an alias stands inside of its own value"
+        raise RefusedYAML(None, None, problem, error.value.start_mark) from error
+    if known[id(root)][0] - len(known) > MAX_REPEATED:
         problem = f"its aliases add more than {MAX_REPEATED} values; no configuration is that large"
         raise RefusedYAML(None, None, problem, root.start_mark)
 

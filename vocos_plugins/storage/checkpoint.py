@@ -13,6 +13,7 @@ from torch import Tensor
 from ..config import VocosConfig
 from ..config.mapping import ConfigError
 from ..mel.convention import MelConvention
+from ..mel.shown import shown
 from .reference_config import from_reference, is_reference
 from .safe_files import (
     CONFIG_FILE,
@@ -99,10 +100,10 @@ def read_config(path: Path, mel: MelConvention | None = None) -> tuple[VocosConf
         if is_reference(mapping):
             return from_reference(mapping, mel), {}
         if (version := mapping.get("format", FORMAT)) != FORMAT:
-            raise ConfigError(f"format {version!r} is not known to this version of vocos-plugins, only {FORMAT}")
+            raise ConfigError(f"format {shown(version)} is not known to this version of vocos-plugins, only {FORMAT}")
         provenance = mapping.get("provenance") or {}
         if not isinstance(provenance, Mapping):
-            raise ConfigError(f"provenance: expected a mapping, got {provenance!r:.80}")
+            raise ConfigError(f"provenance: expected a mapping, got {shown(provenance)}")
         parts = {key: value for key, value in mapping.items() if key not in ("format", "provenance")}
         return VocosConfig.from_dict(parts), dict(provenance)
     except ConfigError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..mel.shown import shown
 from .checkpoint import Checkpoint, read_config
 from .overwriting import check_replaceable
 from .safe_files import CONFIG_FILE, WEIGHTS_FILE, CheckpointError, read_pickle, read_weights
@@ -77,5 +78,5 @@ def _read(checkpoint: Path) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
     if not isinstance(weights, Mapping):
         raise CheckpointError(f"{checkpoint}: expected tensors by name under 'state_dict', got {type(weights)}")
     if strange := [key for key, value in weights.items() if not isinstance(value, Tensor)]:
-        raise CheckpointError(f"{checkpoint}: expected tensors, but {strange[0]!r} is {type(weights[strange[0]])}")
+        raise CheckpointError(f"{checkpoint}: expected tensors, but {shown(strange[0])} is {type(weights[strange[0]])}")
     return weights, provenance

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
-import os
-import reprlib
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ..mel.shown import shown
+from .arrays import open_npz, read_member, read_npy
+from .limits import MAX_EXPANDED_VALUES
 from .reading import reading
 from .safe_files import read_pickle, read_weights
 
-MAX_UNPACKED_BYTES = 2**30  # of an array in an .npz: ten hours of a mel; a small file can claim any size
-MAX_EXPANDED = 10**7  # values of a tensor that stores fewer
 MAX_NAMED = 5
 
 Value = TypeVar("Value")
@@ -55,45 +53,22 @@ def _as_mel(tensor: Tensor) -> Tensor:
     if tensor.dim() == 3 and shape[0] != 1:
         raise ValueError(f"expected one mel, got a batch of {shape[0]}: shape {shape}; save each to its own file")
     n_stored = tensor.untyped_storage().nbytes() // tensor.element_size()
-    if tensor.numel() > max(n_stored, MAX_EXPANDED):
+    if tensor.numel() > max(n_stored, MAX_EXPANDED_VALUES):
         raise ValueError(f"its shape {shape} repeats {n_stored} stored values; save mel.contiguous()")
     mel = tensor.detach()
     return mel if mel.dim() == 3 else mel[None]
 
 
 def _read_npy(path: Path) -> Tensor:
-    with path.open("rb") as file:  # np.load takes other files for pickles and advises loading them
-        return _read_array(file, path.stat().st_size, ".npy")
+    return _as_tensor(read_npy(path))
 
 
 def _read_npz(path: Path) -> Tensor:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            info = _pick(members)
-            if info.file_size > MAX_UNPACKED_BYTES:
-                raise ValueError(f"its array unfolds to {info.file_size} bytes; at most {MAX_UNPACKED_BYTES} are read")
-            with archive.open(info) as file:
-                return _read_array(file, info.file_size, ".npz")
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"not a readable .npz: {error}") from error
+    with open_npz(path) as arrays:
+        return _as_tensor(read_member(_pick(arrays)))
 
 
-def _read_array(file: IO[bytes], size: int, kind: str) -> Tensor:
-    """Reads an array in NumPy's format from a file of that size; nothing is allocated for what can't be there."""
-    try:
-        version = np.lib.format.read_magic(file)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(file)
-        promised, left = math.prod(shape) * dtype.itemsize, size - file.tell()
-        if promised > left and not dtype.hasobject:
-            raise ValueError(f"truncated: its header promises {promised} bytes of values, but it has {left}")
-        file.seek(0, os.SEEK_SET)
-        array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
-    except (MemoryError, OSError):
-        raise
-    except Exception as error:  # what NumPy raises for a damaged header has no common class
-        raise ValueError(f"not a readable {kind}: {' '.join(str(error).split())[:200]}") from error
+def _as_tensor(array: NDArray[Any]) -> Tensor:
     if array.dtype.kind not in "fiu":
         raise ValueError(f"expected an array of floating-point numbers, got {array.dtype}")
     # torch knows neither another byte order than the machine's, nor NumPy's long doubles.
@@ -119,7 +94,7 @@ def _only_tensor(content: object) -> Tensor:
         )
     tensor = _pick(content)
     if not isinstance(tensor, Tensor):
-        raise ValueError(f"expected a tensor, found {type(tensor).__name__} {reprlib.repr(tensor)}")
+        raise ValueError(f"expected a tensor, found {type(tensor).__name__} {shown(tensor)}")
     return tensor
 
 
@@ -127,7 +102,7 @@ def _pick(content: Mapping[str, Value]) -> Value:
     """Returns the value called ``mel``, or the only one."""
     if "mel" in content or len(content) == 1:
         return content["mel"] if "mel" in content else next(iter(content.values()))
-    names = [reprlib.repr(name) if not isinstance(name, str) else name[:60] for name in list(content)[:MAX_NAMED]]
+    names = [shown(name) if not isinstance(name, str) else name[:60] for name in list(content)[:MAX_NAMED]]
     more = f" and {len(content) - MAX_NAMED} more" if len(content) > MAX_NAMED else ""
     raise ValueError(f"expected one tensor, or one called 'mel'; found {', '.join(names) or 'nothing'}{more}")
 

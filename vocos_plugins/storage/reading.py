@@ -48,15 +48,33 @@ def reading(path: Path | bytes) -> Iterator[None]:
 
 def check_file(path: Path | bytes) -> None:
     """Raises a ValueError for an empty file, a pipe or a device; an OSError where there is nothing."""
-    if isinstance(path, bytes):
-        size = len(path)
-    else:
-        status = path.stat()
-        size = status.st_size
-        if kind := NO_FILES.get(stat.S_IFMT(status.st_mode)):
-            raise ValueError(f"it is {kind}; save its content to a file first")
+    size = len(path) if isinstance(path, bytes) else check_kind(path)
     if size == 0:
         raise ValueError("the file is empty (0 bytes)")
+
+
+def check_kind(path: Path) -> int:
+    """Raises a ValueError for a pipe or a device; an OSError where there is nothing. Returns the file's size."""
+    status = path.stat()
+    if kind := NO_FILES.get(stat.S_IFMT(status.st_mode)):
+        raise ValueError(f"it is {kind}; save its content to a file first")
+    return status.st_size
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Returns the content of a small file.
+
+    Raises:
+        OSError: it does not exist or can't be opened.
+        ValueError: it is a pipe or a device, or has more bytes than the limit.
+    """
+    check_kind(path)
+    with path.open("rb") as file:
+        # One byte more than allowed shows that the file is too large, without reading all of it.
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"it has more than {limit} bytes, too many for such a file")
+    return content
 
 
 def content_of_pipe(path: Path) -> bytes:

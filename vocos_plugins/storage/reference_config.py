@@ -23,6 +23,7 @@ from ..config import (
 )
 from ..config.mapping import ConfigError
 from ..mel.convention import MelConvention
+from ..mel.shown import shown
 
 PARTS = ("feature_extractor", "backbone", "head")
 # The reference's defaults. Its mel pads as `center` and its heads as `same`: a file that sets neither is refused.
@@ -84,22 +85,22 @@ def _parts(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 def _read(parts: Mapping[str, Any], where: str, known: Mapping[str, _Class]) -> Any:
     part = parts.get(where)
     if not isinstance(part, Mapping) or not isinstance(part.get("class_path"), str):
-        raise ConfigError(f"{where}: expected a mapping with class_path and init_args, got {part!r:.80}")
+        raise ConfigError(f"{where}: expected a mapping with class_path and init_args, got {shown(part)}")
     if extra := set(part) - {"class_path", "init_args"}:
         raise ConfigError(f"{where}: unknown key {', '.join(map(repr, sorted(map(str, extra))))}")
     path = part["class_path"]
     if path not in known:
         raise ConfigError(
-            f"{where}: unknown class_path {path!r}; expected one of {', '.join(known)}. Class paths are looked up in "
-            "this list and never imported"
+            f"{where}: unknown class_path {shown(path)}; expected one of {', '.join(known)}. Class paths are looked up "
+            "in this list and never imported"
         )
     arguments = part.get("init_args") or {}
     if not isinstance(arguments, Mapping):
-        raise ConfigError(f"{where}.init_args: expected a mapping, got {arguments!r:.80}")
+        raise ConfigError(f"{where}.init_args: expected a mapping, got {shown(arguments)}")
     cls = known[path]
     allowed = (*cls.required, *cls.defaults)
     if unknown := [key for key in arguments if key not in allowed]:
-        raise ConfigError(f"{where}: {path} has no argument {unknown[0]!r}; it takes {', '.join(allowed)}")
+        raise ConfigError(f"{where}: {path} has no argument {shown(unknown[0])}; it takes {', '.join(allowed)}")
     if missing := [key for key in cls.required if key not in arguments]:
         raise ConfigError(f"{where}: {path} needs {', '.join(missing)}")
     try:
@@ -134,9 +135,9 @@ def _mel(a: dict[str, Any]) -> MelConvention:
 
 def _encodec(a: dict[str, Any]) -> EncodecCodes:
     if a["encodec_model"] != "encodec_24khz":
-        raise ConfigError(f"encodec_model is {a['encodec_model']!r}; only 'encodec_24khz' is supported")
+        raise ConfigError(f"encodec_model is {shown(a['encodec_model'])}; only 'encodec_24khz' is supported")
     if not isinstance(a["bandwidths"], (list, tuple)) or not a["bandwidths"]:
-        raise ConfigError(f"bandwidths must be a list of kb/s, got {a['bandwidths']!r}")
+        raise ConfigError(f"bandwidths must be a list of kb/s, got {shown(a['bandwidths'])}")
     bandwidths = tuple(_number({"bandwidths": bandwidth}, "bandwidths") for bandwidth in a["bandwidths"])
     frames_per_s = EncodecCodes().sample_rate / EncodecCodes().hop_length
     n_codebooks = round(1000 * max(bandwidths) / (frames_per_s * ENCODEC_BITS_PER_FRAME_PER_BOOK))
@@ -190,14 +191,14 @@ def _wavenext(a: dict[str, Any]) -> tuple[int, Head]:
 
 def _framing(a: dict[str, Any]) -> Any:
     if a["padding"] not in ("center", "same"):
-        raise ConfigError(f"padding must be 'center' or 'same', got {a['padding']!r}")
+        raise ConfigError(f"padding must be 'center' or 'same', got {shown(a['padding'])}")
     return a["padding"]
 
 
 def _whole(a: Mapping[str, Any], name: str) -> int:
     value = a[name]
     if type(value) is not int or value < 1:
-        raise ConfigError(f"{name} must be an integer of at least 1, got {value!r}")
+        raise ConfigError(f"{name} must be an integer of at least 1, got {shown(value)}")
     return value
 
 
@@ -209,7 +210,7 @@ def _number(a: Mapping[str, Any], name: str) -> float:
             return float(value)
         except ValueError:
             pass
-    raise ConfigError(f"{name} must be a number, got {value!r}")
+    raise ConfigError(f"{name} must be a number, got {shown(value)}")
 
 
 FEATURE_EXTRACTORS = {

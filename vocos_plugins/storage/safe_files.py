@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import pickle
-import re
-import reprlib
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from torch import Tensor
 
+from ..mel.shown import shown
 from .atomic import atomic_writes
 from .bounded_yaml import load_yaml
+from .limits import MAX_CONFIG_BYTES
+from .pickles import load_pickle
+from .reading import check_kind, read_limited
 
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
 LEGACY_WEIGHTS_FILE = "pytorch_model.bin"
 PICKLED_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
 LFS_POINTER = b"version https://git-lfs"
-MAX_YAML_VALUES = 100_000
-# How torch's restricted unpickler names what it won't build, and the advice that it adds.
-FORBIDDEN = re.compile(r"GLOBAL ([\w.]*\w)")
-TORCH_ADVICE = re.compile(
-    r"(^Weights only load failed|In PyTorch 2\.6|Check the documentation).*?(WeightsUnpickler error: |$)"
-)
 
 
 class CheckpointError(ValueError):
@@ -38,18 +31,21 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     """Returns the mapping in a YAML file. Tags that would build objects are refused.
 
     Raises:
-        CheckpointError: the file does not exist, is not valid YAML or holds no mapping.
+        CheckpointError: the file does not exist, is not valid YAML or holds no mapping, or is too large.
     """
     try:
-        content = load_yaml(path.read_bytes())
+        text = read_limited(path, MAX_CONFIG_BYTES)
     except OSError as error:
         raise CheckpointError(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} can't be read: {error}") from error
+    try:
+        content = load_yaml(text)
     # PyYAML raises ValueError for impossible dates, and RecursionError for deep nesting.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not valid YAML: {error}") from error
-    _check_extent(content, path)
     if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path}: expected a mapping, got {reprlib.repr(content)}")
+        raise CheckpointError(f"{path}: expected a mapping, got {shown(content)}")
     return content
 
 
@@ -80,11 +76,11 @@ def read_pickle(path: Path) -> Any:
     if path.suffix.lower() not in PICKLED_SUFFIXES:
         raise CheckpointError(f"{path}: weights are .safetensors, {', '.join(PICKLED_SUFFIXES)}, not {path.suffix!r}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns about a pickle's protocol before it refuses it
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what torch.load raises for a damaged archive has no common class
-        raise CheckpointError(f"{path} {_refusal(error)}") from error
+        return load_pickle(path)
+    except OSError as error:
+        raise CheckpointError(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} {error}") from error
 
 
 def write_files(directory: Path, contents: Mapping[str, bytes]) -> None:
@@ -116,25 +112,15 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is damaged or not a safetensors file: {_brief(error)}") from error
 
 
-def _check_extent(content: Any, path: Path) -> None:
-    """Refuses YAML whose aliases recurse without end, or expand a few lines to gigabytes."""
-    # An alias is one object in memory, but code that walks a configuration meets it at each use: so it is counted.
-    waiting = [content]
-    for _ in range(MAX_YAML_VALUES):
-        if not waiting:
-            return
-        value = waiting.pop()
-        if isinstance(value, (dict, list)):
-            waiting.extend(value.values() if isinstance(value, dict) else value)
-    raise CheckpointError(f"{path} holds more than {MAX_YAML_VALUES} values; no configuration is that large")
-
-
 def _check_not_empty(path: Path) -> None:
     try:
+        check_kind(path)
         with path.open("rb") as file:
             beginning = file.read(len(LFS_POINTER))
     except OSError as error:
         raise CheckpointError(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} can't be read: {error}") from error
     if beginning == LFS_POINTER:
         raise CheckpointError(
             f"{path} is a pointer of Git LFS, not the file itself: run `git lfs pull` in its repository"
@@ -143,24 +129,12 @@ def _check_not_empty(path: Path) -> None:
         raise CheckpointError(f"{path} is empty: a download or a copy may have been cut off")
 
 
-def _refusal(error: Exception) -> str:
-    """Explains why ``torch.load`` failed. Its own message advises loading the file unsafely, which is not done here."""
-    message = " ".join(str(error).split())
-    if isinstance(error, pickle.UnpicklingError) and (forbidden := FORBIDDEN.search(message)):
-        return (
-            f"was refused: besides tensors it holds {forbidden[1]}, and loading such objects can run any code. Nothing "
-            "in it was executed. If you trust its origin, load it with the software that wrote it and save only the "
-            "state dict, preferably as safetensors"
-        )
-    return f"is damaged or not a file of tensors ({_brief(error)}); nothing in it was executed"
-
-
 def _brief(error: Exception) -> str:
     message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {TORCH_ADVICE.sub('', message)[:200]}".rstrip(": ")
+    return f"{type(error).__name__}: {message[:200]}".rstrip(": ")
 
 
 def _describe(content: Any) -> str:
     if isinstance(content, Mapping):
-        return f"a mapping with {', '.join(map(repr, list(content)[:5]))}"
+        return f"a mapping with {', '.join(map(shown, list(content)[:5]))}"
     return f"a {type(content).__name__}"

@@ -20,6 +20,7 @@ from typing import Any
 
 from ..config import VocosConfig
 from ..config.mapping import ConfigError, check_keys
+from ..mel.shown import shown
 from ..model import Vocos
 from ..storage.names import is_safe_name
 from ..storage.safe_files import read_yaml, write_files
@@ -56,7 +57,7 @@ def read_stages(path: Path) -> list[Stage]:
     described = mapping.pop("stages", {"": {}})
     try:
         if not isinstance(described, Mapping) or not described:
-            raise ConfigError(f"stages: expected a mapping of names to stages, got {described!r}")
+            raise ConfigError(f"stages: expected a mapping of names to stages, got {shown(described)}")
         stages: list[Stage] = []
         for name, stage in described.items():
             stages.append(_read_stage(str(name), stage, mapping, [earlier.name for earlier in stages]))
@@ -75,11 +76,11 @@ def _read_stage(name: str, stage: Any, mapping: Mapping[str, Any], earlier: list
     check_keys(mean, known, set(), f"{where}: mean of earlier stages")
     for key, share in mean.items():
         if not isinstance(share, (int, float)) or isinstance(share, bool) or not math.isfinite(share):
-            raise ConfigError(f"{where}: mean.{key} must be a number, got {share!r}")
+            raise ConfigError(f"{where}: mean.{key} must be a number, got {shown(share)}")
     if "mean" in stage and abs(sum(mean.values()) - 1) > SHARES_TOLERANCE:
         raise ConfigError(f"{where}: the shares must sum to 1, got {dict(mean)}")
     if name and not is_safe_name(name):  # without stages, the run's own folder is the only one
-        raise ConfigError(f"stage {name!r}: the name must be valid as a folder name, such as 'spectral'")
+        raise ConfigError(f"stage {shown(name)}: the name must be valid as a folder name, such as 'spectral'")
     overrides = stage.get("set", {})
     if earlier:
         # Later stages start from the one before, unless they set init_from themselves.

@@ -7,10 +7,10 @@ import tarfile
 
 import pytest
 import yaml
-from vocos_nemo.archive import MAX_BYTES
 from vocos_nemo.mel import DEFAULT, from_nemo, read_convention
 
 from vocos_plugins.mel import ConventionError
+from vocos_plugins.storage.limits import MAX_CONFIG_BYTES
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
@@ -93,7 +93,10 @@ def test_archives_of_both_families(name, member, mode, recipe_options, archive):
         ({"model_config.yaml": (tarfile.SYMTYPE, "/etc/hostname")}, "the archive has no model_config.yaml"),
         ({"secret": TARGET, "model_config.yaml": (tarfile.LNKTYPE, "secret")}, "the archive has no model_config.yaml"),
         ({"model_config.yaml": (tarfile.DIRTYPE, "")}, "the archive has no model_config.yaml"),
-        ({"model_config.yaml": "#" * (MAX_BYTES + 1)}, f"model_config.yaml has more than {MAX_BYTES} bytes"),
+        (
+            {"model_config.yaml": "#" * (MAX_CONFIG_BYTES + 1)},
+            f"model_config.yaml has more than {MAX_CONFIG_BYTES} bytes",
+        ),
         ({"model_config.yaml": "a: ["}, "has no valid configuration: .*while parsing"),
         ({"model_config.yaml": "- 1"}, "expected a mapping, got"),
         ({"model_config.yaml": "a: !!python/object/apply:os.getcwd []"}, "could not determine a constructor"),
@@ -127,5 +130,5 @@ def test_truncated_archives(kept, mode, archive, recipe_options):
 def test_file_made_to_fill_the_memory(write):
     """Merge keys can't grow beyond the size of a configuration."""
     parts = [f"a{n}: &a{n} {{{', '.join(f'k{n}_{key}: 0' for key in range(6_000))}}}" for n in range(2)]
-    with pytest.raises(ConventionError, match="more than 10000 keys"):
+    with pytest.raises(ConventionError, match="more than 10000 values"):
         read_convention(write("\n".join([*parts, "b: {<<: [*a0, *a1]}"]), "model_config.yaml"))

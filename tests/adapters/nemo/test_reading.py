@@ -6,12 +6,12 @@ import inspect
 
 import pytest
 import yaml
-from vocos_nemo.archive import MAX_BYTES
 from vocos_nemo.interpolation import find_preprocessor, resolved_options
 from vocos_nemo.mel import CONVENTIONS, from_nemo, read_convention
 from vocos_nemo.preprocessor import DEFAULTS
 
 from vocos_plugins.mel import ConventionError, MelConvention
+from vocos_plugins.storage.limits import MAX_CONFIG_BYTES
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
@@ -188,7 +188,7 @@ model:
         ("generator: !new:torch.nn.Linear [2, 2]", "hyperparams.yaml"),
         ("a: !!python/object/apply:os.getcwd []", "config.yaml"),
         ("a: [", "config.yml"),
-        ("#" * (MAX_BYTES + 1), "config.yaml"),
+        ("#" * (MAX_CONFIG_BYTES + 1), "config.yaml"),
         ("{}", "config.json"),
         (b"RIFF\x00\x00\x00\x00WAVE", "speech.wav"),
     ],

@@ -7,10 +7,11 @@ import io
 from types import SimpleNamespace
 
 import pytest
-from vocos_speechbrain.hyperparams import MAX_BYTES, read_hyperparams
+from vocos_speechbrain.hyperparams import read_hyperparams
 from vocos_speechbrain.mel import ARGUMENTS, CONVENTIONS, DEFAULT, from_speechbrain, read_convention
 
 from vocos_plugins.mel import ConventionError
+from vocos_plugins.storage.limits import MAX_CONFIG_BYTES
 
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
@@ -236,10 +237,10 @@ def test_nothing_there(tmp_path):
         ("", "expected a mapping, got None"),
         ("a: !!timestamp x", "can't be read as hyperparameters"),
         ("a: " + "[" * 20_000, "can't be read as hyperparameters"),
-        ("a0: 1\n" + "\n".join(f"a{n}: !ref <a{n - 1}>" for n in range(5_000, 0, -1)), "recursion"),
+        ("a0: 1\n" + "\n".join(f"a{n}: !ref <a{n - 1}>" for n in range(4_000, 0, -1)), "recursion"),
         ("\n".join(f"a{n}: &a{n} {{{', '.join(f'k{n}_{key}: 0' for key in range(6_000))}}}" for n in range(2))
-         + "\nb: {<<: [*a0, *a1]}", "more than 10000 keys"),
-        ("#" * (MAX_BYTES + 1), f"has more than {MAX_BYTES} bytes"),
+         + "\nb: {<<: [*a0, *a1]}", "more than 10000 values"),
+        ("#" * (MAX_CONFIG_BYTES + 1), f"has more than {MAX_CONFIG_BYTES} bytes"),
     ],
     ids=["syntax", "encoding", "list", "empty", "timestamp", "nesting", "chain", "merges", "size"],
 )  # fmt: skip

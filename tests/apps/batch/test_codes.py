@@ -83,7 +83,7 @@ def ecdc(content: bytes = b"\0" * 1000, version: int = 0, **changes: object) -> 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (ecdc(m="encodec_48khz"), "it was compressed with encodec_48khz; only mono audio of encodec_24khz"),
+        (ecdc(m="encodec_48khz"), "it was compressed with 'encodec_48khz'; only mono audio of encodec_24khz"),
         (ecdc(lm=True), "compressed with EnCodec's language model; compress it again without --lm"),
         (ecdc(content=b"\0" * 99), "truncated: expected 100 bytes of codes, found 99"),
         (ecdc(al="long"), "its header is damaged: al='long', nc=8"),
@@ -139,8 +139,8 @@ def test_damaged_and_disguised_files(tmp_path) -> None:
     (tmp_path / "a.pt").write_bytes(b"x")
     for name, message in {
         "cut.npz": "not a readable .npz",
-        "zip.npy": "expected integers, got dict",
-        "bare.npz": "it holds a bare array",
+        "zip.npy": "not a readable .npy",
+        "bare.npz": "not a readable .npz",
         "pickle.npy": "not a readable .npy",
         "a.pt": "unknown suffix '.pt'; codes are read from .ecdc, .npy, .npz",
     }.items():
@@ -148,7 +148,7 @@ def test_damaged_and_disguised_files(tmp_path) -> None:
             read_codes(tmp_path / name)
     with zipfile.ZipFile(tmp_path / "other.npz", "w") as file:
         file.writestr("readme.txt", "hello")
-    with pytest.raises(ValueError, match="expected integers"):
+    with pytest.raises(ValueError, match=r"not a readable \.npz"):
         read_codes(tmp_path / "other.npz")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +11,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...config import EncodecCodes
+from ...mel.shown import shown
+from ...storage.arrays import open_npz, read_member, read_npy
 from ...storage.atomic import atomic_write
 from ...storage.reading import reading
 
 CODES = EncodecCodes()
 # Names of arrays that hold codes: in files of ``vocos encode``, and in Bark's voices.
 NAMES = ("codes", "fine_prompt")
+ABOUT = ("n_samples", "sample_rate")
 ECDC_HEADER = struct.Struct("!4sBI")  # encodec/binary.py: magic, version, bytes of JSON
 # A codebook has 1024 entries. A header of EnCodec has about 60 bytes; the limit is against damaged and hostile files.
 CODE_BITS = 10
 MAX_HEADER_BYTES = 10_000
+BLOCK_VALUES = 2**16
+MAX_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,33 +87,28 @@ def write_codes(path: Path, codes: Tensor, n_samples: int) -> None:
             np.savez_compressed(file, codes=array, n_samples=n_samples, sample_rate=CODES.sample_rate)
 
 
-def _load(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:  # np.load leaves a damaged file open
-            content = np.load(file, allow_pickle=False)
-            # An .npz reads its arrays on access; dict() reads all of them while the file is open.
-            return dict(content) if isinstance(content, Mapping) else content
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, zlib.error) as error:
-        raise ValueError(f"not a readable {path.suffix}: {str(error)[:200]}") from error
-
-
 def _read_npy(path: Path) -> StoredCodes:
-    return StoredCodes(codes=_as_codes(_load(path)))
+    return StoredCodes(codes=_as_codes(read_npy(path)))
 
 
 def _read_npz(path: Path) -> StoredCodes:
-    arrays = _load(path)
-    if not isinstance(arrays, dict):
-        raise ValueError("not a readable .npz: it holds a bare array, as .npy does")
-    name = next((name for name in NAMES if name in arrays), next(iter(arrays)) if len(arrays) == 1 else None)
-    if name is None:
-        raise ValueError(f"expected an array called {' or '.join(NAMES)}; found {', '.join(arrays) or 'nothing'}")
+    with open_npz(path) as members:
+        name = _name_of_codes(members)
+        arrays = {each: read_member(members[each]) for each in (name, *ABOUT) if each in members}
     if (rate := _optional(arrays, "sample_rate")) not in (None, CODES.sample_rate):
         raise ValueError(f"its codes are for {rate} Hz, expected {CODES.sample_rate}")
     stored = StoredCodes(codes=_as_codes(arrays[name]), n_samples=_optional(arrays, "n_samples"))
     if stored.n_samples is not None and -(-stored.n_samples // CODES.hop_length) != stored.codes.shape[1]:
         raise ValueError(f"it has {stored.codes.shape[1]} frames, which do not match n_samples={stored.n_samples}")
     return stored
+
+
+def _name_of_codes(arrays: Mapping[str, Any]) -> str:
+    name = next((name for name in NAMES if name in arrays), next(iter(arrays)) if len(arrays) == 1 else None)
+    if name is None:
+        found = ", ".join(each[:60] for each in list(arrays)[:MAX_NAMED]) or "nothing"
+        raise ValueError(f"expected an array called {' or '.join(NAMES)}; found {found}")
+    return name
 
 
 def _optional(arrays: Mapping[str, Any], name: str) -> int | None:
@@ -121,21 +120,34 @@ def _read_ecdc(path: Path) -> StoredCodes:
     about, start = _read_ecdc_header(content)
     n_samples, n_codebooks = about.get("al"), about.get("nc")
     if about.get("m") != "encodec_24khz":
-        raise ValueError(f"it was compressed with {about.get('m')}; only mono audio of encodec_24khz can be decoded")
+        raise ValueError(
+            f"it was compressed with {shown(about.get('m'))}; only mono audio of encodec_24khz can be decoded"
+        )
     # Entropy-coded with the probabilities of EnCodec's own network, which is needed to decode them.
     if about.get("lm"):
         raise ValueError("it was compressed with EnCodec's language model; compress it again without --lm")
     if not isinstance(n_samples, int) or not isinstance(n_codebooks, int) or n_samples < 1 or n_codebooks < 1:
-        raise ValueError(f"its header is damaged: al={n_samples!r}, nc={n_codebooks!r}")
+        raise ValueError(f"its header is damaged: al={shown(n_samples)}, nc={shown(n_codebooks)}")
     n_frames = -(-n_samples // CODES.hop_length)
     # encodec/binary.py, BitPacker: least significant bit first, all codebooks of a frame together. The last byte is
     # padded.
-    bits = np.unpackbits(np.frombuffer(content, np.uint8, offset=start), bitorder="little")
-    n_bits = n_frames * n_codebooks * CODE_BITS
-    if len(bits) < n_bits:
-        raise ValueError(f"truncated: expected {n_bits // 8} bytes of codes, found {len(bits) // 8}")
-    values = bits[:n_bits].reshape(n_frames, n_codebooks, CODE_BITS) @ (1 << np.arange(CODE_BITS))
+    packed = np.frombuffer(content, np.uint8, offset=start)
+    n_values = n_frames * n_codebooks
+    if len(packed) * 8 < n_values * CODE_BITS:
+        raise ValueError(f"truncated: expected {n_values * CODE_BITS // 8} bytes of codes, found {len(packed)}")
+    values = _unpack(packed, n_values).reshape(n_frames, n_codebooks)
     return StoredCodes(codes=torch.from_numpy(values.T.astype(np.int64)), n_samples=n_samples)
+
+
+def _unpack(packed: NDArray[np.uint8], n_values: int) -> NDArray[np.int16]:
+    """Returns the codes in a stream of bits, in blocks, since an array of bits is much larger than its file."""
+    values, n_bytes = np.empty(n_values, np.int16), BLOCK_VALUES * CODE_BITS // 8
+    for first in range(0, n_values, BLOCK_VALUES):
+        block = values[first : first + BLOCK_VALUES]
+        start = first * CODE_BITS // 8
+        bits = np.unpackbits(packed[start : start + n_bytes], bitorder="little")[: len(block) * CODE_BITS]
+        block[:] = bits.reshape(-1, CODE_BITS) @ (1 << np.arange(CODE_BITS))
+    return values
 
 
 def _read_ecdc_header(content: bytes) -> tuple[Mapping[str, Any], int]:
@@ -150,7 +162,7 @@ def _read_ecdc_header(content: bytes) -> tuple[Mapping[str, Any], int]:
     except ValueError as error:
         raise ValueError(f"its header is damaged: {error}") from error
     if not isinstance(about, Mapping):
-        raise ValueError(f"its header is damaged: {about!r:.60}")
+        raise ValueError(f"its header is damaged: {shown(about)}")
     return about, ECDC_HEADER.size + size
 
 

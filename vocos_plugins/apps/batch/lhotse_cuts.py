@@ -5,9 +5,10 @@ Only local files are read. Nothing in a manifest is run, downloaded or unpickled
 
 from __future__ import annotations
 
-import gzip
+import io
 import json
 import reprlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -16,8 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...storage.bounded_yaml import load_yaml
+from ...storage.bounded_yaml import BoundedLoader, load_yaml
+from ...storage.limits import MAX_LINE_BYTES, MAX_UNFOLDED_TEXT_RATIO
 from ...storage.listed import open_text
+from ...storage.unfolding import Unfolded
 from .jobs import Job, describe
 from .naming import Search
 
@@ -86,9 +89,10 @@ def _entries(path: Path) -> Iterator[tuple[str, Any]]:
     name = path.name.lower()
     with _open(path) as file:
         if ".jsonl" in name:
-            yield from ((f"line {number}", line) for number, line in enumerate(file, start=1) if line.strip())
+            lines = iter(lambda: file.readline(MAX_LINE_BYTES), "")
+            yield from ((f"line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
             return
-        items = load_yaml(file.read()) if ".yaml" in name or ".yml" in name else json.load(file)
+        items = load_yaml(file.read(), _Loader) if ".yaml" in name or ".yml" in name else json.load(file)
     if not isinstance(items, list):
         raise TypeError(f"expected a list of cuts or recordings, got {reprlib.repr(items)}")
     yield from ((f"item {number}", item) for number, item in enumerate(items, start=1))
@@ -96,8 +100,15 @@ def _entries(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _open(path: Path) -> IO[str]:
     if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", errors="surrogateescape")
+        content = io.BufferedReader(Unfolded(path, ratio=MAX_UNFOLDED_TEXT_RATIO))
+        return io.TextIOWrapper(content, encoding="utf-8", errors="surrogateescape")
     return open_text(path)
+
+
+class _Loader(BoundedLoader):
+    """Plain YAML of any length: a manifest has as many values as its corpus needs."""
+
+    max_values = sys.maxsize
 
 
 def _recording_job(cut: Any, path: Path, search: Search) -> Job:
