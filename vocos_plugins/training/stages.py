@@ -119,7 +119,14 @@ def train_stages(stages: Sequence[Stage], out: Path, *, resume: bool = True) -> 
         DivergenceError, ValueError: see `run.train`.
     """
     # Lightning takes seconds to import, and most configuration errors are found without it.
-    from .run import train
+    from .run import claim_run
+
+    with claim_run(out):  # the whole folder, between stages as well
+        return _train_stages(stages, out, resume=resume)
+
+
+def _train_stages(stages: Sequence[Stage], out: Path, *, resume: bool) -> Path | None:
+    from .run import train, train_claimed
 
     before: Path | None = None
     models: dict[str, str] = {}
@@ -132,7 +139,8 @@ def train_stages(stages: Sequence[Stage], out: Path, *, resume: bool = True) -> 
         else:
             if config.run.init_from is None and before is not None:
                 config = dataclasses.replace(config, run=dataclasses.replace(config.run, init_from=str(before)))
-            if train(config, folder, resume=resume).generator_step < config.run.max_steps:
+            train_in = train if stage.name else train_claimed
+            if train_in(config, folder, resume=resume).generator_step < config.run.max_steps:
                 # SIGTERM ended this stage early; the next one must not start from an unfinished model.
                 return None
         before = folder / MODEL
