@@ -60,7 +60,10 @@ def export_openvino(
     with temporary_folder(target) as folder:
         written = folder / target.name
         # OpenVINO would store weights in float16 by default.
-        openvino.save_model(model, written, compress_to_fp16=False)
+        try:
+            openvino.save_model(model, written, compress_to_fp16=False)
+        except RuntimeError as error:
+            raise OSError(f"could not write {target} (is the disk full?): {' '.join(str(error).split())}") from error
         # The .xml comes last: wherever it is, its weights already are.
         publish({written.with_suffix(suffix): target.with_suffix(suffix) for suffix in (".bin", ".xml")})
     return target
