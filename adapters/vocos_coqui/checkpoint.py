@@ -12,6 +12,7 @@ import fsspec
 from torch import Tensor
 
 from vocos_plugins.storage.safe_files import CheckpointError, read_pickle, read_weights
+from vocos_plugins.storage.weights import check_tensors
 
 # Names of parts in Coqui TTS's GANs (TTS/vocoder/models/gan.py), and of the average, which only Vocos has.
 GENERATOR = "model_g."
@@ -58,6 +59,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         content = content["model"]
     if not (isinstance(content, Mapping) and content and all(isinstance(each, Tensor) for each in content.values())):
         raise CheckpointError(f"{path}: expected the weights of a generator or a GAN, under 'model' or bare")
+    check_tensors(content, str(path))
     average, generator, discriminators = (
         {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
         for prefix in (AVERAGE, GENERATOR, DISCRIMINATORS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from safetensors.torch import save
@@ -54,7 +55,7 @@ def export(
         ConventionError: the TTS has no mel, or its configuration can't be read.
         CheckpointError: the directory can't be written to, or holds another model, or a training run.
     """
-    target = Path(target).expanduser()
+    target = Path(os.path.expanduser(target))
     files = [target / CONFIG_FILE, target / WEIGHTS_FILE]
     inputs = [tts] if isinstance(tts, Path) else []
     check_replaceable(files, is_own=lambda: _is_own(target), overwrite=overwrite, inputs=inputs)

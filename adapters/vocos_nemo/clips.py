@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
         self.gain_db = gain_db
         paths = [manifest_filepath] if isinstance(manifest_filepath, str) else manifest_filepath
         lengths = (min_duration, math.inf if max_duration is None else max_duration)
-        self.entries = [each for path in paths for each in self._read_manifest(Path(path).expanduser(), lengths)]
+        self.entries = [each for path in paths for each in self._read_manifest(Path(os.path.expanduser(path)), lengths)]
         if not self.entries:
             raise ValueError(f"{', '.join(map(str, paths))}: no recording is left to train on")
 
@@ -145,13 +146,13 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
         return entries
 
     def _read_entry(self, fields: dict[str, Any], folder: Path) -> Entry:
-        audio = folder / Path(fields["audio_filepath"]).expanduser()
+        audio = folder / Path(os.path.expanduser(fields["audio_filepath"]))
         info = soundfile.info(audio)
         # Resampling to a higher rate adds no frequencies.
         bandwidth_hz = min(float(fields.get("bandwidth_hz") or math.inf), info.samplerate / 2, self.mel.sample_rate / 2)
         if not self.load_precomputed_mel:
             return Entry(audio=audio, mel=None, bandwidth_hz=bandwidth_hz)
-        mel = folder / Path(fields["mel_filepath"]).expanduser()
+        mel = folder / Path(os.path.expanduser(fields["mel_filepath"]))
         if not mel.is_file():
             raise ValueError(f"no mel {mel}")
         return Entry(audio=audio, mel=mel, bandwidth_hz=bandwidth_hz)

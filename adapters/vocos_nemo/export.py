@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,13 @@ def export(
         ValueError: ``target`` doesn't end in ``.nemo``.
         OSError: the file can't be written.
     """
-    target = Path(target).expanduser()
+    target = Path(os.path.expanduser(target))
     if target.suffix != ARCHIVE_SUFFIX:
         raise ValueError(f"NeMo recognizes models by the suffix {ARCHIVE_SUFFIX}, got {target}")
     mel = tts or DEFAULT
-    inputs = [] if isinstance(mel, MelConvention) else [Path(mel).expanduser()]
+    inputs = [] if isinstance(mel, MelConvention) else [Path(os.path.expanduser(mel))]
     check_replaceable([target], is_own=lambda: _is_own(target), overwrite=overwrite, inputs=inputs)
-    block = preprocessor_block(mel) if isinstance(mel, MelConvention) else _read_block(Path(mel).expanduser())
+    block = preprocessor_block(mel) if isinstance(mel, MelConvention) else _read_block(Path(os.path.expanduser(mel)))
     align(from_nemo(block), vocos.mel, strict=strict)
     # Importing NeMo takes half a minute: only once everything else has been checked.
     vocoder: Any = importlib.import_module(".vocoder", __package__)

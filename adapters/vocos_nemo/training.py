@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -189,7 +190,7 @@ class TrainingMixin(Base):
             super().save_to(save_path)
         # NeMo writes its file in one process, too.
         if self.global_rank == 0:
-            directory = Path(save_path).expanduser().with_suffix("")
+            directory = Path(os.path.expanduser(save_path)).with_suffix("")
             self.average.vocos.provenance = provenance
             self.average.vocos.save_pretrained(directory)
             save_discriminators(self.objective, directory)

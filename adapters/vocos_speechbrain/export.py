@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import textwrap
 from pathlib import Path
@@ -88,7 +89,7 @@ def export(
         CheckpointError: the directory can't be written to, or holds another model, which is kept; or the model's
             provenance holds more than text, numbers, lists and mappings.
     """
-    target = Path(target).expanduser()
+    target = Path(os.path.expanduser(target))
     files = [target / FILE_NAME, target / WEIGHTS_FILE]
     inputs = [Path(tts)] if tts is not None and not isinstance(tts, MelConvention) else []
     check_replaceable(files, is_own=lambda: is_export(target / FILE_NAME), overwrite=overwrite, inputs=inputs)

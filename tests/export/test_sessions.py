@@ -131,6 +131,66 @@ def test_files_that_can_t_be_loaded(make_model, tmp_path) -> None:
         load_session(tmp_path / "spectrum.onnx", "openvino")
 
 
+@pytest.mark.parametrize(
+    "key", ["config", "outputs", "sample_rate", "hop_length", "context_frames", "framing", "precision"]
+)
+def test_damaged_metadata(make_model, tmp_path, key) -> None:
+    """A key that is missing, or holds anything else, is a ValueError with the file's name, in one short line."""
+    import onnx
+
+    model, path = onnx_model(make_model()), tmp_path / "damaged.onnx"
+    (prop,) = (each for each in model.metadata_props if each.key == key)
+    for value in ("", "null", "[1]", "{}", "-1", "9" * 5000, "[" * 100_000, '{"features": {}}', "\0", None):
+        if value is None:
+            model.metadata_props.remove(prop)
+        else:
+            prop.value = value
+        onnx.save(model, path)
+        with pytest.raises(ValueError, match="damaged") as caught:
+            load_session(path)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 500 + len(str(path))
+
+
+def test_files_without_a_model(make_model, tmp_path) -> None:
+    """Empty files, half files, folders, and graphs that run but are another program's, in both runtimes."""
+    import onnx
+
+    empty = onnx.ModelProto()
+    written = onnx_model(make_model())
+    other = onnx.ModelProto()
+    other.CopyFrom(written)
+    other.graph.node[-1].op_type = "Nonsense"
+    for name, content in {
+        "empty.onnx": b"",
+        "bare.onnx": empty.SerializeToString(),
+        "half.onnx": written.SerializeToString()[:5000],
+        "other.onnx": other.SerializeToString(),
+        "empty.xml": b"",
+        "page.xml": b"<a/>",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    for name in ("folder.onnx", "folder.xml"):
+        (tmp_path / name).mkdir()
+    for path in sorted(tmp_path.iterdir()):
+        with pytest.raises(ValueError, match=r"not an (ONNX|OpenVINO) model") as caught:
+            load_session(path)
+        assert path.name in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_graph_that_fails_when_it_runs(make_model, tmp_path) -> None:
+    """The runtime's exception becomes a ValueError that names the file: it is no defect of ours."""
+    import onnx
+
+    model = onnx_model(make_model())
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 13
+    del model.graph.value_info[:]
+    onnx.save(model, tmp_path / "bands.onnx")
+    with pytest.raises(ValueError, match=r"bands\.onnx"):
+        load_session(tmp_path / "bands.onnx")(np.zeros((1, 12, 9), np.float32))
+
+
 def test_threads(monkeypatch) -> None:
     """As many as torch takes: what the environment says, else what the process may use."""
     monkeypatch.setenv("OMP_NUM_THREADS", "3")

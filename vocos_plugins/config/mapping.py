@@ -89,7 +89,10 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if option in (bool, int, str) and type(value) is option:
             return value
         if option is float and (type(value) in (int, float) or _is_scientific(value)):
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError as error:
+                raise ConfigError(f"{where}: the number is too large") from error
         if option in NORMALIZATIONS.values() and isinstance(value, Mapping):
             return read_part(value, NORMALIZATIONS, where)
     raise ConfigError(f"{where}: expected {_describe(options)}, got {shown(value)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -10,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ..network.network import Network
-from ..storage.atomic import publish
+from ..storage.atomic import publish, temporary_folder
 from ..storage.overwriting import check_replaceable
 from .exportable import Exportable
 from .int8 import POINTWISE, smooth
@@ -58,10 +57,13 @@ def export_openvino(
     model = openvino_model(network, precision=precision, outputs=outputs)
     target.parent.mkdir(parents=True, exist_ok=True)
     # Next to the target, since files can be renamed only within a file system.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
-        written = Path(folder) / target.name
+    with temporary_folder(target) as folder:
+        written = folder / target.name
         # OpenVINO would store weights in float16 by default.
-        openvino.save_model(model, written, compress_to_fp16=False)
+        try:
+            openvino.save_model(model, written, compress_to_fp16=False)
+        except RuntimeError as error:
+            raise OSError(f"could not write {target} (is the disk full?): {' '.join(str(error).split())}") from error
         # The .xml comes last: wherever it is, its weights already are.
         publish({written.with_suffix(suffix): target.with_suffix(suffix) for suffix in (".bin", ".xml")})
     return target

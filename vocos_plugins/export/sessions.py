@@ -25,6 +25,7 @@ CHUNK_FRAMES = 1024
 MAX_FEATURE = 1e15
 # bfloat16 only where the graph itself asks for it: by default OpenVINO would use it everywhere.
 OPENVINO_PRECISION = {"float32": "f32", "int8": "f32", "bfloat16": "dynamic"}
+FRAMINGS, OUTPUTS = ("center", "same"), ("audio", "spectrum")
 
 Audio = NDArray[np.float32]
 
@@ -45,16 +46,29 @@ class Session(ABC):
 
     def __init__(self, metadata: Mapping[str, str], where: str) -> None:
         self.metadata = dict(metadata)
+        self._where = where
         if "config" not in self.metadata:
             raise ValueError(f"{where} was not written by `vocos export`: it has no mel metadata")
+        try:
+            self._read_metadata()
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            reason = _brief(error)
+            raise ValueError(f"{where}: its metadata is damaged ({reason}); export the model again") from error
         if self.metadata["outputs"] != "audio":
             raise ValueError(f"{where} ends at the spectrum; export it with --outputs audio")
+
+    def _read_metadata(self) -> None:
         self.config: dict[str, Any] = json.loads(self.metadata["config"])
-        self.sample_rate = int(self.metadata["sample_rate"])
-        self.hop_length = int(self.metadata["hop_length"])
+        self.sample_rate, self.hop_length = int(self.metadata["sample_rate"]), int(self.metadata["hop_length"])
+        self._context_frames = int(self.metadata["context_frames"])
         features = self.config["features"]
         self.n_features = int(features["n_mels"] if features["kind"] == "mel" else features["codebook_dim"])
         self.conditioned = self.config["backbone"].get("adanorm_num_embeddings") is not None
+        if min(self.sample_rate, self.hop_length, self.n_features) < 1 or self._context_frames < 0:
+            raise ValueError("sample_rate, hop_length and the bands must be at least 1")
+        for name, known in (("framing", FRAMINGS), ("precision", tuple(OPENVINO_PRECISION)), ("outputs", OUTPUTS)):
+            if (value := self.metadata[name]) not in known:
+                raise ValueError(f"{name} must be {' or '.join(known)}, not {value[:40]!r}")
 
     def __call__(self, features: NDArray[Any], bandwidth_id: int | NDArray[np.integer] | None = None) -> Audio:
         """Decodes features to audio.
@@ -89,7 +103,7 @@ class Session(ABC):
         chunk_frames: int = CHUNK_FRAMES,
     ) -> Iterator[Audio]:
         """Decodes piece by piece, ``(B, n)`` each, in memory that does not grow with the length."""
-        context, hop_length, n_frames = int(self.metadata["context_frames"]), self.hop_length, features.shape[-1]
+        context, hop_length, n_frames = self._context_frames, self.hop_length, features.shape[-1]
         n_samples = (n_frames - 1 if self.metadata["framing"] == "center" else n_frames) * hop_length
         # At least once, so that features without frames are refused as in a call.
         for start in range(0, max(n_frames, 1), chunk_frames):
@@ -126,26 +140,27 @@ class OnnxSession(Session):
     def __init__(self, model: str | Path | bytes, *, n_threads: int | None = None) -> None:
         # Optional, like openvino below: a program needs only the runtime of its file.
         import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as state
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = n_threads or usable_threads()
         # Threads spin during a run, but not after it, when the rest of a program needs the CPU.
         options.add_session_config_entry("session.force_spinning_stop", "1")
+        where = "the model" if isinstance(model, bytes) else str(model)
         source = model if isinstance(model, bytes) else str(model)
         try:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        # onnxruntime's own exceptions, which no public module names.
-        except (state.Fail, state.InvalidProtobuf, state.InvalidGraph, state.NotImplemented) as error:
-            raise ValueError(f"not an ONNX model: {error}") from error
+        except Exception as error:  # onnxruntime's own exceptions have no common class, and no public module names them
+            raise ValueError(f"{where}: not an ONNX model that runs here: {_brief(error)}") from error
         self._names = [each.name for each in self._session.get_inputs()]
-        where = "the model" if isinstance(model, bytes) else str(model)
         super().__init__(self._session.get_modelmeta().custom_metadata_map, where)
 
     def _run(self, features: Audio, bandwidth_id: NDArray[np.int64] | None) -> Audio:
         # The graph of an unconditioned model has one input; zip drops the None.
         inputs = dict(zip(self._names, (features, bandwidth_id), strict=False))
-        audio: Audio = self._session.run(None, inputs)[0]
+        try:
+            audio: Audio = self._session.run(None, inputs)[0]
+        except Exception as error:  # as above
+            raise ValueError(f"{self._where}: onnxruntime can't run it: {_brief(error)}") from error
         return audio
 
 
@@ -166,7 +181,7 @@ class OpenVinoSession(Session):
             try:
                 model = core.read_model(model)
             except RuntimeError as error:
-                raise ValueError(f"{where}: not an OpenVINO model: {error}") from error
+                raise ValueError(f"{where}: not an OpenVINO model: {_brief(error)}") from error
         info = model.get_rt_info(["vocos"]).value if model.has_rt_info(["vocos"]) else {}
         super().__init__({key: str(value) for key, value in info.items()}, where)
         options = {
@@ -174,13 +189,19 @@ class OpenVinoSession(Session):
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": OPENVINO_PRECISION[self.metadata["precision"]],
         }
-        self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        try:
+            self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        except RuntimeError as error:
+            raise ValueError(f"{where}: OpenVINO can't run it: {_brief(error)}") from error
         self._lock = threading.Lock()  # a request computes one thing at a time, with all threads
 
     def _run(self, features: Audio, bandwidth_id: NDArray[np.int64] | None) -> Audio:
         inputs = [features] if bandwidth_id is None else [features, bandwidth_id]
-        with self._lock:
-            return np.array(self._request.infer(inputs, share_inputs=True)[0])
+        try:
+            with self._lock:
+                return np.array(self._request.infer(inputs, share_inputs=True)[0])
+        except (IndexError, RuntimeError) as error:
+            raise ValueError(f"{self._where}: OpenVINO can't run it: {_brief(error)}") from error
 
 
 BACKENDS: dict[str, type[OnnxSession] | type[OpenVinoSession]] = {
@@ -210,6 +231,12 @@ def load_session(path: str | Path, backend: str | None = None, *, n_threads: int
     if not path.exists():
         raise FileNotFoundError(2, "No such file", str(path))
     return BACKENDS[known](path, n_threads=n_threads)
+
+
+def _brief(error: Exception) -> str:
+    """Returns an error as one short line."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message[:200]}".rstrip(": ")
 
 
 def usable_threads() -> int:

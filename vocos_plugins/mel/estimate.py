@@ -69,8 +69,8 @@ def measure_error(
     """
     project = project or MelProjection(source, target)
     known = known_bands(source, target)
-    # The floors do not change over time, so any one frame shows them.
-    lowest = (expand(mel, target)[0, :, 4:5] for mel in (project(_floor(source)), _floor(target)))
+    # The floors do not change over time, so any one frame shows them: the fifth, or the last of fewer.
+    lowest = (expand(mel, target)[0, :, :5][:, -1:] for mel in (project(_floor(source)), _floor(target)))
     floor = MARGIN * torch.maximum(*lowest).clamp_min(LEAST)
     total, count = torch.zeros(target.n_mels).double(), torch.zeros(target.n_mels).double()
     for source_audio, target_audio in zip(at_source, at_target, strict=True):

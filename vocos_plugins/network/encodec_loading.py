@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def _is_installed(package: str) -> bool:
 def _checkpoint_file(source: str | Path | None) -> Path | None:
     """Returns the package encodec's own file if the source names one, else None."""
     cached = Path(torch.hub.get_dir()) / "checkpoints" / CHECKPOINT
-    path = cached if source is None else Path(source).expanduser()
+    path = cached if source is None else Path(os.path.expanduser(source))
     if not path.exists():
         return None
     if path.is_dir() and not (path / "config.json").exists():
@@ -145,7 +146,7 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
 def _fill(codec: nn.Module, weights: Mapping[str, Tensor], path: Path) -> nn.Module:
     try:
         codec.load_state_dict(weights)
-    except RuntimeError as error:
+    except (AttributeError, RuntimeError, TypeError) as error:  # of names that are no text, and values of any kind
         reason = " ".join(str(error).split())
         raise EncodecError(f"{path} does not hold EnCodec's 24 kHz model: {reason:.200}") from error
     return codec

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
-import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-MAX_STEM_BYTES = 200  # of a name of at most 255
+from .leftovers import sweep_beside, temporary_path
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, *, sweep: bool = True) -> Iterator[Path]:
     """Yields a temporary path next to ``path`` to write to, and renames it when the block ends.
 
-    A block that raises leaves ``path`` as it was, and no temporary file.
+    A block that raises leaves ``path`` as it was, and no temporary file. What a killed process left of the same file is
+    removed.
+
+    Args:
+        path: of the file.
+        sweep: False for one of many files in a folder that was swept already: a sweep lists the folder.
     """
-    with atomic_writes([path]) as (temporary,):
+    with atomic_writes([path], sweep=sweep) as (temporary,):
         yield temporary
 
 
@@ -30,14 +35,15 @@ def write_text(path: Path, text: str) -> Path:
 
 
 @contextmanager
-def atomic_writes(paths: Iterable[Path]) -> Iterator[list[Path]]:
+def atomic_writes(paths: Iterable[Path], *, sweep: bool = True) -> Iterator[list[Path]]:
     """Yields a temporary path for each of several files; none is renamed before all are complete.
 
-    A block that raises leaves every path as it was, and no temporary file.
+    A block that raises leaves every path as it was, and no temporary file. See `atomic_write`.
     """
-    # Process ids are not enough: threads share one, and so may machines that write to the same folder.
-    staged = {path.with_name(f".{_shortened(path.name)}.{secrets.randbelow(10**8)}.part"): path for path in paths}
+    staged = {temporary_path(path): path for path in paths}
     try:
+        for path in staged.values() if sweep else ():
+            sweep_beside(path)
         yield list(staged)
         publish(staged)
     finally:
@@ -46,9 +52,16 @@ def atomic_writes(paths: Iterable[Path]) -> Iterator[list[Path]]:
                 temporary.unlink(missing_ok=True)
 
 
-def _shortened(name: str) -> str:
-    """Returns the start of a name, which leaves room for what a temporary name adds."""
-    return os.fsdecode(os.fsencode(name)[:MAX_STEM_BYTES])
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yields a new folder next to ``path`` in which to write it, and removes that folder when the block ends."""
+    sweep_beside(path)
+    folder = temporary_path(path)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(staged: Mapping[Path, Path]) -> None:

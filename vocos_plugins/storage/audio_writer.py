@@ -74,7 +74,7 @@ class AudioWriter:
     def __enter__(self) -> AudioWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            self.temporary = stack.enter_context(atomic_write(self.path))
+            self.temporary = stack.enter_context(atomic_write(self.path, sweep=False))
             self.temporary.touch()  # the system's error says what is wrong; libsndfile's is only "System error"
             stack.push(self._finish)  # before the rename
             self._stack = stack.pop_all()

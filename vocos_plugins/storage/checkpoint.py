@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,7 @@ def write_checkpoint(checkpoint: Checkpoint, directory: str | Path, *, half: boo
         WEIGHTS_FILE: save(weights_to_save(checkpoint.weights, half=half), metadata={"format": "pt"}),
         CONFIG_FILE: text.encode(),
     }
-    write_files(Path(directory).expanduser(), contents)
+    write_files(Path(os.path.expanduser(directory)), contents)
 
 
 def read_directory(directory: Path) -> Checkpoint:

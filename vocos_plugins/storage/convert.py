@@ -9,10 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..mel.shown import shown
 from .checkpoint import Checkpoint, read_config
 from .overwriting import check_replaceable
 from .safe_files import CONFIG_FILE, WEIGHTS_FILE, CheckpointError, read_pickle, read_weights
+from .weights import check_tensors
 
 ORIGIN = "converted_from"  # in the provenance: the name of the checkpoint that was converted
 # What the reference's ``VocosExp`` holds in addition to the generator: discriminators, and losses with their buffers.
@@ -77,6 +77,5 @@ def _read(checkpoint: Path) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
     weights = content.get("state_dict", content)
     if not isinstance(weights, Mapping):
         raise CheckpointError(f"{checkpoint}: expected tensors by name under 'state_dict', got {type(weights)}")
-    if strange := [key for key, value in weights.items() if not isinstance(value, Tensor)]:
-        raise CheckpointError(f"{checkpoint}: expected tensors, but {shown(strange[0])} is {type(weights[strange[0]])}")
+    check_tensors(weights, str(checkpoint))
     return weights, provenance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def bundled_names() -> list[str]:
 
 def local_directory(name_or_path: str | Path) -> Path:
     """Returns the directory of a local checkpoint: an existing directory first, then a bundled name."""
-    path = Path(name_or_path).expanduser()
+    path = Path(os.path.expanduser(name_or_path))
     # A folder in the working directory is what the user sees, so it takes precedence over a bundled name.
     return BUNDLED / path if not path.is_dir() and str(name_or_path) in bundled_names() else path
 

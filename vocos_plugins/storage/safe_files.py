@@ -58,9 +58,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if path.suffix.lower() == ".safetensors":
         return _read_safetensors(path)
     content = read_pickle(path)
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+    ):
         raise CheckpointError(
-            f"{path}: expected a state dict of tensors, got {_describe(content)}; "
+            f"{path}: expected a state dict, tensors by name, got {_describe(content)}; "
             "`vocos convert` turns a training checkpoint into one for inference"
         )
     return dict(content)

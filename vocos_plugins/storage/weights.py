@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -45,11 +47,12 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str) -
         CheckpointError: names or shapes don't fit, a value is not finite, or a stored window or filterbank
             belongs to another mel convention than the configuration's.
     """
+    check_tensors(weights, source)
     stored = {_rename(key, WEIGHT_NORM.items()): value for key, value in weights.items() if not key.startswith(FOREIGN)}
     expected = model.state_dict()
-    if any(value.is_meta for value in (*expected.values(), *stored.values())):
+    if any(value.is_meta for value in expected.values()):
         raise CheckpointError(
-            f"{source}: the model or its weights are on the meta device, which holds no values; load it outside of "
+            f"{source}: the model is on the meta device, which holds no values; load it outside of "
             "torch.device('meta'), and without init_empty_weights"
         )
     _check_names(stored, expected, source)
@@ -58,9 +61,35 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str) -
             # Compared, then left out: a stored table may be rounded, the model's own is exact.
             _check_derived(key, stored.pop(key), expected[key], source)
     for key, value in stored.items():
-        if not bool(torch.isfinite(value).all()):
+        if expected[key].is_floating_point() and not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise CheckpointError(f"{source}: {key} holds {kind} values, expected floating point; convert it first")
+        if not bool(torch.isfinite(value.float()).all()):
             raise CheckpointError(f"{source}: {key} holds NaN or infinite values; training may have diverged")
     model.load_state_dict(stored, strict=False)
+
+
+def check_tensors(weights: Mapping[Any, Any], source: str) -> None:
+    """Checks that a state dict's keys are names and its values plain tensors: dense, with values, not quantized.
+
+    Raises:
+        CheckpointError: one is not; the message says what it is and what to do.
+    """
+    for key, value in weights.items():
+        if not isinstance(key, str):
+            raise CheckpointError(f"{source}: the key {reprlib.repr(key)} is no name of a weight: keys must be text")
+        if not isinstance(value, Tensor):
+            raise CheckpointError(f"{source}: expected tensors, but {reprlib.repr(key)} is a {type(value).__name__}")
+        if value.is_meta:
+            raise CheckpointError(
+                f"{source}: {reprlib.repr(key)} is on the meta device, which holds no values; save the model after its "
+                "weights are loaded"
+            )
+        if value.is_quantized or value.is_nested or value.layout != torch.strided:
+            kind = "quantized" if value.is_quantized else "nested" if value.is_nested else str(value.layout)[6:]
+            raise CheckpointError(
+                f"{source}: {reprlib.repr(key)} is a {kind} tensor; save it after .dequantize() or .to_dense()"
+            )
 
 
 def weights_to_save(weights: Mapping[str, Tensor], *, half: bool) -> dict[str, Tensor]:

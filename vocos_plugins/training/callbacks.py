@@ -13,7 +13,7 @@ from torch import Tensor
 from ..spectral import stft
 from .divergence import DivergenceError, check_weights
 from .module import VocosTraining
-from .state import LAST, MODEL, save_model, save_state
+from .state import LAST, MODEL, restore_optimizers, save_model, save_state
 from .termination import StopRequest
 
 PICTURE_N_FFT = 512  # samples
@@ -45,8 +45,8 @@ class Checkpoints(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Restores the optimizers, and handles SIGTERM, which schedulers send some time before SIGKILL."""
         # Only now: Lightning creates the optimizers when it starts to train.
-        for optimizer, state in zip(trainer.optimizers, self._optimizers or (), strict=False):
-            optimizer.load_state_dict(state)
+        if self._optimizers is not None:
+            restore_optimizers(trainer.optimizers, self._optimizers)
         self._stop.install()
 
     def on_train_batch_end(

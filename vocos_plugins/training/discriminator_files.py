@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..storage.find import local_directory
-from ..storage.safe_files import write_files
+from ..storage.safe_files import read_weights, write_files
 from ..storage.weights import DERIVED
 from .objective import Objective
 
@@ -35,11 +35,14 @@ def load_discriminators(objective: Objective, directory: Path) -> list[str]:
 
     Returns:
         sentences for the user on what was not loaded.
+
+    Raises:
+        CheckpointError: the file is damaged.
     """
     file = local_directory(directory) / DISCRIMINATORS_FILE
     if not file.exists():
         return [f"no {DISCRIMINATORS_FILE} in {directory}: the discriminators start from random weights"]
-    stored, notes = load_file(file), []
+    stored, notes = read_weights(file), []
     for name, part in _parts(objective).items():
         own = {key.removeprefix(f"{name}."): value for key, value in stored.items() if key.startswith(f"{name}.")}
         notes += copy_fitting(own, part, name)[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightning
@@ -11,6 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from ..storage.claims import claim
 from .callbacks import Checkpoints, Examples
 from .config import TrainingConfig
 from .data_module import VocosData
@@ -18,9 +22,14 @@ from .module import VocosTraining
 from .state import LAST, load_state
 from .warm_start import warm_start
 
+# Where Lightning, torchrun and schedulers tell a process its place among a run's processes and machines.
+RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
+
 
 def train(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTraining:
     """Trains up to ``config.run.max_steps`` generator steps, resuming from ``out/last.ckpt`` if there is one.
+
+    No other run may write to ``out`` meanwhile; what a killed one has left there is removed.
 
     Args:
         config: configuration of the run.
@@ -29,8 +38,25 @@ def train(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTra
 
     Raises:
         DivergenceError: a loss, a gradient or a weight is no longer finite. What was saved before stays as it is.
-        ValueError: ``out`` holds a run and ``resume`` is False, or the data or a checkpoint cannot be used.
+        ValueError: ``out`` holds a run and ``resume`` is False, another run is writing to it, or the data or a
+            checkpoint cannot be used.
     """
+    with claim_run(out):
+        return train_claimed(config, out, resume=resume)
+
+
+@contextmanager
+def claim_run(out: Path) -> Iterator[None]:
+    """Claims a run's folder, in the first of the run's processes for all of them."""
+    if any(os.environ.get(name, "0") != "0" for name in RANKS):
+        yield
+        return
+    with claim(out):
+        yield
+
+
+def train_claimed(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTraining:
+    """Trains like `train` in a folder that this run has claimed."""
     last = out / LAST
     if last.exists() and not resume:
         raise ValueError(f"{out} already holds a run; choose another folder, or continue it")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,10 +70,13 @@ def read_stages(path: Path) -> list[Stage]:
 def _read_stage(name: str, stage: Any, mapping: Mapping[str, Any], earlier: list[str]) -> Stage:
     where = f"stage {name}" if name else "the file"
     check_keys(stage, {"set", "mean"}, set(), where)
-    mean = stage.get("mean", {})
-    run = mapping.get("run") or {}
+    mean, overrides, run = stage.get("mean", {}), stage.get("set", {}), mapping.get("run") or {}
+    for what, value in (("set", overrides), ("run", run)):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: {what}: expected a mapping of names to values, got {reprlib.repr(value)}")
     # A mean may include the weights that the first stage started from.
-    known = {*earlier, *([run["init_from"]] if run.get("init_from") else [])}
+    start = run.get("init_from")
+    known = {*earlier, *([start] if start and isinstance(start, str) else [])}
     check_keys(mean, known, set(), f"{where}: mean of earlier stages")
     for key, share in mean.items():
         if not isinstance(share, (int, float)) or isinstance(share, bool) or not math.isfinite(share):
@@ -81,10 +85,9 @@ def _read_stage(name: str, stage: Any, mapping: Mapping[str, Any], earlier: list
         raise ConfigError(f"{where}: the shares must sum to 1, got {dict(mean)}")
     if name and not is_safe_name(name):  # without stages, the run's own folder is the only one
         raise ConfigError(f"stage {shown(name)}: the name must be valid as a folder name, such as 'spectral'")
-    overrides = stage.get("set", {})
     if earlier:
         # Later stages start from the one before, unless they set init_from themselves.
-        overrides = {"run.init_from": None} | overrides
+        overrides = {"run.init_from": None, **overrides}
     try:
         config = TrainingConfig.from_dict(with_overrides(mapping, overrides))
         return Stage(name=name, config=config, mean=mean)
@@ -120,7 +123,14 @@ def train_stages(stages: Sequence[Stage], out: Path, *, resume: bool = True) -> 
         DivergenceError, ValueError: see `run.train`.
     """
     # Lightning takes seconds to import, and most configuration errors are found without it.
-    from .run import train
+    from .run import claim_run
+
+    with claim_run(out):  # the whole folder, between stages as well
+        return _train_stages(stages, out, resume=resume)
+
+
+def _train_stages(stages: Sequence[Stage], out: Path, *, resume: bool) -> Path | None:
+    from .run import train, train_claimed
 
     before: Path | None = None
     models: dict[str, str] = {}
@@ -133,7 +143,8 @@ def train_stages(stages: Sequence[Stage], out: Path, *, resume: bool = True) -> 
         else:
             if config.run.init_from is None and before is not None:
                 config = dataclasses.replace(config, run=dataclasses.replace(config.run, init_from=str(before)))
-            if train(config, folder, resume=resume).generator_step < config.run.max_steps:
+            train_in = train if stage.name else train_claimed
+            if train_in(config, folder, resume=resume).generator_step < config.run.max_steps:
                 # SIGTERM ended this stage early; the next one must not start from an unfinished model.
                 return None
         before = folder / MODEL

@@ -6,13 +6,16 @@ version. Here a run's only position is its generator step, which determines data
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from ..storage.atomic import atomic_write
 from ..storage.safe_files import read_pickle
+from ..storage.weights import check_tensors
 from .discriminator_files import save_discriminators
 
 # Only for annotations: `module` imports Lightning, which takes seconds, and `stages` imports this file first.
@@ -24,7 +27,7 @@ MODEL = "model"
 
 
 def save_state(module: VocosTraining, optimizers: list[Any], path: Path) -> None:
-    """Writes weights, averages, optimizers and the step atomically."""
+    """Writes weights, averages, optimizers and the step atomically; raises OSError if the disk is full."""
     # Tensors, numbers and plain containers only: `read_pickle` refuses anything else.
     state = {
         "generator_step": module.generator_step,
@@ -32,7 +35,11 @@ def save_state(module: VocosTraining, optimizers: list[Any], path: Path) -> None
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
     }
     with atomic_write(path) as temporary:
-        torch.save(state, temporary)
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # of its own writer, for any failure of the system
+            reason = " ".join(str(error).split())[:200]
+            raise OSError(f"could not write {path} (is the disk full?): {reason}") from error
 
 
 def load_state(module: VocosTraining, path: Path) -> list[dict[str, Any]]:
@@ -43,13 +50,39 @@ def load_state(module: VocosTraining, path: Path) -> list[dict[str, Any]]:
         ValueError: the file belongs to a run with another model or other discriminators.
     """
     state = read_pickle(path)
+    parts = {"state_dict": Mapping, "generator_step": int, "optimizers": list}
+    if not isinstance(state, Mapping) or not all(isinstance(state.get(name), kind) for name, kind in parts.items()):
+        raise ValueError(f"{path} is not the state of a run: expected {', '.join(parts)}. Remove it to start afresh")
+    check_tensors(state["state_dict"], str(path))
     try:
         module.load_state_dict(state["state_dict"])
-        module.generator_step = state["generator_step"]
-        optimizers: list[dict[str, Any]] = state["optimizers"]
-    except (RuntimeError, KeyError, TypeError) as error:
+    except (RuntimeError, TypeError) as error:
         raise ValueError(f"{path} belongs to a run with another model or other discriminators: {error}") from error
+    module.generator_step = state["generator_step"]
+    optimizers: list[dict[str, Any]] = state["optimizers"]
     return optimizers
+
+
+def restore_optimizers(optimizers: list[torch.optim.Optimizer], states: list[dict[str, Any]]) -> None:
+    """Loads the optimizers' states of `load_state`.
+
+    Raises:
+        ValueError: they belong to other parameters.
+    """
+    try:
+        for optimizer, state in zip(optimizers, states, strict=True):
+            optimizer.load_state_dict(state)
+            for parameter, values in optimizer.state.items():
+                if any(value.ndim and value.shape != parameter.shape for value in _tensors(values)):
+                    raise ValueError("a shape differs")
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{LAST} holds the optimizers of other parameters ({error}); remove it to start afresh"
+        ) from error
+
+
+def _tensors(values: Mapping[str, Any]) -> list[Tensor]:
+    return [value for value in values.values() if isinstance(value, Tensor)]
 
 
 def save_model(module: VocosTraining, directory: Path) -> None:

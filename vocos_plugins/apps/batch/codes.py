@@ -80,7 +80,7 @@ def write_codes(path: Path, codes: Tensor, n_samples: int) -> None:
     # Codes are below 1024, so 16 bits are enough.
     array = codes.cpu().numpy().astype(np.int16)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path, sweep=False) as temporary, temporary.open("wb") as file:
         if path.suffix.lower() == ".npy":
             np.save(file, array)
         else:

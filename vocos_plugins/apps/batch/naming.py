@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ...storage.listed import resolve_path
+from ...storage.names import is_safe_path
 
 Kind = Literal["audio", "mel"]
 FORMATS = ("auto", "files", "list", "nemo", "speechbrain", "ljspeech", "lhotse", "datasets")
@@ -41,13 +43,10 @@ class Search:
         """
         # Not with_suffix(), which would cut an id such as speaker.12. A list may come from anywhere: its ids must not
         # lead out of the output folder.
-        relative = Path(name + self.suffix)
-        if not name or relative.is_absolute() or ".." in relative.parts:
-            raise ValueError(f"{name!r} is not a valid output name: the file would not be below {self.out}")
-        if "\0" in name:
-            raise ValueError(f"{name!r} is not a valid output name: it holds a NUL character")
-        os.fsencode(relative)  # a ValueError for what no name can hold
-        return self.out / relative
+        if not is_safe_path(name) or not is_safe_path(name + self.suffix):
+            what = "must be below the folder of outputs, without a NUL character, and at most 255 bytes for each folder"
+            raise ValueError(f"{reprlib.repr(name)} is not a valid output name: it {what}")
+        return self.out / (name + self.suffix)
 
     def output_name(self, file: Path, listed: Path) -> str:
         """Returns the name of the output of a file in a list, without a suffix.

@@ -9,22 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from filelock import FileLock, Timeout
-
+from ...storage.claims import LOCK, FolderInUseError, claim
 from .jobs import Job, Outcome, describe
 from .outputs import DONE
 
-FAILED, LOCK = ".vocos-failed.jsonl", ".vocos-lock"
-TEMPORARY = re.compile(r"\..+\.\d+\.part")  # the names that `AudioWriter` uses
+__all__ = ["DONE", "FAILED", "LOCK", "Record", "RecordError"]
+
+FAILED = ".vocos-failed.jsonl"
 
 
 class RecordError(ValueError):
@@ -54,31 +53,25 @@ class Record:
         self._lock, self._disk_lock = threading.Lock(), threading.Lock()
 
     def __enter__(self) -> Record:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._folder_lock = FileLock(self.folder / LOCK)
-        try:
-            self._folder_lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RecordError(f"another run is writing to {self.folder}; wait for it, or use another folder") from error
-        try:
-            self._lines: IO[str] = self._open()
-        except BaseException:
-            self._folder_lock.release()
-            raise
-        # Failed jobs are tried again, so each run starts a new list.
-        self._failures: IO[str] = (self.folder / FAILED).open("w", encoding="utf-8")
-        self._sweep()
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(claim(self.folder, keep_lock=True))
+            except FolderInUseError as error:
+                raise RecordError(str(error)) from error
+            self._lines: IO[str] = stack.enter_context(self._open())
+            # Failed jobs are tried again, so each run starts a new list.
+            self._failures: IO[str] = stack.enter_context((self.folder / FAILED).open("w", encoding="utf-8"))
+            self._opened = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lines.close()
-        self._failures.close()
-        if not self.n_failed:
-            self.failures_path.unlink()
-        self._sweep()
-        self._folder_lock.release()
+        with self._opened:  # it holds the folder's lock
+            self._lines.close()
+            self._failures.close()
+            if not self.n_failed:
+                self.failures_path.unlink()
 
     @property
     def failures_path(self) -> Path:
@@ -181,13 +174,6 @@ class Record:
                 f"{self.folder} was written with other settings: {differences}. Use another folder, or delete "
                 f"{self.folder / DONE} to start over"
             )
-
-    def _sweep(self) -> None:
-        """Removes partial files of killed processes; the lock rules out that another run is writing them."""
-        for folder, _, names in os.walk(self.folder):
-            for name in names:
-                if TEMPORARY.fullmatch(name):
-                    Path(folder, name).unlink(missing_ok=True)
 
 
 def _settings(line: bytes, path: Path) -> dict[str, str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
+from typer.core import TyperGroup
 
 from ... import __version__
+from ..batch.jobs import describe
 from .bench import bench
 from .conventions import conventions
 from .convert import convert
@@ -20,12 +22,28 @@ from .enable import disable, enable
 from .encode import encode
 from .evaluate import evaluate
 from .export import export
+from .options import fail
 from .plugins import plugins
 from .resynth import resynth
 from .studio import studio
 from .train import train
 
+
+class Commands(TyperGroup):
+    """The commands; what the system refuses, and no command has foreseen, ends each of them with one line."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Runs a command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # of standard output: click ends the command in silence
+            raise
+        except (OSError, MemoryError) as error:
+            fail(describe(error), code=1)
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

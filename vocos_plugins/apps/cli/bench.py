@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -47,7 +48,7 @@ def bench(
     machine was busy with other work are marked.
     """
     from ...inference.backend import BackendName, Precision
-    from ...storage.atomic import write_text
+    from ...storage.atomic import atomic_write, write_text
     from ..bench.contestants import Contestant, list_contestants
     from ..bench.grid import Case
     from ..bench.report import Plan, as_data
@@ -67,6 +68,11 @@ def bench(
             fail(f"--threads must be 1 to {n_usable} on this machine, got {n_threads}")
     if min([*(seconds or ()), *(batch or ()), 1]) <= 0:
         fail("--seconds and --batch must be positive")
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError), atomic_write(out) as temporary:  # fails now instead of after an hour
+            temporary.touch()
+            temporary.unlink()
     # Only to report a wrong name now: each measurement loads the model again, in a fresh process.
     load_model(model)
     # The tables compare all contestants with the first one.

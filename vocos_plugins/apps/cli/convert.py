@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..batch.jobs import describe
 from .options import Overwrite, fail
 
 
@@ -25,6 +26,8 @@ def convert(
     try:
         check_conversion(out, checkpoint, config, overwrite=overwrite)
         Vocos.from_checkpoint(read_training_checkpoint(checkpoint, config)).save_pretrained(out)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         fail(str(error))
+    except OSError as error:
+        fail(describe(error))
     typer.echo(f"Wrote {out}: Vocos.from_pretrained({str(out)!r}) loads it.")

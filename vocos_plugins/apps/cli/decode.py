@@ -108,6 +108,7 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
     from ...inference.windows import cut_samples
     from ...mel import MelConvention, align
     from ...mel.padding import longest_filled
+    from ..batch.jobs import describe
     from ..batch.work import StreamedTask, digest, read_job_mel
     from .mel_warning import MelChecker
 
@@ -116,8 +117,10 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
         own = read_part(session.config["features"], FEATURES, model)
     except ImportError as error:
         fail(f"{error}. pip install 'vocos-plugins[onnx]' or 'vocos-plugins[openvino]'")
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         fail(str(error))
+    except OSError as error:
+        fail(describe(error))
     if not isinstance(own, MelConvention):
         fail(f"{model} decodes EnCodec features; `vocos decode` needs a checkpoint for that")
     alignment = align(own if source is None else resolve_source(source, own, strict=strict), own, strict=strict)

@@ -12,6 +12,7 @@ from ..batch.jobs import Job
 from ..batch.naming import Search
 from ..batch.plan import plan
 from .batch import BatchProgress, Result, run_batch
+from .claiming import claimed
 from .options import Device, Json, fail
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def encode(
             "elapsed_s": round(time.perf_counter() - started, 3),
         }
 
-    run_batch(jobs, process, as_json=as_json)
+    with claimed(out, WRITERS):
+        run_batch(jobs, process, as_json=as_json)
 
 
 def _torch_device(device: str) -> torch.device:

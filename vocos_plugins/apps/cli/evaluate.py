@@ -49,6 +49,7 @@ def evaluate(
     from ...evaluation.report import facts_of, write_evaluation
     from ...evaluation.systems import build_systems
     from ...evaluation.tables import left_out_as_text
+    from ...storage.claims import FolderInUseError, claim
 
     if len(set(checkpoints)) < len(checkpoints):
         fail("each CHECKPOINT must be named only once")
@@ -69,10 +70,12 @@ def evaluate(
         typer.echo(f"Not measured: {left_out_as_text(left_out)}", err=True)
     progress = BatchProgress(len(clips))
     try:
-        out.mkdir(parents=True, exist_ok=True)  # fails now instead of after an hour
-        evaluation = run(systems, clips, measures, left_out, progress)
-        progress.stop()
-        paths = write_evaluation(evaluation, out, facts_of(models))
+        with claim(out):  # fails now instead of after an hour
+            evaluation = run(systems, clips, measures, left_out, progress)
+            progress.stop()
+            paths = write_evaluation(evaluation, out, facts_of(models))
+    except FolderInUseError as error:
+        fail(str(error))
     except OSError as error:
         fail(f"can't write to {out}: {error.strerror or error}")
     finally:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..batch.jobs import describe
 from .options import DEFAULT_MODEL, Model, Overwrite, fail, find_adapter, load_model
 
 if TYPE_CHECKING:
@@ -94,8 +96,10 @@ def _export_checkpoint(toolkit: str, target: Path, model: str, tts: str | None, 
         fail(f"{toolkit} can't be imported: {error}. Run `vocos doctor` to see what to install")
     except ConventionError as error:
         fail(str(problem or error))
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         fail(str(error))
+    except OSError as error:
+        fail(describe(error))
     typer.echo(f"{model} -> {target}")
 
 
@@ -106,7 +110,7 @@ def _resolve_tts(toolkit: str, tts: str) -> tuple[Path | MelConvention | None, V
     try:
         side = resolve_endpoint(tts)
     except EndpointError as error:
-        path = Path(tts).expanduser()
+        path = Path(os.path.expanduser(tts))
         if not path.exists():
             raise
         # Coqui TTS's needs no statistics, which a whole convention does.
@@ -136,5 +140,7 @@ def _export_file(kind: str, target: Path, model: str, options: dict[str, Any]) -
             typer.echo(str(measure(exporters.load_session(target), vocos)))
     except ImportError as error:
         fail(f"{error}. pip install 'vocos-plugins[{kind}]'")
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         fail(str(error))
+    except OSError as error:
+        fail(describe(error))

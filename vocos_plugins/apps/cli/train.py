@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..batch.jobs import describe
 from .options import fail
 
 
@@ -26,8 +27,10 @@ def train(
 
     try:
         model = train_stages(read_stages(config), out, resume=not fresh)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         fail(str(error))
+    except OSError as error:
+        fail(describe(error))
     except DivergenceError as error:
         fail(str(error), code=1)
     if model is None:

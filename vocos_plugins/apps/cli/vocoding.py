@@ -16,6 +16,7 @@ from ..batch.naming import FORMATS, Kind, Search
 from ..batch.outputs import protect_inputs
 from ..batch.plan import check_out, plan
 from .batch import BatchProgress, audio_job, report, run_batch
+from .claiming import claimed
 from .options import fail
 
 if TYPE_CHECKING:
@@ -119,10 +120,11 @@ def vocode(
     except ValueError as error:
         fail(str(error))
     task, _ = load()
-    if len(jobs) == 1:
-        # A single file is streamed with all threads, and the bar shows the progress within it.
-        run_batch(jobs, audio_job(task.stream, task.sample_rate), as_json=options.as_json)
-    _run_unrecorded(jobs, task, options)
+    with claimed(search.out, OUTPUT_FORMATS):
+        if len(jobs) == 1:
+            # A single file is streamed with all threads, and the bar shows the progress within it.
+            run_batch(jobs, audio_job(task.stream, task.sample_rate), as_json=options.as_json)
+        _run_unrecorded(jobs, task, options)
 
 
 def _check(options: RunOptions, search: Search) -> None:

@@ -5,6 +5,7 @@ Nothing is downloaded, no weights are read, and no code in a file is run.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -93,7 +94,7 @@ def resolve_endpoint(text: str) -> Endpoint:
 
 
 def _existing(text: str) -> Path | None:
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     try:
         return path if text and path.exists() else None
     except (OSError, ValueError):  # too long for a path, or not one

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ...storage.leftovers import is_alive
+
 PREFIX = "vocos-studio-"
 OURS = re.compile(PREFIX + r"(\d+)-\w+")  # the number is the process
 
@@ -38,7 +40,7 @@ def remove_leftovers(parent: Path) -> None:
     for folder in parent.glob(f"{PREFIX}*"):
         match = OURS.fullmatch(folder.name)
         try:
-            if match and folder.lstat().st_uid == os.getuid() and not _is_alive(int(match[1])):
+            if match and folder.lstat().st_uid == os.getuid() and not is_alive(int(match[1])):
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError:  # another studio was faster
             continue
@@ -64,13 +66,3 @@ def make_room(folder: Path, *, n_files: int, n_bytes: int) -> None:
             break
         path.unlink(missing_ok=True)
         total -= stat.st_size
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it lives, and is another user's
-        return True
-    return True
