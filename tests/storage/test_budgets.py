@@ -29,6 +29,7 @@ CHILD = """
 import json, resource, sys, time
 from pathlib import Path
 from vocos_plugins.apps.batch.codes import read_codes
+from vocos_plugins.apps.batch.lhotse_cuts import _entries
 from vocos_plugins.apps.doctor.resolve import resolve_endpoint
 from vocos_plugins.storage.checkpoint import read_directory
 from vocos_plugins.storage.mel_files import read_mel
@@ -38,6 +39,9 @@ from vocos_coqui.statistics import load_statistics
 from vocos_nemo.archive import read_configuration
 from vocos_nemo.exported import _read_weights
 from vocos_speechbrain.hyperparams import read_hyperparams
+
+def manifest(path):
+    return [text for _, text in _entries(Path(path))]
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -171,6 +175,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "sixties.yaml": ("read_yaml", lambda: b"a: 1" + b":59" * 300_000, "more than 1000 characters"),
     "text.yaml": ("read_yaml", lambda: yaml_text("x" * 900_000, 9_000).encode(), "read dict"),
     "message/config.yaml": ("resolve_endpoint", lambda: yaml_text("x" * 900_000, 9_000).encode(), "format|kind"),
+    "line.jsonl.gz": ("manifest", lambda: gzip.compress(b"x" * 10**8), "it unfolds to 6"),
     "code.ecdc": (
         "read_codes",
         lambda: (
