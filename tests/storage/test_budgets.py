@@ -255,6 +255,17 @@ def test_ordinary_files_are_within_the_budgets(tmp_path: Path) -> None:
         assert read["optimizers"][0]["state"].keys() == {0, 1}
 
 
+@pytest.mark.parametrize("kind", ["w", "w:gz"])
+def test_nemo_archives_are_read(kind: str, tmp_path: Path) -> None:
+    """Plain and gzipped, as NeMo writes them; the weights come after other files."""
+    from vocos_nemo.exported import _read_weights
+
+    weights = {"generator.vocos.a": torch.randn(300, 300)}
+    members = ("./model_config.yaml", b"a: 1"), ("./words.txt", bytes(10**6)), ("./model_weights.ckpt", saved(weights))
+    (tmp_path / "a.nemo").write_bytes(tar(*members, kind=kind))
+    assert torch.equal(_read_weights(tmp_path / "a.nemo")["a"], weights["generator.vocos.a"])
+
+
 @pytest.mark.parametrize("name", [name for name in vars(limits) if name.startswith("MAX_")])
 def test_the_page_has_every_limit(name: str) -> None:
     """The table of docs/supply-chain.md has the figures of the code."""
