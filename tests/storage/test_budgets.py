@@ -29,6 +29,7 @@ CHILD = """
 import json, resource, sys, time
 from pathlib import Path
 from vocos_plugins.apps.batch.codes import read_codes
+from vocos_plugins.apps.batch.lhotse_cuts import _entries
 from vocos_plugins.apps.doctor.resolve import resolve_endpoint
 from vocos_plugins.storage.checkpoint import read_directory
 from vocos_plugins.storage.mel_files import read_mel
@@ -38,6 +39,9 @@ from vocos_coqui.statistics import load_statistics
 from vocos_nemo.archive import read_configuration
 from vocos_nemo.exported import _read_weights
 from vocos_speechbrain.hyperparams import read_hyperparams
+
+def manifest(path):
+    return [text for _, text in _entries(Path(path))]
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -171,6 +175,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "sixties.yaml": ("read_yaml", lambda: b"a: 1" + b":59" * 300_000, "more than 1000 characters"),
     "text.yaml": ("read_yaml", lambda: yaml_text("x" * 900_000, 9_000).encode(), "read dict"),
     "message/config.yaml": ("resolve_endpoint", lambda: yaml_text("x" * 900_000, 9_000).encode(), "format|kind"),
+    "line.jsonl.gz": ("manifest", lambda: gzip.compress(b"x" * 10**8), "it unfolds to 6"),
     "code.ecdc": (
         "read_codes",
         lambda: (
@@ -248,6 +253,17 @@ def test_ordinary_files_are_within_the_budgets(tmp_path: Path) -> None:
         read = read_pickle(tmp_path / "a.ckpt")
         assert torch.equal(read["state_dict"]["tied"], layer.weight)
         assert read["optimizers"][0]["state"].keys() == {0, 1}
+
+
+@pytest.mark.parametrize("kind", ["w", "w:gz"])
+def test_nemo_archives_are_read(kind: str, tmp_path: Path) -> None:
+    """Plain and gzipped, as NeMo writes them; the weights come after other files."""
+    from vocos_nemo.exported import _read_weights
+
+    weights = {"generator.vocos.a": torch.randn(300, 300)}
+    members = ("./model_config.yaml", b"a: 1"), ("./words.txt", bytes(10**6)), ("./model_weights.ckpt", saved(weights))
+    (tmp_path / "a.nemo").write_bytes(tar(*members, kind=kind))
+    assert torch.equal(_read_weights(tmp_path / "a.nemo")["a"], weights["generator.vocos.a"])
 
 
 @pytest.mark.parametrize("name", [name for name in vars(limits) if name.startswith("MAX_")])

@@ -43,7 +43,7 @@ class ForbiddenNameError(RefusedPickleError):
 
 @dataclass(eq=False, slots=True)
 class Value:
-    """What an opcode would build.
+    """The outline of a value that an opcode would build.
 
     Attributes:
         kind: ``text``, ``whole`` (a number), ``number`` (a huge one), ``plain``, ``tuple``, ``name`` (of a function or

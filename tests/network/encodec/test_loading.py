@@ -114,7 +114,7 @@ def test_a_damaged_file(checkpoint) -> None:
 def test_a_file_that_would_run_code(tmp_path) -> None:
     """The file is refused, and the code in it has not run."""
     (tmp_path / "encodec.th").write_bytes(b"cos\nsystem\n(S'touch %s'\ntR." % str(tmp_path / "ran").encode())
-    with pytest.raises(EncodecError, match="is damaged or not a file of tensors"):
+    with pytest.raises(EncodecError, match=r"was refused: besides tensors it holds \w+\.system"):
         load_encodec(tmp_path / "encodec.th")
     assert not (tmp_path / "ran").exists()
 
