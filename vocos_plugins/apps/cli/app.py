@@ -32,7 +32,7 @@ from .train import train
 class Commands(TyperGroup):
     """The commands; what the system refuses, and no command has foreseen, ends each of them with one line."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Runs a command."""
         try:
             return super().invoke(ctx)
