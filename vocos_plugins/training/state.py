@@ -50,7 +50,7 @@ def load_state(module: VocosTraining, path: Path) -> list[dict[str, Any]]:
         ValueError: the file belongs to a run with another model or other discriminators.
     """
     state = read_pickle(path)
-    parts = {"state_dict": Mapping, "generator_step": int, "optimizers": list}
+    parts: dict[str, type[Any]] = {"state_dict": Mapping, "generator_step": int, "optimizers": list}
     if not isinstance(state, Mapping) or not all(isinstance(state.get(name), kind) for name, kind in parts.items()):
         raise ValueError(f"{path} is not the state of a run: expected {', '.join(parts)}. Remove it to start afresh")
     check_tensors(state["state_dict"], str(path))
