@@ -94,9 +94,10 @@ class TrainingMixin(Base):
         self.measures = read_measures(self.cfg)
         self.optimization = read_section(Optimization, self.cfg, "optimization")
         self.objective = read_objective(self.generator.vocos.config, self.cfg)
-        # A frame less than the mel has is decoded.
-        n_samples = self._train_dl.dataset.n_samples - self.generator.source.hop_length
-        self.objective.check_length(n_samples, "train_ds.dataset.n_samples")
+        if self._train_dl is not None:  # a model can be made without data, and given it later
+            # A frame less than the mel has is decoded.
+            n_samples = self._train_dl.dataset.n_samples - self.generator.source.hop_length
+            self.objective.check_length(n_samples, "train_ds.dataset.n_samples")
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.front_end = MelSpectrogram(self.generator.source)
 

@@ -10,6 +10,7 @@ import yaml
 
 from vocos_plugins import Vocos
 from vocos_plugins.config.mapping import ConfigError
+from vocos_plugins.mel.shown import shown
 from vocos_plugins.storage.safe_files import read_pickle
 from vocos_plugins.training.stages import read_stages, save_mean
 
@@ -97,7 +98,7 @@ def test_half_way_back_to_where_it_began(run_training, make_mapping, tmp_path) -
         ({"a": {}, "b": {"mean": {"a": "all"}}}, "stage b: mean.a must be a number, got 'all'"),
         ({"a": {}, "b": {"mean": {"a": math.nan}}}, "stage b: mean.a must be a number, got nan"),
         ({"a": {}, "b": {"mean": {"a": True}}}, "stage b: mean.a must be a number, got True"),
-        *(({name: {}}, f"stage {name!r}: the name must be valid as a folder name") for name in UNSAFE_NAMES),
+        *(({name: {}}, f"stage {shown(name)}: the name must be valid as a folder name") for name in UNSAFE_NAMES),
     ],
 )
 def test_invalid_stages_are_refused(make_mapping, tmp_path, stages, message) -> None:

@@ -86,7 +86,7 @@ def _check_archive(file: IO[bytes], size: int) -> None:
     end = file.read()
     locator, last = end[-ZIP_ENDS[1] - ZIP_ENDS[2] : -ZIP_ENDS[2]], end[-ZIP_ENDS[2] :]
     if last[:4] != b"PK\5\6":
-        raise RefusedPickleError("its archive was cut off, or has a comment")
+        raise zipfile.BadZipFile("its archive was cut off, or has a comment")
     if locator[:4] == b"PK\6\7" and int.from_bytes(locator[8:16], "little") != size - sum(ZIP_ENDS):
         raise RefusedPickleError("its archive has a second list of records")
     with zipfile.ZipFile(file) as archive:

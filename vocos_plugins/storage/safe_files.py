@@ -62,7 +62,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
     ):
         raise CheckpointError(
-            f"{path}: expected a state dict, tensors by name, got {_describe(content)}; "
+            f"{path}: expected a state dict of tensors, got {_describe(content)}; "
             "`vocos convert` turns a training checkpoint into one for inference"
         )
     return dict(content)
