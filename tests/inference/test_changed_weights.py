@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -178,10 +179,8 @@ def test_runtimes_hear_it_too(vocos: Vocos, features: Tensor, name: BackendName)
         assert_decodes_as_modules(vocos, features)
 
 
-def test_a_single_value_of_a_large_matrix_is_heard(
-    vocos: Vocos, features: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At once where autograd counts the write, at `prepare`, in a stream, and when a complete look is due."""
+def test_a_single_value_of_a_large_matrix_is_heard(vocos: Vocos, features: Tensor) -> None:
+    """Where autograd counts the write, at `prepare`, in a stream, and where there is credit for a complete look."""
     weight = vocos.backbone.convnext[1].pwconv1.weight  # type: ignore[union-attr]
     assert_decodes_as_modules(vocos, features)
     with torch.no_grad():
@@ -195,11 +194,28 @@ def test_a_single_value_of_a_large_matrix_is_heard(
         streamed = torch.cat([stream(features), stream.flush()], dim=1)
     expected = assert_decodes_as_modules(vocos, features)
     assert float((streamed - expected).abs().max()) < CLOSE * float(expected.abs().max())
-    monkeypatch.setattr(snapshot, "REST", 0)
     vocos.backend = copy.deepcopy(vocos.backend)
-    assert_decodes_as_modules(vocos, features)
-    weight.data[6, 8] -= 30
-    assert_decodes_as_modules(vocos, features)
+    for row in range(10):  # each change is a new start, with all credits
+        assert_decodes_as_modules(vocos, features)
+        weight.data[row, 8] -= 30
+        assert_decodes_as_modules(vocos, features)
+
+
+def test_complete_looks_are_rare_in_a_busy_loop(
+    vocos: Vocos, features: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number of decodes look at all weights, the others only once that has been earned by waiting."""
+    looks, clock = [], iter(range(1000))
+    look = snapshot.Snapshot._look_at_all
+    monkeypatch.setattr(snapshot.Snapshot, "_look_at_all", lambda self: looks.append(1) or look(self))
+    monkeypatch.setattr(
+        snapshot, "time", SimpleNamespace(perf_counter=lambda: float(next(clock)))
+    )  # a look takes a second, and so on
+    vocos.decode(features)
+    for _ in range(500):
+        vocos.decode(features)
+    # The first is the engine's own; one more for every 66 readings of the clock, with which a second passes each.
+    assert len(looks) == pytest.approx(1 + snapshot.CREDITS + 500 / snapshot.REST, abs=1.5)
 
 
 def test_weights_lent_for_a_call_are_used(vocos: Vocos) -> None:

@@ -2,7 +2,7 @@
 
 Autograd counts the writes of most operators, but not those of fused optimizers, of ``.data``, of NumPy views and of
 other processes. So the values themselves are compared. All of them at every decode would take 4 to 15 % of the decode
-of one second, by the processor's load; samples at every decode, and all from time to time, stay below 3 %.
+of one second, by the processor's load. Samples at every decode, and all at some of them, stay below 3 %.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from ..network.network import Network
 
-# A complete look is due when this many times its duration has passed since the last one: it takes 1.5 % of the time.
+# Complete looks take 1.5 % of the time: each uses up a credit, which comes back after this many times its duration.
 REST = 66
+# Looks that can be saved up. Whoever changes a value, decodes and listens has the credit; a busy server hasn't.
+CREDITS = 8.0
 # Tensors up to this size are read at every look, larger ones at this many places.
 SMALL = 1 << 14
 SAMPLES = 32
@@ -57,33 +59,42 @@ class Snapshot:
         self._large = [words for words in memories if len(words) > SMALL]
         # An odd step: not always the same columns.
         self._few = [words if len(words) <= SMALL else words[:: len(words) // SAMPLES | 1] for words in memories]
-        self._seen, self._sums = self._look(), self._look_at_all()
+        self._seen = self._look()
+        start = time.perf_counter()
+        self._sums = self._look_at_all()
+        self._at = time.perf_counter()
+        self._cost, self._credit = max(self._at - start, 1e-9), CREDITS  # a clock may be coarse
 
     def holds(self, layout: Layout, *, completely: bool = False) -> bool:
         """Whether the weights are the same.
 
-        A write that autograd does not count, to a small part of a large matrix, can be missed until a complete look is
-        due: for a tenth of a second or two.
+        While decodes follow each other without a pause, a write that autograd does not count, to a small part of a
+        large matrix, can be missed for a tenth of a second or two.
 
         Args:
             layout: of the network now.
-            completely: look at all weights even if that is not due.
+            completely: look at all weights, whatever credit there is.
         """
         if layout.state != self.state or self._look() != self._seen:
             return False
-        # Any number of threads may look: at worst two of them look at everything.
-        return not (completely or time.perf_counter() > self._due) or self._look_at_all() == self._sums
+        return not (completely or self._has_credit()) or self._look_at_all() == self._sums
+
+    def _has_credit(self) -> bool:
+        # Any number of threads may ask: at worst two of them use one credit.
+        now = time.perf_counter()
+        self._credit = min(CREDITS, self._credit + (now - self._at) / (REST * self._cost))
+        self._at = now
+        if self._credit < 1:
+            return False
+        self._credit -= 1
+        return True
 
     def _look(self) -> list[bytes]:
         # Copies, which are compared as fast as memory is read; checksums take five times as long.
         return [words.tobytes() for words in self._few]
 
     def _look_at_all(self) -> list[int]:
-        start = time.perf_counter()
-        sums = [int(np.add.reduce(words)) for words in self._large]
-        end = time.perf_counter()
-        self._due = end + REST * (end - start)
-        return sums
+        return [int(np.add.reduce(words)) for words in self._large]
 
 
 def layout_of(network: Network) -> Layout:
