@@ -7,7 +7,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,15 @@ import safetensors.torch
 import soundfile
 import torch
 
+from helpers.mutations import HEAD, mutations
 from vocos_plugins.apps.batch.codes import read_codes
 from vocos_plugins.storage.audio import read_blocks
 from vocos_plugins.storage.mel_files import read_mel
 
 SEED = 20
 SECONDS = 2.0  # for each kind; each mutation takes about a millisecond
-HEAD = 300  # mutations hit the first bytes more often than the others
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(3000)
 MEL = np.random.default_rng(0).standard_normal((12, 20)).astype(np.float32) - 4
-INTERESTING = (b"\0", b"\xff", b"\x7f", b"\x80", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"(", b"9" * 9)
 
 
 def audio_files() -> dict[str, bytes]:
@@ -65,29 +64,6 @@ def code_files() -> dict[str, bytes]:
     header = json.dumps({"m": "encodec_24khz", "al": 9600, "nc": 4, "lm": False}).encode()
     ecdc = b"ECDC\0" + len(header).to_bytes(4, "big") + header + bytes(150)
     return {"a.npy": npy.getvalue(), "a.npz": npz.getvalue(), "a.ecdc": ecdc}
-
-
-def mutations(content: bytes, chance: random.Random) -> Iterator[bytes]:
-    """Endless variants: changed, removed, repeated and swapped bytes, and cuts."""
-    while True:
-        changed = bytearray(content)
-        for _ in range(chance.randint(1, 4)):
-            at = chance.randrange(min(HEAD, len(changed)) if chance.random() < 0.8 else len(changed))
-            kind = chance.randrange(5)
-            if kind == 0:
-                changed[at] = chance.randrange(256)
-            elif kind == 1:
-                piece = chance.choice(INTERESTING)
-                changed[at : at + len(piece)] = piece
-            elif kind == 2:
-                del changed[at : at + chance.randint(1, 8)]
-            elif kind == 3:
-                changed[at:at] = changed[at : at + chance.randint(1, 8)]
-            else:
-                changed[at] ^= 1 << chance.randrange(8)
-            if not changed:
-                break
-        yield bytes(changed if chance.random() < 0.8 else changed[: chance.randrange(len(changed) + 1)])
 
 
 KINDS: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[Path], object]]] = {
