@@ -6,8 +6,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 # Two workers with one thread each: on two cores, more would only wait for each other. Toolkits modify the process that
 # imports them, so their tests run separately. Each toolkit has one worker, because NeMo alone takes half a minute to
-# import.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+# import. A worker that dies ends the run: with another in its place, pytest-xdist may wait for ever.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0
 # The slowest comes first. These tests start trainings in separate processes, and each toolkit gets its own test process.
 RECIPES := nemo coqui speechbrain
 
@@ -22,9 +22,12 @@ demo: $(VENV)/core.stamp  ## install the core, run it on the shipped speech, wri
 
 install: $(VENV)/dev.stamp  ## install everything that the tests need into .venv
 
+# In parts: a process that has run thousands of tests, each with other libraries, is large and has many threads.
+PARTS := tests/apps tests/training tests/adapters
+
 test: $(VENV)/dev.stamp  ## install everything and run the whole test suite
-	$(PYTEST) --ignore=tests/adapters $(RECIPES:%=--ignore=tests/recipes/%)
-	$(PYTEST) tests/adapters
+	$(PYTEST) $(PARTS:%=--ignore=%) $(RECIPES:%=--ignore=tests/recipes/%)
+	for part in $(PARTS); do $(PYTEST) $$part || exit 1; done
 	$(MAKE) test-recipes
 
 test-recipes: $(VENV)/dev.stamp  ## run the tests of the toolkits' recipes, one process per toolkit
