@@ -42,8 +42,7 @@ def export(
         vocos: a mel model.
         target: directory, created if it doesn't exist.
         tts: the TTS's ``config.json``, or the directory that holds it, without need of its statistics; or its mel; by
-            default the mel of Coqui TTS's
-            LJSpeech recipes.
+            default the mel of Coqui TTS's LJSpeech recipes.
         strict: refuse a mel that can only be converted lossily.
         overwrite: replace files of another model, except the TTS's own.
 

@@ -6,16 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ..mel import convention
 from ..mel.convention import MelConvention
 from ..mel.shown import shown
 from ..spectral import FRAMINGS, Framing
 
 # Far beyond any published model. A file may ask for more, which would take all memory or never end.
 LARGEST = {
-    "sample_rate": 768_000,
-    "n_fft": 1 << 16,
+    **convention.LARGEST,
     "frame_length": 1 << 16,
-    "hop_length": 1 << 16,
     "n_codebooks": 1024,
     "codebook_size": 1 << 16,
     "codebook_dim": 1 << 14,

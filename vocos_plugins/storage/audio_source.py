@@ -10,6 +10,7 @@ from typing import IO, cast
 import numpy as np
 import soundfile
 
+from ..mel.convention import LARGEST
 from .containers import check_complete, is_open
 from .file_view import FileView
 from .mp3 import length_of
@@ -20,7 +21,7 @@ PROMISING = frozenset({"FLAC", "MP3"})
 UNKNOWN_FRAMES = 2**62
 # libmpg123 estimates a length from the first bit rate; this is more than the ratio of the highest to the lowest.
 INFLATION = 1000
-RATES = (1000, 768_000)  # Hz; a header of a few bytes can claim any, and resampling would take gigabytes
+RATES = (1000, LARGEST["sample_rate"])  # Hz; a header of a few bytes can claim any, and resampling would take gigabytes
 
 
 class AudioSource(soundfile.SoundFile):  # type: ignore[misc]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..mel.inputs import as_tensor
 from ..mel.shown import shown
 from .arrays import open_npz, read_member, read_npy
 from .limits import MAX_EXPANDED_VALUES
@@ -55,25 +55,23 @@ def _as_mel(tensor: Tensor) -> Tensor:
     n_stored = tensor.untyped_storage().nbytes() // tensor.element_size()
     if tensor.numel() > max(n_stored, MAX_EXPANDED_VALUES):
         raise ValueError(f"its shape {shape} repeats {n_stored} stored values; save mel.contiguous()")
-    mel = tensor.detach()
+    mel = tensor.detach()  # a file can hold a tensor that records gradients
     return mel if mel.dim() == 3 else mel[None]
 
 
 def _read_npy(path: Path) -> Tensor:
-    return _as_tensor(read_npy(path))
+    return _mel_of(read_npy(path))
 
 
 def _read_npz(path: Path) -> Tensor:
     with open_npz(path) as arrays:
-        return _as_tensor(read_member(_pick(arrays)))
+        return _mel_of(read_member(_pick(arrays)))
 
 
-def _as_tensor(array: NDArray[Any]) -> Tensor:
+def _mel_of(array: NDArray[Any]) -> Tensor:
     if array.dtype.kind not in "fiu":
         raise ValueError(f"expected an array of floating-point numbers, got {array.dtype}")
-    # torch knows neither another byte order than the machine's, nor NumPy's long doubles.
-    native = array.dtype.newbyteorder("=") if array.dtype.itemsize <= 8 else np.dtype(np.float64)
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=native))
+    return as_tensor(array, "mel")
 
 
 def _read_pt(path: Path) -> Tensor:

@@ -37,13 +37,13 @@ def reading(path: Path | bytes) -> Iterator[None]:
             raise ValueError(f"{str(error)[:MAX_MESSAGE]} ...") from error
         raise
     except MemoryError as error:
-        raise ValueError(f"there is not enough memory for it: {_brief(error)}") from error
+        raise ValueError(f"there is not enough memory for it: {brief(error)}") from error
     except Exception as error:
-        raise ValueError(f"damaged, or of a variant that can't be read: {_brief(error)}") from error
+        raise ValueError(f"damaged, or of a variant that can't be read: {brief(error)}") from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of a library written in Rust, no request to stop
             raise
-        raise ValueError(f"damaged: {_brief(error)}") from error
+        raise ValueError(f"damaged: {brief(error)}") from error
 
 
 def check_file(path: Path | bytes) -> None:
@@ -97,6 +97,7 @@ def content_of_pipe(path: Path) -> bytes:
     raise ValueError(f"more than {MAX_PIPE_BYTES} bytes come from this pipe; save it to a file first")
 
 
-def _brief(error: BaseException) -> str:
-    message = " ".join(str(error).split())[:MAX_MESSAGE]
+def brief(error: BaseException, limit: int = MAX_MESSAGE) -> str:
+    """Returns an error as one line with its kind, cut at a number of characters."""
+    message = " ".join(str(error).split())[:limit]
     return f"{type(error).__name__}: {message}".rstrip(": ")

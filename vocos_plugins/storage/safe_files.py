@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from .atomic import atomic_writes
 from .bounded_yaml import load_yaml
 from .limits import MAX_CONFIG_BYTES
 from .pickles import load_pickle
-from .reading import check_kind, read_limited
+from .reading import brief, check_kind, read_limited
 
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
@@ -33,12 +34,8 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     Raises:
         CheckpointError: the file does not exist, is not valid YAML or holds no mapping, or is too large.
     """
-    try:
+    with _opening(path):
         text = read_limited(path, MAX_CONFIG_BYTES)
-    except OSError as error:
-        raise CheckpointError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path} can't be read: {error}") from error
     try:
         content = load_yaml(text)
     # PyYAML raises ValueError for impossible dates, and RecursionError for deep nesting.
@@ -111,29 +108,30 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged or not a safetensors file: {_brief(error)}") from error
+        raise CheckpointError(f"{path} is damaged or not a safetensors file: {brief(error, 200)}") from error
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    """Turns what the system, or a check of the file's kind and size, says into a `CheckpointError`."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"{path} can't be read: {reason}") from error
 
 
 def _check_not_empty(path: Path) -> None:
-    try:
+    with _opening(path):
         check_kind(path)
         with path.open("rb") as file:
             beginning = file.read(len(LFS_POINTER))
-    except OSError as error:
-        raise CheckpointError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path} can't be read: {error}") from error
     if beginning == LFS_POINTER:
         raise CheckpointError(
             f"{path} is a pointer of Git LFS, not the file itself: run `git lfs pull` in its repository"
         )
     if not beginning:
         raise CheckpointError(f"{path} is empty: a download or a copy may have been cut off")
-
-
-def _brief(error: Exception) -> str:
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message[:200]}".rstrip(": ")
 
 
 def _describe(content: Any) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..mel.shown import shown
 from .safe_files import CheckpointError
 
 FILTERBANK = "feature_extractor.mel_spec.mel_scale.fb"
@@ -77,18 +77,18 @@ def check_tensors(weights: Mapping[Any, Any], source: str) -> None:
     """
     for key, value in weights.items():
         if not isinstance(key, str):
-            raise CheckpointError(f"{source}: the key {reprlib.repr(key)} is no name of a weight: keys must be text")
+            raise CheckpointError(f"{source}: the key {shown(key)} is no name of a weight: keys must be text")
         if not isinstance(value, Tensor):
-            raise CheckpointError(f"{source}: expected tensors, but {reprlib.repr(key)} is a {type(value).__name__}")
+            raise CheckpointError(f"{source}: expected tensors, but {shown(key)} is a {type(value).__name__}")
         if value.is_meta:
             raise CheckpointError(
-                f"{source}: {reprlib.repr(key)} is on the meta device, which holds no values; save the model after its "
+                f"{source}: {shown(key)} is on the meta device, which holds no values; save the model after its "
                 "weights are loaded"
             )
         if value.is_quantized or value.is_nested or value.layout != torch.strided:
             kind = "quantized" if value.is_quantized else "nested" if value.is_nested else str(value.layout)[6:]
             raise CheckpointError(
-                f"{source}: {reprlib.repr(key)} is a {kind} tensor; save it after .dequantize() or .to_dense()"
+                f"{source}: {shown(key)} is a {kind} tensor; save it after .dequantize() or .to_dense()"
             )
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +72,7 @@ def _read_stage(name: str, stage: Any, mapping: Mapping[str, Any], earlier: list
     mean, overrides, run = stage.get("mean", {}), stage.get("set", {}), mapping.get("run") or {}
     for what, value in (("set", overrides), ("run", run)):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: {what}: expected a mapping of names to values, got {reprlib.repr(value)}")
+            raise ConfigError(f"{where}: {what}: expected a mapping of names to values, got {shown(value)}")
     # A mean may include the weights that the first stage started from.
     start = run.get("init_from")
     known = {*earlier, *([start] if start and isinstance(start, str) else [])}

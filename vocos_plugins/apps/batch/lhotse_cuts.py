@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import reprlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...mel.shown import shown
 from ...storage.bounded_yaml import BoundedLoader, load_yaml
 from ...storage.limits import MAX_LINE_BYTES, MAX_UNFOLDED_TEXT_RATIO
 from ...storage.listed import open_text
@@ -39,8 +39,8 @@ def read_lhotse(path: Path, search: Search) -> Iterator[Job]:
         try:
             fields = json.loads(text) if isinstance(text, str) else text
             if not isinstance(fields, dict):
-                raise TypeError(f"expected a cut or a recording, got {reprlib.repr(fields)}")
-            name = reprlib.repr(fields.get("id", place))
+                raise TypeError(f"expected a cut or a recording, got {shown(fields)}")
+            name = shown(fields.get("id", place))
             yield make(_decode(fields), path, search)
         except Exception as error:
             yield Job(source=path, target=search.out, error=f"{name}: {describe(error)}")
@@ -94,7 +94,7 @@ def _entries(path: Path) -> Iterator[tuple[str, Any]]:
             return
         items = load_yaml(file.read(), _Loader) if ".yaml" in name or ".yml" in name else json.load(file)
     if not isinstance(items, list):
-        raise TypeError(f"expected a list of cuts or recordings, got {reprlib.repr(items)}")
+        raise TypeError(f"expected a list of cuts or recordings, got {shown(items)}")
     yield from ((f"item {number}", item) for number, item in enumerate(items, start=1))
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import math
 import os
-import reprlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ...mel.shown import shown
 from ...storage.listed import find_listed, is_comment, lines_of, open_text
 from ...storage.reading import check_file
 from .jobs import Job, describe
@@ -78,7 +78,7 @@ def read_speechbrain(path: Path, search: Search) -> Iterator[Job]:
 
     def job(name: str, utterance: Any) -> Job:
         if not isinstance(utterance, dict):
-            raise TypeError(f"expected an object with {key!r}, got {reprlib.repr(utterance)}")
+            raise TypeError(f"expected an object with {key!r}, got {shown(utterance)}")
         fields: Fields = utterance[key] if isinstance(utterance.get(key), dict) else utterance
         text = _text(fields, "file" if fields is not utterance else key)
         for placeholder in DATA_FOLDERS:

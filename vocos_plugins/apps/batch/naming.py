@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ...mel.shown import shown
 from ...storage.listed import resolve_path
 from ...storage.names import is_safe_path
 
@@ -45,7 +45,7 @@ class Search:
         # lead out of the output folder.
         if not is_safe_path(name) or not is_safe_path(name + self.suffix):
             what = "must be below the folder of outputs, without a NUL character, and at most 255 bytes for each folder"
-            raise ValueError(f"{reprlib.repr(name)} is not a valid output name: it {what}")
+            raise ValueError(f"{shown(name)} is not a valid output name: it {what}")
         return self.out / (name + self.suffix)
 
     def output_name(self, file: Path, listed: Path) -> str:

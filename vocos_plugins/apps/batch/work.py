@@ -218,6 +218,4 @@ def read_job_mel(job: Job) -> Tensor:
     """Returns a job's mel, ``(1, n_mels, T)``; errors as raised by `read_mel`."""
     if job.features is not None:
         return features_mel(job)
-    mel = read_mel(job.source) if job.row is None else row_mel(job.source, job.row)
-    # A file can hold a tensor that records gradients.
-    return mel.detach()
+    return read_mel(job.source) if job.row is None else row_mel(job.source, job.row)

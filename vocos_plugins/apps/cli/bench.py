@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -48,7 +47,8 @@ def bench(
     machine was busy with other work are marked.
     """
     from ...inference.backend import BackendName, Precision
-    from ...storage.atomic import atomic_write, write_text
+    from ...storage.atomic import write_text
+    from ...storage.leftovers import temporary_path
     from ..bench.contestants import Contestant, list_contestants
     from ..bench.grid import Case
     from ..bench.report import Plan, as_data
@@ -70,9 +70,9 @@ def bench(
         fail("--seconds and --batch must be positive")
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError), atomic_write(out) as temporary:  # fails now instead of after an hour
-            temporary.touch()
-            temporary.unlink()
+        probe = temporary_path(out)  # fails now instead of after an hour
+        probe.touch()
+        probe.unlink()
     # Only to report a wrong name now: each measurement loads the model again, in a fresh process.
     load_model(model)
     # The tables compare all contestants with the first one.
