@@ -121,8 +121,8 @@ def build_real_head(head: nn.Module) -> nn.Module:
 class ModuleBackend:
     """An `EngineSource` that always runs the network's modules: what is exported, in the precision of the weights."""
 
-    def engine(self, network: Network, _device: torch.device) -> Engine:
-        """Returns the modules as an engine."""
+    def engine(self, network: Network, device: torch.device, *, completely: bool = False) -> Engine:
+        """Returns the modules as an engine, which has no copies of weights to compare."""
         return module_engine(network)
 
 
