@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
+
+SEED = 21
 HEAD = 300  # mutations hit the first bytes more often than the others
 INTERESTING = (b"\0", b"\xff", b"\x7f", b"\x80", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"(", b"9" * 9)
 
@@ -30,3 +35,31 @@ def mutations(content: bytes, chance: random.Random) -> Iterator[bytes]:
             if not changed:
                 break
         yield bytes(changed if chance.random() < 0.8 else changed[: chance.randrange(len(changed) + 1)])
+
+
+def attack(files: list[Path], read: Callable[[Path], object], seconds: float) -> None:
+    """Reads variants of each file in its place for some seconds, and until one was refused.
+
+    A test fails at any other error than a ValueError or OSError, and at a variant that takes two seconds to read.
+    """
+    chance = random.Random(SEED)  # noqa: S311 - repeatable
+    whole = {file: file.read_bytes() for file in files}
+    variants = {file: mutations(content, chance) for file, content in whole.items()}
+    for file in files:
+        read(file)
+    n_refused, ends = dict.fromkeys(files, 0), time.monotonic() + seconds
+    while time.monotonic() < ends or not any(n_refused.values()):
+        for file in files:
+            content = next(variants[file])
+            file.write_bytes(content)
+            started = time.process_time()
+            try:
+                read(file)
+            except (OSError, ValueError) as error:
+                n_refused[file] += 1
+                message = str(error)
+                assert 5 < len(message) < 2500, (file, message)
+            except Exception as error:
+                pytest.fail(f"{file}: {type(error).__name__}: {error}: {content!r}")
+            assert time.process_time() - started < 2, content
+            file.write_bytes(whole[file])

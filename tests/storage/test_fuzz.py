@@ -22,7 +22,7 @@ from vocos_plugins.storage.audio import read_blocks
 from vocos_plugins.storage.mel_files import read_mel
 
 SEED = 20
-SECONDS = 2.0  # for each kind; each mutation takes about a millisecond
+SECONDS = 6.0  # for each kind; each mutation takes about a millisecond
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(3000)
 MEL = np.random.default_rng(0).standard_normal((12, 20)).astype(np.float32) - 4
 

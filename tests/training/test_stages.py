@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from helpers.mutations import attack
 from vocos_plugins import Vocos
 from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel.shown import shown
@@ -119,3 +120,9 @@ def test_models_of_other_sizes_have_no_mean(make_mapping, tmp_path) -> None:
         Vocos(config).save_pretrained(tmp_path / name)
     with pytest.raises(ConfigError, match=r"b has other sizes"):
         save_mean(small, {str(tmp_path / "a"): 0.5, str(tmp_path / "b"): 0.5}, tmp_path / "mean")
+
+
+def test_mutated_files(mapping, tmp_path) -> None:
+    """Whatever is wrong with a training's file, the message says it."""
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(mapping, sort_keys=False))
+    attack([tmp_path / "recipe.yaml"], read_stages, seconds=6)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from vocos_coqui.statistics import load_statistics
 
+from helpers.mutations import attack
 from vocos_plugins.mel import ConventionError, MeanStdNormalization
 
 pytestmark = pytest.mark.xdist_group("coqui")
@@ -195,3 +196,9 @@ def test_missing_file(tmp_path):
         ConventionError, match=r"gone\.npy can't be read \(No such file or directory\): pass statistics="
     ):
         load_statistics(tmp_path / "gone.npy")
+
+
+def test_mutated_files(write, tmp_path):
+    """Of both formats: one family of errors, in words."""
+    np.savez(tmp_path / "stats.npz", mel_mean=MEAN, mel_std=STD)
+    attack([write(CONTENT), tmp_path / "stats.npz"], load_statistics, seconds=3)
