@@ -2,7 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Without byte code: compiling it takes a minute, and Python compiles what is imported.
+PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
 # Two workers with one thread each: on two cores, more would only wait for each other. Toolkits modify the process that
 # imports them, so their tests run separately. Each toolkit has one worker, because NeMo alone takes half a minute to
