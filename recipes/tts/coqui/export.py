@@ -1,4 +1,4 @@
-"""Makes a folder that Coqui TTS loads out of a training's checkpoint: weights in half precision, configuration, card.
+"""Makes a folder that Coqui TTS loads out of a training's checkpoint: weights in 16 bits, configuration, card.
 
     python recipes/tts/coqui/export.py RUN MODEL --corpus CORPUS
     tts --text "Hello there." --out_path hello.wav --model_path MODEL/model.pth --config_path MODEL/config.json
@@ -25,8 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cards import describe_model
 from layout import write_text
 
+COMMAND = "python recipes/tts/coqui/train.py --config_path recipes/tts/coqui/fastspeech2.json --corpus CORPUS"
 # What the trainer writes of the machine; a model that speaks needs none of it.
-EMPTIED = {
+EMPTIED: dict[str, Any] = {
     "output_path": "",
     "restore_path": None,
     "phoneme_cache_path": None,
@@ -36,9 +37,8 @@ EMPTIED = {
     "test_sentences": [],
     "github_branch": None,
 }
-# The table of positions is a fifth of the file, and on this grid compresses to half; the network adds it to values of
-# about 14.
-POSITIONS, GRID = "pos_encoder.pe", 256
+# Of a state dict, what isn't learned.
+BUFFERS = (".pe", ".running_mean", ".running_var", ".num_batches_tracked")
 USE = """```sh
 tts --text "Hello there." --out_path hello.wav --model_path model.pth --config_path config.json
 ```"""
@@ -56,9 +56,8 @@ def find_checkpoint(run: Path, *, newest: bool) -> Path:
 
 
 def halve(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights in half precision, and the table of positions rounded."""
-    positions = {name: (value * GRID).round() / GRID for name, value in weights.items() if name == POSITIONS}
-    return {name: value.half() for name, value in {**weights, **positions}.items()}
+    """The matrices in bfloat16, to which training in mixed precision rounded them too; vectors as they are."""
+    return {name: value.bfloat16() if value.dim() > 1 else value for name, value in weights.items()}
 
 
 def write_weights(path: Path, state: dict[str, Any]) -> None:
@@ -84,12 +83,12 @@ def main() -> None:
     path = find_checkpoint(arguments.run, newest=arguments.newest)
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     weights, step = halve(checkpoint["model"]), checkpoint["step"]
-    n_parameters = sum(value.numel() for name, value in weights.items() if name != POSITIONS)
+    n_parameters = sum(value.numel() for name, value in weights.items() if not name.endswith(BUFFERS))
     config = json.loads((arguments.run / "config.json").read_text(encoding="utf-8"))
     facts = {
         "model": f"Coqui TTS's {config['model']}, {n_parameters / 1e6:.1f} M parameters, on espeak-ng's phonemes",
         "steps": f"{step}, of {config['batch_size']} sentences",
-        "command": "`python recipes/tts/coqui/train.py --config_path recipes/tts/coqui/fastspeech2.json --corpus CORPUS`",
+        "command": f"`{COMMAND}`",
     }
     card = describe_model("Coqui TTS: FastSpeech2", facts, USE, arguments.corpus)
     arguments.model.mkdir(parents=True, exist_ok=True)
