@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -164,8 +165,9 @@ def _is_sayable(pipeline: Pipeline, row_id: str, text: str, problems: list[str])
     except ValueError as error:
         problems.append(f"{row_id}: {error}")
         return False
-    if missing:
-        symbols = ", ".join(map(repr, missing))
+    heard = [symbol for symbol in missing if not unicodedata.category(symbol[0]).startswith(("P", "Z"))]
+    if heard:  # marks and spaces aren't
+        symbols = ", ".join(map(repr, heard))
         problems.append(f"{row_id}: the model has no symbol for {symbols} of {text!r}; left out")
     return True
 
