@@ -40,7 +40,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Spoken:
-    """What a toolkit said."""
+    """A sentence as a toolkit said it."""
 
     toolkit: Toolkit
     voices: Sequence[Voice]

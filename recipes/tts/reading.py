@@ -1,4 +1,4 @@
-"""What a recogniser reads in audio, where one is installed."""
+"""Reads audio back by a recogniser, where one is installed."""
 
 from __future__ import annotations
 

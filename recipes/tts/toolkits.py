@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "pipelines"))
-from job import RESULT, Job, Result, Utterance, Vocoder, read_result
+from job import MELS, RESULT, Job, Result, Utterance, Vocoder, read_result
 
-__all__ = ["TOOLKITS", "CannotSpeakError", "Job", "Result", "Toolkit", "Utterance", "Vocoder", "check", "speak"]
+__all__ = ["MELS", "TOOLKITS", "CannotSpeakError", "Job", "Result", "Toolkit", "Utterance", "Vocoder", "check", "speak"]
 
 RECIPE = Path(__file__).resolve().parent
 MODELS = RECIPE / "models"

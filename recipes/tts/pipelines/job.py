@@ -1,7 +1,7 @@
-"""What a toolkit's process is asked to say, how it says and times it, and what it hands back.
+"""A job for a toolkit's process: texts to say by several vocoders; and how they are said and timed.
 
 ``speak.py`` and ``speak_corpus.py`` start a process for each toolkit, ``TOOLKIT_pipeline.py JOB.json``. It writes the
-audio and ``result.json`` into the job's folder.
+audio, the mels and ``result.json`` into the job's folder.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vocos_plugins import Vocos
-from vocos_plugins.storage.atomic import write_text
+from vocos_plugins.storage.atomic import atomic_write, write_text
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 from layout import write_audio
 
-RESULT = "result.json"
+RESULT, MELS = "result.json", "mels"
 Audio = NDArray[np.float32]  # (N,)
 
 
@@ -80,9 +80,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Said:
-    """Audio and the seconds that it took."""
+    """Audio, the mel ``(n_mels, T)`` that the vocoder got, and the seconds that they took."""
 
     audio: Audio
+    mel: NDArray[np.float32]
     total_s: float
     vocoder_s: float
 
@@ -110,13 +111,24 @@ class Pipeline(Protocol):
 
 
 class Stopwatch:
-    """A callable that adds up the seconds that it takes."""
+    """A vocoder that adds up the seconds that it takes, and keeps the mels that it gets, of one text.
 
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self._call = call
+    Args:
+        vocode: its first argument, by whatever name, is the mel: ``(n_mels, T)`` or ``(1, n_mels, T)``.
+    """
+
+    def __init__(self, vocode: Callable[..., Any]) -> None:
+        self._call = vocode
+        self.clear()
+
+    def clear(self) -> None:
+        """Begins a text."""
         self.seconds = 0.0
+        self.mels: list[NDArray[np.float32]] = []
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        mel = next(iter((*arguments, *options.values())))
+        self.mels.append(np.array(mel, dtype=np.float32).reshape(mel.shape[-2:]))
         start = time.perf_counter()
         try:
             return self._call(*arguments, **options)
@@ -128,12 +140,13 @@ def timed(speak: Callable[[str], Any], vocoder: Stopwatch) -> Say:
     """Makes a `Say` of a function from text to audio inside of which a vocoder runs."""
 
     def say(text: str) -> Said:
-        vocoder.seconds = 0.0
+        vocoder.clear()
         start = time.perf_counter()
         spoken = np.asarray(speak(text), dtype=np.float32)
         total_s = time.perf_counter() - start
         # Coqui TTS puts silence behind each sentence.
-        return Said(np.trim_zeros(spoken.reshape(-1), "b"), total_s, vocoder.seconds)
+        audio = np.trim_zeros(spoken.reshape(-1), "b")
+        return Said(audio, np.concatenate(vocoder.mels, axis=1), total_s, vocoder.seconds)
 
     return say
 
@@ -155,8 +168,16 @@ def run(load: Callable[[Path], Pipeline]) -> None:
         for vocoder, said in _say_in_turns(voices, text, job.rounds).items():
             path = out / vocoder.folder / "wavs" / f"{row_id}.wav"
             write_audio(path, said.audio, pipeline.sample_rate)
+            write_mel(out / MELS / f"{row_id}.npy", said.mel)  # the same for all vocoders
             result.utterances.append(Utterance(row_id, vocoder.name, str(path), said.total_s, said.vocoder_s))
     write_text(out / RESULT, json.dumps(asdict(result), indent=2, ensure_ascii=False))
+
+
+def write_mel(path: Path, mel: NDArray[np.float32]) -> None:
+    """Writes a mel in half precision."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path, sweep=False) as partial, partial.open("wb") as file:
+        np.save(file, mel.astype(np.float16))
 
 
 def _is_sayable(pipeline: Pipeline, row_id: str, text: str, problems: list[str]) -> bool:
@@ -179,6 +200,7 @@ def _say_in_turns(voices: Mapping[Vocoder, Say], text: str, rounds: int) -> dict
     return {
         vocoder: Said(
             said[-1][vocoder].audio,
+            said[-1][vocoder].mel,
             median(one[vocoder].total_s for one in counted),
             median(one[vocoder].vocoder_s for one in counted),
         )

@@ -14,7 +14,7 @@ def job(recipe_module):
 
 
 def test_the_vocoder_is_timed_inside_the_pipeline(job):
-    """The rest of the pipeline isn't counted as the vocoder's; silence at the end is cut off."""
+    """The rest of the pipeline isn't counted as the vocoder's; silence at the end is cut off; the mels are kept."""
 
     def vocode(mel):
         time.sleep(0.02)
@@ -22,7 +22,7 @@ def test_the_vocoder_is_timed_inside_the_pipeline(job):
 
     def speak(text):
         time.sleep(0.02)
-        return watch(text)
+        return watch(mel=np.ones((1, 80, 2)))
 
     watch = job.Stopwatch(vocode)
     say = job.timed(speak, watch)
@@ -30,6 +30,7 @@ def test_the_vocoder_is_timed_inside_the_pipeline(job):
         said = say("")
         assert 0.02 <= said.vocoder_s <= said.total_s - 0.02
         assert said.audio.tolist() == [1, 1, 1]
+        assert said.mel.shape == (80, 2)
 
 
 def test_the_median_of_the_rounds_after_the_first_counts(job):
@@ -38,7 +39,7 @@ def test_the_median_of_the_rounds_after_the_first_counts(job):
 
     def say(text):
         now = next(seconds)
-        return job.Said(np.full(1, now), now, now / 2)
+        return job.Said(np.full(1, now), np.ones((80, 1)), now, now / 2)
 
     said = job._say_in_turns({vocoder: say}, "", rounds=3)[vocoder]
     assert (said.total_s, said.vocoder_s) == (2, 1)
