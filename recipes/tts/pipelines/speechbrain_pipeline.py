@@ -19,8 +19,6 @@ from vocos_plugins import Vocos
 from vocos_plugins.evaluation.griffin_lim import griffin_lim
 from vocos_plugins.evaluation.systems import N_ITER
 
-CLASS = "EspeakFastSpeech2"  # of the model's custom.py
-
 
 class SpeechBrainPipeline:
     """An acoustic model of ``recipes/tts/speechbrain``."""
@@ -31,7 +29,7 @@ class SpeechBrainPipeline:
         # SpeechBrain links what it loads into savedir.
         self._links = tempfile.TemporaryDirectory()
         savedir = Path(self._links.name, "acoustic")
-        self.acoustic: Any = foreign_class(source=str(model), classname=CLASS, savedir=str(savedir))
+        self.acoustic: Any = foreign_class(source=str(model), savedir=str(savedir))
 
     def missing(self, text: str) -> list[str]:
         from phonemes import phonemize  # noqa: PLC0415 - it lies beside the model's weights
