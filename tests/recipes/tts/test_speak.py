@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -16,7 +15,6 @@ import soundfile
 from vocos_coqui.export import export
 
 from vocos_plugins import Vocos
-from vocos_plugins.evaluation.recognition import transcribe, word_error_rate
 
 # Plain words, which the recogniser reads without an error in the voice's own audio.
 TEXT = "We have to work together for peace and for the good of all the people."
@@ -49,12 +47,7 @@ def speak(recipe_module) -> ModuleType:
     return recipe_module("speak")
 
 
-def read_wrong(path: Path, text: str = TEXT) -> float:
-    audio, rate = soundfile.read(path, dtype="float32")
-    return word_error_rate(text, transcribe(audio, rate))
-
-
-def test_the_command_of_coqui_tts_is_understood(espeak, recipe_folder, run_python, tmp_path):
+def test_the_command_of_coqui_tts_is_understood(espeak, recipe_folder, recipe_module, run_python, tmp_path):
     """``tts --text`` with the committed model and an exported Vocos; a recogniser reads the sentence back."""
     model = recipe_folder / "models" / "coqui"
     export(Vocos.from_pretrained("vocos-mel-22khz-small"), tmp_path / "vocos", tts=model / "config.json")
@@ -65,7 +58,9 @@ def test_the_command_of_coqui_tts_is_understood(espeak, recipe_folder, run_pytho
     command = "from vocos_coqui.command_line import main; main()"
     done = run_python("-c", command, "--text", TEXT, "--out_path", wav, *acoustic, *vocoder)
     assert done.returncode == 0, done.stderr
-    assert read_wrong(wav) <= MOST_WRONG
+    audio, rate = soundfile.read(wav, dtype="float32")
+    heard, wrong = recipe_module("reading").read_back(audio, rate, TEXT)
+    assert wrong <= MOST_WRONG, heard
 
 
 def test_a_page_to_listen_to(espeak, recipe_folder, run_python, tmp_path):
