@@ -1,4 +1,4 @@
-"""From a sentence to a page to listen to, by the committed models, in the toolkits' own processes."""
+"""From a sentence to speech and to a page to listen to, in Coqui TTS's own processes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,32 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 import soundfile
 from vocos_coqui.export import export
 
+from helpers.paths import ROOT
 from vocos_plugins import Vocos
 
 # Plain words, which the recogniser reads without an error in the voice's own audio.
 TEXT = "We have to work together for peace and for the good of all the people."
 MOST_WRONG = 0.3
+MOST_BYTES = 10_000_000
+MODEL = ROOT / "recipes" / "tts" / "models" / "coqui"
+# A run of recipes/tts/coqui/train.py that has made no step: the arguments are its configuration and its folder.
+UNTRAINED = """
+import sys, torch
+from TTS.config import load_config
+from TTS.tts.models import setup_model
+torch.manual_seed(0)
+config = load_config(sys.argv[1])
+model = setup_model(config)
+config.save_json(sys.argv[2] + "/config.json")
+torch.save({"model": model.state_dict(), "step": 0}, sys.argv[2] + "/checkpoint_0.pth")
+"""
 TIMEOUT_S = 300  # per process, which takes ten seconds on an idle machine
 
 
@@ -47,12 +62,25 @@ def speak(recipe_module) -> ModuleType:
     return recipe_module("speak")
 
 
-def test_the_command_of_coqui_tts_is_understood(espeak, recipe_folder, recipe_module, run_python, tmp_path):
+@pytest.fixture
+def untrained(recipe_folder, recipe_module, run_python, write_recordings, tmp_path, monkeypatch) -> Path:
+    """A folder of models: only Coqui TTS's, which has learned nothing, as its script exports it."""
+    run, models, corpus = tmp_path / "run", tmp_path / "models", write_recordings("a|hello|hello\n", ("a",))
+    run.mkdir()
+    (corpus / "README.md").write_text("# A corpus\n", encoding="utf-8")
+    done = run_python("-c", UNTRAINED, recipe_folder / "coqui" / "fastspeech2.json", run)
+    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr("sys.argv", ["export.py", str(run), str(models / "coqui"), "--corpus", str(corpus)])
+    recipe_module("export").main()
+    return models
+
+
+@pytest.mark.xfail(not MODEL.exists(), reason="the model is still in training", strict=True)
+def test_the_command_of_coqui_tts_is_understood(espeak, recipe_module, run_python, tmp_path):
     """``tts --text`` with the committed model and an exported Vocos; a recogniser reads the sentence back."""
-    model = recipe_folder / "models" / "coqui"
-    export(Vocos.from_pretrained("vocos-mel-22khz-small"), tmp_path / "vocos", tts=model / "config.json")
+    export(Vocos.from_pretrained("vocos-mel-22khz-small"), tmp_path / "vocos", tts=MODEL / "config.json")
     wav = tmp_path / "hello.wav"
-    acoustic = ["--model_path", model / "model.pth", "--config_path", model / "config.json"]
+    acoustic = ["--model_path", MODEL / "model.pth", "--config_path", MODEL / "config.json"]
     vocoder = ["--vocoder_path", tmp_path / "vocos/model.safetensors"]
     vocoder += ["--vocoder_config_path", tmp_path / "vocos/config.json"]
     command = "from vocos_coqui.command_line import main; main()"
@@ -63,11 +91,10 @@ def test_the_command_of_coqui_tts_is_understood(espeak, recipe_folder, recipe_mo
     assert wrong <= MOST_WRONG, heard
 
 
-def test_a_page_to_listen_to(espeak, recipe_folder, run_python, tmp_path):
+def test_a_page_to_listen_to(espeak, untrained, recipe_folder, run_python, tmp_path):
     """The other toolkits' models are missing here: each is named, Coqui TTS speaks, and names a phoneme it lacks."""
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "coqui").symlink_to(recipe_folder / "models" / "coqui")
-    words = [f"{TEXT} टमाटर.", "--models", tmp_path / "models", "--out", tmp_path]
+    assert (untrained / "coqui" / "model.pth").stat().st_size < MOST_BYTES
+    words = [f"{TEXT} टमाटर.", "--models", untrained, "--out", tmp_path]
     done = run_python(recipe_folder / "speak.py", *words)
     assert done.returncode == 1
     for problem in ("no model of SpeechBrain", "no model of NeMo", "no symbol for 'ʈ'"):
