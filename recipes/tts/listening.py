@@ -12,7 +12,7 @@ from string import Template
 
 import soundfile
 import torch
-from reading import MISSING, is_installed, read_back
+from reading import MISSING, has_words, is_installed, read_back
 from toolkits import Result, Toolkit, Utterance
 
 from vocos_plugins.evaluation.comparison import Rendition
@@ -57,7 +57,8 @@ def _measure(utterance: Utterance, text: str, measures: Sequence[Measure]) -> Vo
     audio, rate = soundfile.read(Path(utterance.path), dtype="float32")
     scores = {measure.name: measure(audio, audio, rate) for measure in measures}
     rendition = Rendition(audio=audio, sample_rate=rate, scores=scores, seconds=utterance.vocoder_s)
-    heard, wrong = read_back(audio, rate, text) if is_installed() else (None, None)
+    # The recogniser writes letters only: a number alone can't be read back.
+    heard, wrong = read_back(audio, rate, text) if is_installed() and has_words(text) else (None, None)
     return Voice(utterance, rendition, heard, wrong)
 
 

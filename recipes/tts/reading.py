@@ -37,6 +37,11 @@ def transcribe(audio: NDArray[np.float32], sample_rate: int) -> str:
     return found.hypstr if found is not None else ""
 
 
+def has_words(text: str) -> bool:
+    """Whether a text has words in Latin letters, which is all that the recogniser writes."""
+    return bool(_words(text))
+
+
 def word_error_rate(text: str, heard: str) -> float:
     """Returns the words that are wrong, missing or too many, for each word of the text; case and marks don't count.
 
@@ -45,7 +50,7 @@ def word_error_rate(text: str, heard: str) -> float:
     """
     import jiwer  # noqa: PLC0415 - needed only where there is a recogniser
 
-    if not _words(text):
+    if not has_words(text):
         raise ValueError(f"no word in {text!r}")
     return float(jiwer.wer(_words(text), _words(heard)))
 

@@ -30,5 +30,6 @@ def test_case_and_marks_do_not_count(reading, heard, wrong):
 
 
 def test_a_text_without_words_has_no_rate(reading):
+    assert not reading.has_words("1 2")
     with pytest.raises(ValueError, match="no word in '1 2'"):
         reading.word_error_rate("1 2", "one two")
