@@ -32,8 +32,9 @@ def find_rows(folders: list[Path], listed: Path | None) -> tuple[list[Row], list
         named = [row.id for row in read_list(listed)]
         problems += [f"{listed}: {row_id} is not in all folders" for row_id in named if row_id not in ids]
         ids &= set(named)
-    problems += [f"{row.id}: no word in {row.normalised!r}" for row in read[0][0] if not has_words(row.normalised)]
-    ids &= {row.id for row in read[0][0] if has_words(row.normalised)}
+    wordless = [row for row in read[0][0] if row.id in ids and not has_words(row.normalised)]
+    problems += [f"{row.id}: no word in {row.normalised!r}" for row in wordless]
+    ids -= {row.id for row in wordless}
     if not ids:
         raise ValueError(f"no sentence is in all of {', '.join(map(str, folders))}")
     return [row for row in read[0][0] if row.id in ids], problems
