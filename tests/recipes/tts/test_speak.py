@@ -18,8 +18,8 @@ from vocos_coqui.export import export
 from helpers.paths import ROOT
 from vocos_plugins import Vocos
 
-# Plain words, which the recogniser reads without an error in the voice's own audio.
-TEXT = "We have to work together for peace and for the good of all the people."
+# Plain words, of which the recogniser reads one wrong in the voice's own audio, too.
+TEXT = "The captain told the men to bring the boat back before the storm."
 MOST_WRONG = 0.3
 MOST_BYTES = 10_000_000
 MODEL = ROOT / "recipes" / "tts" / "models" / "coqui"
@@ -75,7 +75,6 @@ def untrained(recipe_folder, recipe_module, run_python, write_recordings, tmp_pa
     return models
 
 
-@pytest.mark.xfail(not MODEL.exists(), reason="the model is still in training", strict=True)
 def test_the_command_of_coqui_tts_is_understood(espeak, recipe_module, run_python, tmp_path):
     """``tts --text`` with the committed model and an exported Vocos; a recogniser reads the sentence back."""
     export(Vocos.from_pretrained("vocos-mel-22khz-small"), tmp_path / "vocos", tts=MODEL / "config.json")
