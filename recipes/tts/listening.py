@@ -57,7 +57,6 @@ def _measure(utterance: Utterance, text: str, measures: Sequence[Measure]) -> Vo
     audio, rate = soundfile.read(Path(utterance.path), dtype="float32")
     scores = {measure.name: measure(audio, audio, rate) for measure in measures}
     rendition = Rendition(audio=audio, sample_rate=rate, scores=scores, seconds=utterance.vocoder_s)
-    # The recogniser writes letters only: a number alone can't be read back.
     heard, wrong = read_back(audio, rate, text) if is_installed() and has_words(text) else (None, None)
     return Voice(utterance, rendition, heard, wrong)
 

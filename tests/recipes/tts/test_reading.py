@@ -1,4 +1,4 @@
-"""Speech read back by the recogniser."""
+"""Speech read back by the recogniser; tests/evaluation/test_recognition.py has the rest."""
 
 from __future__ import annotations
 
@@ -14,22 +14,14 @@ def reading(recipe_module):
 
 
 def test_a_recording_is_read(reading):
-    """Of fourteen words, some may be read wrong; of silence, all."""
+    """Of nine words, some may be read wrong; of silence, all."""
+    assert reading.is_installed()
     clip = next(clip for clip in CLIPS if clip.path.stem == "arctic-2")
     heard, wrong = reading.read_back(read_clip(clip, 22050).numpy(), 22050, clip.text)
     assert wrong <= 0.4, heard
     assert reading.read_back(np.zeros(22050, np.float32), 22050, clip.text)[1] == 1
 
 
-@pytest.mark.parametrize(
-    ("heard", "wrong"),
-    [("it's a lamb", 0.0), ("IT\u2019S - a lamb!", 0.0), ("it's lamb", 1 / 3), ("is a a lamb", 2 / 3), ("", 1.0)],
-)
-def test_case_and_marks_do_not_count(reading, heard, wrong):
-    assert reading.word_error_rate("It's a lamb.", heard) == pytest.approx(wrong)
-
-
-def test_a_text_without_words_has_no_rate(reading):
-    assert not reading.has_words("1 2")
-    with pytest.raises(ValueError, match="no word in '1 2'"):
-        reading.word_error_rate("1 2", "one two")
+def test_marks_are_no_words(reading):
+    assert reading.has_words("Ten lambs.")
+    assert not reading.has_words("... !")
