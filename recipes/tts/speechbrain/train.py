@@ -26,6 +26,7 @@ from pitch import read_pitch
 
 Batch = tuple[Any, ...]
 PRINT_EVERY = 20  # steps
+N_OF_MEAN = 100  # recordings
 
 
 class FastSpeech2Brain(sb.Brain):  # type: ignore[misc]
@@ -40,14 +41,23 @@ class FastSpeech2Brain(sb.Brain):  # type: ignore[misc]
         nothing = torch.zeros_like(durations, dtype=torch.float32)  # silences, which this model reads from punctuation
         targets = (mels, durations, pitch, energy, n_frames, n_tokens, nothing)
         losses = self.hparams.criterion((*predictions, nothing), targets, self.hparams.epoch_counter.current)
+        if stage == sb.Stage.VALID:
+            self.distances += measure_distances(predictions[1], mels, n_frames)
         self.losses = {name: float(torch.as_tensor(value).detach()) for name, value in losses.items()}
         return losses["total_loss"]
 
-    def on_fit_batch_end(self, batch: Batch, outputs: Any, loss: Tensor, should_step: bool) -> None:
+    def on_fit_batch_start(self, batch: Batch, should_step: bool) -> None:
+        # Before the step, not after it as elsewhere: the first step would have the rate of the warm-up's end.
         if should_step:
             self.hparams.lr_scheduler(self.optimizer)
-        if self.step % PRINT_EVERY == 0:
-            print({name: round(value, 4) for name, value in self.losses.items()}, flush=True)
+
+    def on_fit_batch_end(self, batch: Batch, outputs: Any, loss: Tensor, should_step: bool) -> None:
+        if self.optimizer_step % PRINT_EVERY == 0:
+            losses = " ".join(f"{name} {value:.3f}" for name, value in self.losses.items() if value)
+            print(f"step {self.optimizer_step}: {losses}", flush=True)
+
+    def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
+        self.distances: list[float] = []
 
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
         if stage == sb.Stage.TRAIN:
@@ -57,12 +67,24 @@ class FastSpeech2Brain(sb.Brain):  # type: ignore[misc]
             self.hparams.train_logger.log_stats(
                 {"epoch": epoch, "steps": self.optimizer_step, "lr": rate},
                 train_stats={"loss": self.train_loss},
-                valid_stats={"loss": stage_loss},
+                valid_stats={"loss": stage_loss, "mel L1": sum(self.distances) / len(self.distances)},
             )
             self.checkpointer.save_and_keep_only(meta={"loss": stage_loss}, min_keys=["loss"])
 
     def _move(self, batch: Batch) -> Batch:
         return tuple(part.to(self.device) if isinstance(part, Tensor) else part for part in batch)
+
+
+def measure_distances(predicted: Tensor, mels: Tensor, n_frames: Tensor) -> list[float]:
+    """Mean absolute difference of each row's mels ``(B, T, n_mels)``, in nepers."""
+    pairs = zip(predicted, mels, n_frames.tolist(), strict=True)
+    return [float((one[:length] - other[:length]).abs().mean()) for one, other, length in pairs]
+
+
+def start_at_mean(model: Any, train: DynamicItemDataset) -> None:
+    """Lets a new model begin at the mean mel, some nepers from zero, to which it would find in hundreds of steps."""
+    mels = [train[number]["mel_text_pair"][2] for number in range(min(N_OF_MEAN, len(train)))]
+    model.linear.w.bias.data.copy_(torch.cat(mels, dim=1).mean(dim=1))
 
 
 def load_rows(corpus: Path, name: str) -> dict[str, dict[str, Any]]:
@@ -117,11 +139,15 @@ def main() -> None:
     sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
     train, evaluation = make_datasets(hparams)
     brain = FastSpeech2Brain(hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"])
+    if hparams["checkpointer"].find_checkpoint() is None:
+        start_at_mean(hparams["model"], train)
+    loader_options = make_loader_options(train, hparams, shuffle=True)
+    brain.train_sampler = loader_options["batch_sampler"]  # told the epoch, a resumed run goes on with its own batches
     brain.fit(
         hparams["epoch_counter"],
         train,
         evaluation,
-        train_loader_kwargs=make_loader_options(train, hparams, shuffle=True),
+        train_loader_kwargs=loader_options,
         valid_loader_kwargs=make_loader_options(evaluation, hparams, shuffle=False),
     )
 
