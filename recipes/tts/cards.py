@@ -1,8 +1,8 @@
-"""The README of a corpus: what it is, of what, under which licences."""
+"""The READMEs of a corpus and of an acoustic model: what it is, made of what, under which licences."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sources import Source
@@ -33,6 +33,23 @@ RECORDED = """# A speech corpus
 {n_rows} recordings, {hours:.2f} hours, from `{folder}`, at 22050 Hz, 16 bit, in LJSpeech's layout. They keep the
 licence under which they were recorded.
 """
+MODEL = """# {title}
+
+A small acoustic model to hear a vocoder with, for tests and demos: text in, mel spectrogram out. It was trained by
+`recipes/tts`, whose README has the commands. The weights are in half precision.
+
+| | |
+|---|---|
+{facts}
+
+To speak with it:
+
+{use}
+
+The code that trained it is MIT. The weights were made from the data below, and what its licences ask for goes for them
+too.
+
+{data}"""
 
 
 def describe_synthesis(n_rows: int, length_s: float, card: str, sources: Sequence[Source]) -> str:
@@ -46,3 +63,20 @@ def describe_synthesis(n_rows: int, length_s: float, card: str, sources: Sequenc
 def describe_recordings(n_rows: int, length_s: float, folder: Path) -> str:
     """The README of a corpus of recordings."""
     return RECORDED.format(n_rows=n_rows, hours=length_s / 3600, folder=folder.name)
+
+
+def describe_model(title: str, facts: Mapping[str, str], use: str, corpus: Path) -> str:
+    """The README of an acoustic model.
+
+    Args:
+        title: toolkit and architecture.
+        facts: size, steps, command and the like, by heading.
+        use: how to speak with it, as a fenced block.
+        corpus: its README is quoted.
+
+    Raises:
+        FileNotFoundError: the corpus has no README.
+    """
+    data = (corpus / "README.md").read_text(encoding="utf-8").replace("\n## ", "\n### ").replace("# ", "## ", 1)
+    rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
+    return MODEL.format(title=title, facts=rows, use=use, data=data)
