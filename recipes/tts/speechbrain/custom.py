@@ -58,7 +58,7 @@ class EspeakFastSpeech2(FastSpeech2):  # type: ignore[misc]
                 warnings.warn(f"left out of {''.join(spoken)!r}: {self.unknown(spoken)}", stacklevel=2)
             tokens.append(torch.tensor([self.numbers[phoneme] for phoneme in (START, *known, END)], device=self.device))
         padded = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
-        return self.encode_batch(padded, pace, pitch_rate, energy_rate)
+        return self.encode_batch(padded, pace=pace, pitch_rate=pitch_rate, energy_rate=energy_rate)
 
     def unknown(self, phonemes: Iterable[str]) -> str:
         """Those of a text's phonemes that the model has no symbol for, in a row."""
