@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --max-
 # The slowest comes first. These tests start trainings in separate processes, and each toolkit gets its own test process.
 RECIPES := nemo coqui speechbrain
 
-.PHONY: help demo install test test-recipes docs pages check format clean
+.PHONY: help demo speak install test test-recipes docs pages check format clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -19,6 +19,12 @@ help:  ## list the targets
 
 demo: $(VENV)/core.stamp  ## install the core, run it on the shipped speech, write demo/report.html
 	$(BIN)/vocos demo
+
+speak: $(VENV)/dev.stamp  ## say TEXT="..." with each toolkit's small model, and write speak/speak.html to listen to
+	$(BIN)/python recipes/tts/speak.py "$${TEXT:-Mary had a little lamb, its fleece was white as snow.}"
+
+# In the environment, so that the shell doesn't read what is in the text.
+export TEXT
 
 install: $(VENV)/dev.stamp  ## install everything that the tests need into .venv
 
@@ -54,7 +60,7 @@ format: $(VENV)/dev.stamp  ## format the code
 	$(BIN)/ruff check --fix
 
 clean:  ## remove the environment and all build products
-	rm -rf $(VENV) demo build dist site
+	rm -rf $(VENV) demo speak build dist site
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

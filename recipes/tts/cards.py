@@ -36,7 +36,7 @@ licence under which they were recorded.
 MODEL = """# {title}
 
 A small acoustic model to hear a vocoder with, for tests and demos: text in, mel spectrogram out. It was trained by
-`recipes/tts`, whose README has the commands. The weights are in half precision.
+`recipes/tts`, whose README has the commands. The weights are in 16 bits.
 
 | | |
 |---|---|

@@ -111,11 +111,11 @@ def append_row(path: Path, row: Row) -> None:
         os.fsync(file.fileno())
 
 
-def write_audio(path: Path, audio: NDArray[np.float32]) -> None:
-    """Writes audio ``(N,)`` of `SAMPLE_RATE` with 16 bits; what is beyond full scale is clipped."""
+def write_audio(path: Path, audio: NDArray[np.float32], sample_rate: int = SAMPLE_RATE) -> None:
+    """Writes audio ``(N,)`` with 16 bits; what is beyond full scale is clipped."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.part")
-    soundfile.write(partial, audio.clip(-1, 1), SAMPLE_RATE, subtype="PCM_16", format="WAV")
+    soundfile.write(partial, audio.clip(-1, 1), sample_rate, subtype="PCM_16", format="WAV")
     partial.replace(path)
 
 

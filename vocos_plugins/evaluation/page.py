@@ -98,7 +98,7 @@ def _section(result: ClipResult, evaluation: Evaluation) -> str:
     shown = {"Original": result.original, **result.renditions}
     pictures = draw_spectrograms([rendition.audio for rendition in shown.values()])
     divisions = "\n".join(
-        _column(name, rendition, picture, _measured(rendition, evaluation))
+        column(name, rendition, picture, _measured(rendition, evaluation))
         for (name, rendition), picture in zip(shown.items(), pictures, strict=True)
     )
     origin = " · ".join(escape(part) for part in (clip.speaker, clip.source) if part)
@@ -123,7 +123,7 @@ def _measured(rendition: Rendition, evaluation: Evaluation) -> str:
     return " · ".join(parts)
 
 
-def _column(name: str, rendition: Rendition, picture: bytes, line: str) -> str:
+def column(name: str, rendition: Rendition, picture: bytes, line: str) -> str:
     """Returns one rendition as HTML; `line` is HTML."""
     sound = _data_uri("audio/flac", flac(rendition.audio, rendition.sample_rate))
     return f"""<div>

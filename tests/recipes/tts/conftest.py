@@ -31,7 +31,7 @@ def recipe_folder() -> Path:
 @pytest.fixture
 def recipe_module(monkeypatch) -> Iterator[Callable[[str], ModuleType]]:
     """Imports a module of the recipe by its name, and forgets it afterwards: other recipes have the same names."""
-    for folder in ("nemo", "coqui", "."):
+    for folder in ("nemo", "coqui", "pipelines", "."):
         monkeypatch.syspath_prepend(str(RECIPE / folder))
     names = [path.stem for path in RECIPE.rglob("*.py")]
     others = {name: sys.modules.pop(name) for name in names if name in sys.modules}

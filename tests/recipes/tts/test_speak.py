@@ -1,0 +1,128 @@
+"""From a sentence to a page to listen to, by the committed models, in the toolkits' own processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import soundfile
+from vocos_coqui.export import export
+
+from vocos_plugins import Vocos
+from vocos_plugins.evaluation.recognition import transcribe, word_error_rate
+
+# Plain words, which the recogniser reads without an error in the voice's own audio.
+TEXT = "We have to work together for peace and for the good of all the people."
+MOST_WRONG = 0.3
+TIMEOUT_S = 300  # per process, which takes ten seconds on an idle machine
+
+
+@pytest.fixture(scope="session")
+def espeak() -> None:
+    """Needs espeak-ng. CI must have it; elsewhere these tests are skipped without it."""
+    if shutil.which("espeak-ng") is None:
+        reason = "needs espeak-ng (Debian: apt-get install espeak-ng)"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session")
+def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs Python in a fresh process, with one thread and no network."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        variables = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        command = [sys.executable, *map(str, arguments)]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+    return run
+
+
+@pytest.fixture
+def speak(recipe_module) -> ModuleType:
+    return recipe_module("speak")
+
+
+def read_wrong(path: Path, text: str = TEXT) -> float:
+    audio, rate = soundfile.read(path, dtype="float32")
+    return word_error_rate(text, transcribe(audio, rate))
+
+
+def test_the_command_of_coqui_tts_is_understood(espeak, recipe_folder, run_python, tmp_path):
+    """``tts --text`` with the committed model and an exported Vocos; a recogniser reads the sentence back."""
+    model = recipe_folder / "models" / "coqui"
+    export(Vocos.from_pretrained("vocos-mel-22khz-small"), tmp_path / "vocos", tts=model / "config.json")
+    wav = tmp_path / "hello.wav"
+    acoustic = ["--model_path", model / "model.pth", "--config_path", model / "config.json"]
+    vocoder = ["--vocoder_path", tmp_path / "vocos/model.safetensors"]
+    vocoder += ["--vocoder_config_path", tmp_path / "vocos/config.json"]
+    command = "from vocos_coqui.command_line import main; main()"
+    done = run_python("-c", command, "--text", TEXT, "--out_path", wav, *acoustic, *vocoder)
+    assert done.returncode == 0, done.stderr
+    assert read_wrong(wav) <= MOST_WRONG
+
+
+def test_a_page_to_listen_to(espeak, recipe_folder, run_python, tmp_path):
+    """The other toolkits' models are missing here: each is named, Coqui TTS speaks, and names a phoneme it lacks."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "coqui").symlink_to(recipe_folder / "models" / "coqui")
+    words = [f"{TEXT} टमाटर.", "--models", tmp_path / "models", "--out", tmp_path]
+    done = run_python(recipe_folder / "speak.py", *words)
+    assert done.returncode == 1
+    for problem in ("no model of SpeechBrain", "no model of NeMo", "no symbol for 'ʈ'"):
+        assert problem in done.stderr
+    page = (tmp_path / "speak.html").read_text(encoding="utf-8")
+    vocoders = re.findall(r"<h3>(.*?)</h3>", page)
+    assert vocoders == ["Griffin-Lim", "Vocos", "Vocos, 16 passes"]
+    assert page.count('<audio controls preload="metadata"') == len(vocoders)
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert "no symbol for &#x27;ʈ&#x27;" in page or "no symbol for 'ʈ'" in page
+    shares = re.search(r"the vocoder's share</th>(.*?)</tr>", page)[1]
+    griffin_lim, *vocos = (int(share) for share in re.findall(r"(\d+)%", shares))
+    assert len(vocos) == 2
+    assert max(vocos) < griffin_lim <= 100
+
+
+def test_a_toolkit_that_is_not_installed_is_named(speak, recipe_module, tmp_path, monkeypatch, capsys):
+    toolkits = recipe_module("toolkits")
+    monkeypatch.setattr(toolkits, "find_spec", lambda _: None)
+    assert speak.main(["Hello.", "--out", str(tmp_path)]) == 1
+    problems = capsys.readouterr().err.splitlines()
+    assert [problem.partition(" is not installed; ")[0] for problem in problems] == [
+        "SpeechBrain",
+        "NeMo",
+        "Coqui TTS",
+    ]
+    assert "pip install 'vocos-plugins[nemo]'" in problems[1]
+    assert not (tmp_path / "speak.html").exists()
+
+
+def test_espeak_is_asked_for(recipe_module, tmp_path, monkeypatch):
+    toolkits = recipe_module("toolkits")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    coqui = toolkits.TOOLKITS[2]
+    with pytest.raises(toolkits.CannotSpeakError, match="package espeak-ng"):
+        toolkits.check(coqui, tmp_path)
+
+
+def test_text_without_a_symbol_is_refused(speak, tmp_path, capsys):
+    assert speak.main([" ... !", "--out", str(tmp_path)]) == 1
+    assert "no known symbol in '... !'" in capsys.readouterr().err
+
+
+def test_a_fine_tuned_vocos_lies_beside_the_model(speak, tmp_path):
+    assert [vocoder.folder for vocoder in speak.choose_vocoders(tmp_path, None)] == [
+        "griffin-lim",
+        "vocos",
+        "vocos-16-passes",
+    ]
+    (tmp_path / "vocos").mkdir()
+    fine_tuned = speak.choose_vocoders(tmp_path, None)[-1]
+    assert (fine_tuned.folder, fine_tuned.checkpoint) == ("vocos-fine-tuned", str(tmp_path / "vocos"))
+    assert speak.choose_vocoders(tmp_path, tmp_path / "other")[-1].checkpoint == str(tmp_path / "other")
