@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,14 +21,6 @@ from vocos_plugins.evaluation.recognition import transcribe, word_error_rate
 TEXT = "We have to work together for peace and for the good of all the people."
 MOST_WRONG = 0.3
 TIMEOUT_S = 300  # per process, which takes ten seconds on an idle machine
-
-
-@pytest.fixture(scope="session")
-def espeak() -> None:
-    """Needs espeak-ng. CI must have it; elsewhere these tests are skipped without it."""
-    if shutil.which("espeak-ng") is None:
-        reason = "needs espeak-ng (Debian: apt-get install espeak-ng)"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @pytest.fixture(scope="session")
