@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from speechbrain.inference import TTS
+from speechbrain.inference.interfaces import foreign_class
 from torch import Tensor
 
 Predict = Callable[[Any, str, Tensor], Tensor]
 
 
 def load_model(kind: str, source: str, device: str, savedir: str | None = None) -> Any:
-    """Loads SpeechBrain's inference object for a kind of model, on a device."""
-    loader = getattr(TTS, KINDS[kind][0])
-    return loader.from_hparams(source=source, savedir=savedir, run_opts={"device": device})
+    """Loads SpeechBrain's inference object for a kind of model, on a device.
+
+    A folder with a ``custom.py`` is loaded by that file's class, as by ``foreign_class``, which runs it.
+    """
+    options = {"source": source, "savedir": savedir, "run_opts": {"device": device}}
+    if (Path(source) / "custom.py").is_file():
+        return foreign_class(**options)
+    return getattr(TTS, KINDS[kind][0]).from_hparams(**options)
 
 
 @torch.no_grad()
@@ -25,9 +33,14 @@ def predict(kind: str, tts: Any, text: str, mel: Tensor) -> Tensor:
     """Predicts a mel ``(bands, frames)`` for a text, aligned with the mel of a recording of it.
 
     Raises:
-        ValueError: the model predicts no frames for the text.
+        ValueError: the model predicts no frames for the text, or lacks a symbol of it.
     """
-    predicted: Tensor = KINDS[kind][1](tts.eval(), text, mel)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "left out of")  # by a custom class, of a text that it can't read as a whole
+        try:
+            predicted: Tensor = KINDS[kind][1](tts.eval(), text, mel)
+        except UserWarning as warning:
+            raise ValueError(f"the model has no symbol for a part of the text; {warning}") from warning
     return predicted
 
 

@@ -27,30 +27,30 @@ from vocos_plugins.mel import ConventionError, MelConvention, MelSpectrogram
 from vocos_plugins.storage.atomic import atomic_write
 from vocos_plugins.training.sources import find_recordings
 
+METADATA = "metadata.csv"
 TEXT_SUFFIXES = (".normalized.txt", ".txt", ".lab")
 
 
-def read_metadata(folder: Path) -> dict[str, str]:
-    """Reads texts by name from LJSpeech's ``name|text|normalized text``; returns none if there is no such file."""
-    file = folder / "metadata.csv"
+def read_metadata(folder: Path) -> dict[str, tuple[int, str]]:
+    """Reads lines and texts by name from LJSpeech's ``name|text|normalized text``; none if there is no such file."""
+    file = folder / METADATA
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return {parts[0]: parts[-1] for line in lines if len(parts := line.split("|")) > 1}
+    split = ((number, line.split("|")) for number, line in enumerate(lines, start=1))
+    return {parts[0]: (number, parts[-1]) for number, parts in split if len(parts) > 1}
 
 
-def find_text(path: Path, metadata: dict[str, str]) -> str:
+def find_text(path: Path, metadata: dict[str, tuple[int, str]]) -> str:
     """Finds the text of a recording.
 
     Raises:
         ValueError: there is none.
     """
     if path.stem in metadata:
-        return metadata[path.stem]
+        return metadata[path.stem][1]
     for suffix in TEXT_SUFFIXES:
         if (file := path.with_suffix(suffix)).is_file():
             return file.read_text(encoding="utf-8").strip()
-    raise ValueError(
-        f"no text: neither in metadata.csv nor in {path.with_suffix('').name}{{{','.join(TEXT_SUFFIXES)}}}"
-    )
+    raise ValueError(f"no text: neither in {METADATA} nor in {path.with_suffix('').name}{{{','.join(TEXT_SUFFIXES)}}}")
 
 
 def find_convention(tts: Any) -> MelConvention:
@@ -75,6 +75,33 @@ def write_mel(file: Path, mel: Tensor, frames: tuple[int, int]) -> None:
         check_mel(temporary, *frames)
 
 
+def predict_all(kind: str, tts: Any, root: Path, mels_folder: Path, device: str) -> list[str]:
+    """Writes the mels that aren't there yet; returns what was wrong with recordings, and rows that have none."""
+    convention = find_convention(tts)
+    spectrogram = MelSpectrogram(convention)
+    folder = root if root.is_dir() else root.parent
+    metadata = read_metadata(folder)
+    recordings = find_recordings(root)
+    problems = []
+    for recording in recordings:
+        file = mels_folder / f"{recording_id(recording.path, root)}.npy"
+        # Files get this name only when they are complete, so what exists needs no check.
+        if file.exists():
+            continue
+        try:
+            audio = read_recording(recording.path, convention.sample_rate)
+            text = find_text(recording.path, metadata)
+            mel = predict(kind, tts, text, spectrogram(audio[None])[0].to(device))
+            write_mel(file, mel, (convention.n_mels, count_frames(len(audio), convention.hop_length)))
+        except (ValueError, OSError, RuntimeError) as error:
+            row = metadata.get(recording.path.stem)
+            problems.append(f"{recording.path}: {error}" + (f" ({folder / METADATA}:{row[0]})" if row else ""))
+    names = {recording.path.stem for recording in recordings}
+    # A list may name fewer recordings than there are texts, a folder has them all.
+    without = {name: line for name, (line, _) in metadata.items() if root.is_dir() and name not in names}
+    return problems + [f"{folder / METADATA}:{line}: there is no recording {name}" for name, line in without.items()]
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=KINDS)
@@ -86,26 +113,11 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     torch.manual_seed(0)  # Tacotron2 uses dropout in inference too
     tts = load_model(options.kind, options.source, options.device, options.savedir)
-    convention = find_convention(tts)
-    spectrogram = MelSpectrogram(convention)
-    root = options.data_folder
-    metadata = read_metadata(root if root.is_dir() else root.parent)
-    failed = 0
-    for recording in find_recordings(root):
-        file = options.mels_folder / f"{recording_id(recording.path, root)}.npy"
-        # Files get this name only when they are complete, so what exists needs no check.
-        if file.exists():
-            continue
-        try:
-            audio = read_recording(recording.path, convention.sample_rate)
-            text = find_text(recording.path, metadata)
-            mel = predict(options.kind, tts, text, spectrogram(audio[None])[0].to(options.device))
-            write_mel(file, mel, (convention.n_mels, count_frames(len(audio), convention.hop_length)))
-        except (ValueError, OSError, RuntimeError) as error:
-            failed += 1
-            print(f"{recording.path}: {error}", file=sys.stderr)
-    print(f"{options.mels_folder}: {len(list(options.mels_folder.rglob('*.npy')))} mels, {failed} recordings failed")
-    return 1 if failed else 0
+    problems = predict_all(options.kind, tts, options.data_folder, options.mels_folder, options.device)
+    print(f"{options.mels_folder}: {len(list(options.mels_folder.rglob('*.npy')))} mels, {len(problems)} failed")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import soundfile
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
@@ -21,11 +22,12 @@ from speechbrain.utils.data_pipeline import provides, takes
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from layout import read_alignment, read_list
-from pitch import read_pitch
+from layout import Problem, Row, read_alignment, read_list
+from pitch import HOP_LENGTH, read_pitch
 
 Batch = tuple[Any, ...]
 PRINT_EVERY = 20  # steps
+N_OF_MEAN = 100  # recordings
 
 
 class FastSpeech2Brain(sb.Brain):  # type: ignore[misc]
@@ -38,16 +40,30 @@ class FastSpeech2Brain(sb.Brain):  # type: ignore[misc]
     def compute_objectives(self, predictions: Batch, batch: Batch, stage: sb.Stage) -> Tensor:
         _, durations, n_tokens, mels, pitch, energy, n_frames, *_ = self._move(batch)
         nothing = torch.zeros_like(durations, dtype=torch.float32)  # silences, which this model reads from punctuation
-        targets = (mels, durations, pitch, energy, n_frames, n_tokens, nothing)
+        # Inference rounds down the frames that are predicted, so half a frame more is to be predicted.
+        targets = (mels, durations + 0.5, pitch, energy, n_frames, n_tokens, nothing)
         losses = self.hparams.criterion((*predictions, nothing), targets, self.hparams.epoch_counter.current)
+        if stage == sb.Stage.VALID:
+            self.distances += measure_distances(predictions[1], mels, n_frames)
         self.losses = {name: float(torch.as_tensor(value).detach()) for name, value in losses.items()}
         return losses["total_loss"]
 
-    def on_fit_batch_end(self, batch: Batch, outputs: Any, loss: Tensor, should_step: bool) -> None:
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        self.hparams.lr_scheduler.num_training_steps = self.hparams.max_steps  # may differ from the checkpoint's
+
+    def on_fit_batch_start(self, batch: Batch, should_step: bool) -> None:
+        # Before the step, not after it as elsewhere: the first step would have the rate of the warm-up's end.
         if should_step:
             self.hparams.lr_scheduler(self.optimizer)
-        if self.step % PRINT_EVERY == 0:
-            print({name: round(value, 4) for name, value in self.losses.items()}, flush=True)
+
+    def on_fit_batch_end(self, batch: Batch, outputs: Any, loss: Tensor, should_step: bool) -> None:
+        if self.optimizer_step % PRINT_EVERY == 0:
+            losses = " ".join(f"{name} {value:.3f}" for name, value in self.losses.items() if value)
+            print(f"step {self.optimizer_step}: {losses}", flush=True)
+
+    def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
+        self.distances: list[float] = []
 
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
         if stage == sb.Stage.TRAIN:
@@ -57,7 +73,7 @@ class FastSpeech2Brain(sb.Brain):  # type: ignore[misc]
             self.hparams.train_logger.log_stats(
                 {"epoch": epoch, "steps": self.optimizer_step, "lr": rate},
                 train_stats={"loss": self.train_loss},
-                valid_stats={"loss": stage_loss},
+                valid_stats={"loss": stage_loss, "mel L1": sum(self.distances) / len(self.distances)},
             )
             self.checkpointer.save_and_keep_only(meta={"loss": stage_loss}, min_keys=["loss"])
 
@@ -65,19 +81,46 @@ class FastSpeech2Brain(sb.Brain):  # type: ignore[misc]
         return tuple(part.to(self.device) if isinstance(part, Tensor) else part for part in batch)
 
 
-def load_rows(corpus: Path, name: str) -> dict[str, dict[str, Any]]:
-    """Rows of a corpus' list as SpeechBrain's datasets take them."""
-    entries = {}
-    for row in read_list(corpus / name):
-        phonemes, durations = read_alignment(corpus, row.id)
-        durations[-1] += 1  # a centred mel has one frame more
-        wav = str(corpus / "wavs" / f"{row.id}.wav")
-        entries[row.id] = {"wav": wav, "label": row.normalised, "phonemes": phonemes, "durations": durations}
-    return entries
+def measure_distances(predicted: Tensor, mels: Tensor, n_frames: Tensor) -> list[float]:
+    """Mean absolute difference of each row's mels ``(B, T, n_mels)``, in nepers."""
+    pairs = zip(predicted, mels, n_frames.tolist(), strict=True)
+    return [float((one[:length] - other[:length]).abs().mean()) for one, other, length in pairs]
 
 
-def make_datasets(hparams: dict[str, Any]) -> tuple[DynamicItemDataset, DynamicItemDataset]:
-    """Returns the rows to train on, and those that are held out."""
+def start_at_mean(model: Any, train: DynamicItemDataset) -> None:
+    """Lets a new model begin at the mean mel, some nepers from zero, to which it would find in hundreds of steps."""
+    mels = [train[number]["mel_text_pair"][2] for number in range(min(N_OF_MEAN, len(train)))]
+    model.linear.w.bias.data.copy_(torch.cat(mels, dim=1).mean(dim=1))
+
+
+def load_rows(corpus: Path, name: str, symbols: str) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+    """Rows of a corpus' list as SpeechBrain's datasets take them; and the problems of the others."""
+    entries, problems = {}, []
+    for line, row in enumerate(read_list(corpus / name), start=1):
+        try:
+            entries[row.id] = _load_row(corpus, row, symbols)
+        except ValueError as error:
+            problems.append(Problem(corpus / name, line, str(error)))
+    return entries, problems
+
+
+def _load_row(corpus: Path, row: Row, symbols: str) -> dict[str, Any]:
+    wav = corpus / "wavs" / f"{row.id}.wav"
+    for path in (wav, corpus / "alignments" / f"{row.id}.json", corpus / "pitch" / f"{row.id}.npy"):
+        if not path.is_file():
+            raise ValueError(f"there is no {path.relative_to(corpus)}")
+    phonemes, durations = read_alignment(corpus, row.id)
+    if unknown := sorted(set(phonemes) - set(symbols)):
+        raise ValueError(f"the model has no symbol for {' '.join(unknown)}; see `symbols` in its yaml")
+    durations[-1] += 1  # a centred mel has one frame more
+    n_frames = soundfile.info(wav).frames // HOP_LENGTH + 1
+    if sum(durations) != n_frames:
+        raise ValueError(f"the durations are of {sum(durations)} frames, the recording is of {n_frames}")
+    return {"wav": str(wav), "label": row.normalised, "phonemes": phonemes, "durations": durations}
+
+
+def make_datasets(hparams: dict[str, Any]) -> tuple[DynamicItemDataset, DynamicItemDataset, list[Problem]]:
+    """Returns the rows to train on, those that are held out, and what is wrong with the others."""
     corpus = Path(hparams["corpus"])
     numbers = {symbol: number for number, symbol in enumerate(hparams["symbols"], start=1)}
     statistics = json.loads((corpus / "pitch.json").read_text(encoding="utf-8"))
@@ -92,9 +135,15 @@ def make_datasets(hparams: dict[str, Any]) -> tuple[DynamicItemDataset, DynamicI
         nothing = torch.zeros_like(tokens)
         return tokens, torch.LongTensor(durations), mel, pitch, energy, len(tokens), nothing, tokens, nothing
 
-    lists = [load_rows(corpus, name) for name in ("train.csv", "eval.csv")]
-    train, evaluation = (DynamicItemDataset(rows, [load], ["mel_text_pair", "wav", "label"]) for rows in lists)
-    return train, evaluation
+    datasets, problems = [], []
+    for name in ("train.csv", "eval.csv"):
+        rows, faults = load_rows(corpus, name, hparams["symbols"])
+        if not rows:
+            raise SystemExit("\n".join([*map(str, faults), f"{corpus / name} has no row that can be used"]))
+        datasets.append(DynamicItemDataset(rows, [load], ["mel_text_pair", "wav", "label"]))
+        problems += faults
+    train, evaluation = datasets
+    return train, evaluation, problems
 
 
 def make_loader_options(dataset: DynamicItemDataset, hparams: dict[str, Any], *, shuffle: bool) -> dict[str, Any]:
@@ -110,21 +159,34 @@ def make_loader_options(dataset: DynamicItemDataset, hparams: dict[str, Any], *,
     return {"batch_sampler": sampler, **hparams["dataloader_opts"]}
 
 
-def main() -> None:
+def main() -> int:
     hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
     with Path(hparams_file).open(encoding="utf-8") as file:
         hparams = load_hyperpyyaml(file, overrides)
     sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
-    train, evaluation = make_datasets(hparams)
+    train, evaluation, problems = make_datasets(hparams)
+    report(problems)
     brain = FastSpeech2Brain(hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"])
+    if hparams["checkpointer"].find_checkpoint() is None:
+        start_at_mean(hparams["model"], train)
+    loader_options = make_loader_options(train, hparams, shuffle=True)
+    brain.train_sampler = loader_options["batch_sampler"]  # told the epoch, a resumed run goes on with its own batches
     brain.fit(
         hparams["epoch_counter"],
         train,
         evaluation,
-        train_loader_kwargs=make_loader_options(train, hparams, shuffle=True),
+        train_loader_kwargs=loader_options,
         valid_loader_kwargs=make_loader_options(evaluation, hparams, shuffle=False),
     )
+    report(problems)  # again: hours lie between
+    return 1 if problems else 0
+
+
+def report(problems: list[Problem]) -> None:
+    """Names the rows that are left out."""
+    for problem in problems:
+        print(problem, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

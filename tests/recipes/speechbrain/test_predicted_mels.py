@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -162,12 +164,27 @@ def test_a_mel_of_another_length_is_refused(refuse, mels, tmp_path):
     assert "(80, 127), its recording has (80, 130)" in output
 
 
-def test_a_recording_without_text_ends_nothing(write_mels, data_folder, tmp_path):
-    """It is named, the others are written, the exit code is 1, and existing files are kept."""
+def test_what_has_no_mel_is_named_and_ends_nothing(write_mels, data_folder, tmp_path):
+    """A recording without text, a row without a recording; the rest is written, the exit code is 1."""
     folder = tmp_path / "recordings"
     folder.mkdir()
     for name in ("LJ000.wav", "LJ001.wav"):
         (folder / name).write_bytes((data_folder / "wavs" / name).read_bytes())
-    (folder / "LJ001.txt").write_text(TEXT)
-    assert "LJ000.wav: no text" in write_mels(folder, tmp_path / "mels", fails=True)
+    (folder / "metadata.csv").write_text(f"LJ001|{TEXT}\nLJ009|{TEXT}\n")
+    output = write_mels(folder, tmp_path / "mels", fails=True)
+    assert "LJ000.wav: no text" in output
+    assert "metadata.csv:2: there is no recording LJ009" in output
     assert [file.name for file in (tmp_path / "mels").iterdir()] == ["LJ001.npy"]
+
+
+def test_a_text_with_unknown_symbols_gets_no_mel(modules, make_fastspeech2, monkeypatch):
+    """A class of one's own warns of what it leaves out; the mel would lack a part of the recording."""
+    tts = make_fastspeech2("FastSpeech2")
+
+    def encode(texts):
+        warnings.warn("left out of 'hʘ': ʘ", stacklevel=1)
+        return type(tts).encode_text(tts, texts)
+
+    monkeypatch.setattr(tts, "encode_text", encode)
+    with pytest.raises(ValueError, match="left out of 'hʘ'"):
+        modules.predict("fastspeech2", tts, TEXT, torch.zeros(80, 90))

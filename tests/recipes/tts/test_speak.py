@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,14 +34,6 @@ config.save_json(sys.argv[2] + "/config.json")
 torch.save({"model": model.state_dict(), "step": 0}, sys.argv[2] + "/checkpoint_0.pth")
 """
 TIMEOUT_S = 300  # per process, which takes ten seconds on an idle machine
-
-
-@pytest.fixture(scope="session")
-def espeak() -> None:
-    """Needs espeak-ng. CI must have it; elsewhere these tests are skipped without it."""
-    if shutil.which("espeak-ng") is None:
-        reason = "needs espeak-ng (Debian: apt-get install espeak-ng)"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @pytest.fixture(scope="session")
