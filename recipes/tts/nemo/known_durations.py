@@ -1,9 +1,9 @@
 """NeMo's dataset with the durations that a synthesiser knows.
 
-NeMo 3.0's FastPitch takes no durations: its class without an aligner can't be trained any more. But its aligner multiplies
-what it finds by a prior, which otherwise favours the diagonal. A prior of ones and zeros leaves the known alignment
-alone, so the durations are exact from the first step on, and the aligner, which later finds those of recordings, learns
-from it in hundreds of steps instead of tens of thousands. The tokens are the phonemes that were spoken.
+NeMo 3.0's FastPitch takes no durations: its class without an aligner can't be trained any more. But its aligner
+multiplies what it finds by a prior, which otherwise favours the diagonal. A prior of ones and zeros leaves nothing but
+the known alignment, so the durations are exact from the first step on, and the aligner, which later finds those of
+recordings, learns from them. The tokens are the phonemes that were spoken.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class AlignedDataset(TTSDataset):  # type: ignore[misc]  # NeMo's classes are un
 
     def __init__(self, corpus: Path, **options: Any) -> None:
         super().__init__(**options)
-        self.beta_binomial_interpolator = lambda n_frames, n_tokens: np.zeros((0, 0))  # replaced below
+        self.beta_binomial_interpolator = lambda *_: np.zeros((0, 0))  # slow, and replaced below
         self.durations = []
         for item in self.data:
             phonemes, durations = read_alignment(corpus, Path(item["audio_filepath"]).stem)
