@@ -18,7 +18,7 @@ import torch
 from layout import read_alignment
 from nemo.collections.tts.data.dataset import TTSDataset
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
 PRIOR = 7  # its place in what NeMo's dataset gives for a recording
@@ -94,7 +94,7 @@ class SortedBatches:
 
 def make_loader(model: Any, config: DictConfig, corpus: Path, most_frames: int, shuffle: bool) -> DataLoader[Any]:
     """A loader of batches of at most `most_frames` frames with known durations; `config` is ``train_ds`` or so."""
-    options = {key: value for key, value in OmegaConf.to_container(config.dataset).items() if key != "_target_"}
+    options = {str(key): value for key, value in config.dataset.items() if key != "_target_"}
     dataset = AlignedDataset(corpus, text_tokenizer=model.vocab, **options)
     n_frames = [sum(durations) for durations in dataset.durations]
     batches = SortedBatches(n_frames, most_frames, shuffle)
