@@ -1,4 +1,4 @@
-"""What NeMo's tokenizer makes of a text: it leaves out words and symbols that it lacks with no more than a warning."""
+"""Tokens of a text, or an error where NeMo's tokenizer would leave out words with no more than a warning."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class AlignedDataset(TTSDataset):  # type: ignore[misc]  # NeMo's classes are un
 
 
 class SortedBatches:
-    """Batches of sentences of about one length and at most so many frames, in a random order."""
+    """Batches of sentences of about one length and at most `most_frames` frames, in a random order."""
 
     def __init__(self, n_frames: list[int], most_frames: int, shuffle: bool) -> None:
         self.n_frames, self.most_frames, self.shuffle = n_frames, most_frames, shuffle

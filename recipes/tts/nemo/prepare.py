@@ -67,7 +67,7 @@ def make_dictionary(corpus: Path, rows: list[Row], more: Iterable[str]) -> dict[
 
 
 def find_problems(path: Path, rows: list[Row]) -> dict[str, Problem]:
-    """What is wrong with rows of a list of the corpus, by their ids."""
+    """Rows of a list of the corpus that cannot be used, by their ids."""
     corpus, problems = path.parent, {}
     for line, row in enumerate(rows, start=1):
         needed = [f"wavs/{row.id}.wav", f"pitch/{row.id}.npy"]
