@@ -26,6 +26,7 @@ from torch import Tensor
 from tqdm import tqdm
 from vocos_nemo.clips import check_frames, read_audio
 from vocos_nemo.mel import from_nemo
+from vocos_nemo.spoken import parse_known
 
 from vocos_plugins.mel import MelConvention
 
@@ -61,8 +62,9 @@ def process_manifest(model: Any, manifest: Path, root: Path) -> list[str]:
     mel, failures, lines = from_nemo(model.cfg.preprocessor), [], []
     folder = root / "mels" / manifest.stem
     folder.mkdir(parents=True, exist_ok=True)
-    entries = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line.strip()]
-    for number, entry in enumerate(tqdm(entries, desc=manifest.name)):
+    written = enumerate(manifest.read_text(encoding="utf-8").splitlines(), start=1)
+    entries = [(line, json.loads(text)) for line, text in written if text.strip()]
+    for number, (line, entry) in enumerate(tqdm(entries, desc=manifest.name)):
         audio_path = (manifest.parent / Path(entry["audio_filepath"]).expanduser()).resolve()
         # Absolute, since the new manifest is in another folder; numbered, since names may repeat in the recordings'
         # folders.
@@ -71,7 +73,7 @@ def process_manifest(model: Any, manifest: Path, root: Path) -> list[str]:
             predicted = predict(model, entry, read_audio(audio_path, mel.sample_rate), mel, mel_path)
             np.save(mel_path, predicted.cpu().numpy())
         except (ValueError, KeyError, OSError) as error:
-            failures.append(f"{manifest}, entry {number + 1}, {audio_path}: {error}")
+            failures.append(f"{manifest}:{line}: {audio_path}: {error}")
             continue
         lines.append(json.dumps({**entry, "audio_filepath": str(audio_path), "mel_filepath": str(mel_path)}))
     (root / f"{manifest.stem}_mel.json").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
@@ -82,7 +84,7 @@ def process_manifest(model: Any, manifest: Path, root: Path) -> list[str]:
 def predict(model: Any, entry: dict[str, Any], audio: Tensor, mel: MelConvention, path: Path) -> Tensor:
     """Predicts the mel ``(n_mels, T)`` of an entry, with one frame per hop of its recording ``(N,)``."""
     normalized = entry.get("normalized_text")
-    tokens = model.parse(entry["text"] if normalized is None else normalized, normalize=normalized is None)
+    tokens = parse_known(model, entry["text"] if normalized is None else normalized, normalize=normalized is None)
     length = torch.tensor([len(audio)], device=model.device)
     spec, frames = model.preprocessor(input_signal=audio[None].to(model.device), length=length)
     spec = spec[..., : int(frames)]  # NeMo 2.5 and newer fill the last frame with padding

@@ -5,7 +5,8 @@
 It comes after ``pitch.py`` and writes ``CORPUS/nemo``: ``train.json`` and ``eval.json``; ``dictionary.txt``, each word
 in espeak-ng's phonemes (a word as the corpus has it most often in a sentence; others, and those of FILE, as they are
 said alone), which becomes a part of the ``.nemo`` file; ``pitch/ID.pt`` and ``pitch.json``. It is run again when the
-corpus has grown.
+corpus has grown. A row without its recording, pitch or a word is named with its line, the rest is done, and the exit
+code is then 1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import soundfile
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from layout import Row, read_alignment, read_list, write_text
+from layout import Problem, Row, read_alignment, read_list, write_text
 from pitch import read_pitch
 
 WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
@@ -65,6 +66,19 @@ def make_dictionary(corpus: Path, rows: list[Row], more: Iterable[str]) -> dict[
     return {word: said for word, said in sorted({**alone, **heard}.items()) if said and set(said) <= known}
 
 
+def find_problems(path: Path, rows: list[Row]) -> dict[str, Problem]:
+    """Rows of a list of the corpus that cannot be used, by their ids."""
+    corpus, problems = path.parent, {}
+    for line, row in enumerate(rows, start=1):
+        needed = [f"wavs/{row.id}.wav", f"pitch/{row.id}.npy"]
+        missing = [name for name in needed if not (corpus / name).is_file()]
+        if missing:
+            problems[row.id] = Problem(path, line, f"there is no {' nor '.join(missing)}")
+        elif not WORD.search(row.normalised):
+            problems[row.id] = Problem(path, line, f"no known symbol in {row.normalised!r}")
+    return problems
+
+
 def write_manifest(path: Path, corpus: Path, rows: list[Row]) -> None:
     """NeMo's manifest of rows: a line of JSON each, with absolute paths."""
     lines = []
@@ -76,16 +90,19 @@ def write_manifest(path: Path, corpus: Path, rows: list[Row]) -> None:
     write_text(path, "".join(lines))
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--words", type=Path, help="more words for the dictionary, or text that has them")
     arguments = parser.parse_args()
     corpus: Path = arguments.corpus
     folder = corpus / "nemo"
-    rows = []
+    rows, problems = [], []
     for name in ("train", "eval"):
         listed = read_list(corpus / f"{name}.csv")
+        found = find_problems(corpus / f"{name}.csv", listed)
+        problems += found.values()
+        listed = [row for row in listed if row.id not in found]
         write_manifest(folder / f"{name}.json", corpus, listed)
         rows += listed
     more = WORD.findall(arguments.words.read_text(encoding="utf-8")) if arguments.words else []
@@ -98,7 +115,10 @@ def main() -> None:
     default = {"pitch_mean": statistics["mean"], "pitch_std": statistics["deviation"]}
     write_text(folder / "pitch.json", json.dumps({"default": default}))
     print(f"{len(rows)} rows, {len(dictionary)} words")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

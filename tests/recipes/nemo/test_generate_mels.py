@@ -26,19 +26,22 @@ def test_one_mel_for_each_recording(predicted_manifest, manifest) -> None:
 
 
 def test_failures_are_listed(recipe, tiny_fastpitch, manifest, write_manifest, tmp_path, capsys) -> None:
-    """A missing recording and a text too long for its recording are skipped and named; the exit code is 1."""
+    """A missing recording and texts that can't be spoken or are too long are named with their lines; exit code 1."""
     audio = str(manifest.parent / "0.wav")
     entries = [
         {"audio_filepath": "gone.wav", "text": "A text."},
         {"audio_filepath": audio, "text": "A text. " * 50},
         {"audio_filepath": audio, "text": "A text."},
+        {"audio_filepath": audio, "text": "Ein Gruß, ein Wort."},
+        {"audio_filepath": audio, "text": "... - !"},
     ]
     script = runpy.run_path(str(recipe / "generate_mels.py"))
     source = write_manifest(tmp_path / "some.json", *entries)
     arguments = ["--fastpitch-model-ckpt", tiny_fastpitch, "--input-json-manifests", source, "--cpu"]
     assert script["main"]([*map(str, arguments), "--output-json-manifest-root", str(tmp_path / "out")]) == 1
     errors = capsys.readouterr().err
-    assert "entry 1" in errors
-    assert "gone.wav" in errors
+    assert f"{source}:1: {tmp_path / 'gone.wav'}" in errors
     assert "tokens cannot be aligned with 86 frames" in errors
+    assert f"{source}:4: {audio}: the model has no pronunciation of 'Gruß'" in errors
+    assert f"{source}:5: {audio}: no known symbol in '... - !'" in errors
     assert len((tmp_path / "out" / "some_mel.json").read_text().splitlines()) == 1

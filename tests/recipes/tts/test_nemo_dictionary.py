@@ -43,3 +43,27 @@ def test_manifests_are_written(prepare, recipe_module, tmp_path):
     entry = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
     wav = str(tmp_path / "wavs" / "a.wav")
     assert entry == {"audio_filepath": wav, "text": "Dr. A.", "normalized_text": "Doctor A.", "duration": 0.5}
+
+
+def test_rows_that_cannot_be_used_are_named_with_their_lines(prepare, recipe_module, tmp_path, monkeypatch, capsys):
+    layout = recipe_module("layout")
+    for folder, suffix in (("wavs", "wav"), ("pitch", "npy")):
+        (tmp_path / folder).mkdir()
+        for name in "ab":
+            (tmp_path / folder / f"{name}.{suffix}").touch()
+    soundfile.write(tmp_path / "wavs" / "a.wav", np.zeros(512), 22050)
+    np.save(tmp_path / "pitch" / "a.npy", np.zeros(3))
+    layout.write_alignment(tmp_path, "a", ["^", *"oʊ.", "$"], [1] * 5)
+    layout.write_rows(
+        tmp_path / "train.csv", [layout.Row(name, text, text) for name, text in (("a", "Oh."), ("b", "12"))]
+    )
+    layout.write_rows(tmp_path / "eval.csv", [layout.Row("c", "Oh.", "Oh.")])
+    layout.write_text(tmp_path / "pitch.json", '{"mean": 100, "deviation": 20}')
+    monkeypatch.setattr(prepare, "pronounce", lambda words: dict.fromkeys(words, "oʊ"))
+    monkeypatch.setattr("sys.argv", ["prepare.py", str(tmp_path)])
+    assert prepare.main() == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path / 'train.csv'}:2: no known symbol in '12'",
+        f"{tmp_path / 'eval.csv'}:1: there is no wavs/c.wav nor pitch/c.npy",
+    ]
+    assert len((tmp_path / "nemo" / "train.json").read_text(encoding="utf-8").splitlines()) == 1

@@ -1,0 +1,102 @@
+"""NeMo's FastPitch of the recipe: known durations reach its decoder, and the exported file is NeMo's own."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+pytestmark = [pytest.mark.xdist_group("nemo"), pytest.mark.filterwarnings("default", "error:::vocos_")]
+SMALL = {"n_layer": 1, "d_model": 16, "d_head": 8, "d_inner": 16}
+PHONEMES = ["^", "o", "ʊ", ",", " ", "n", "o", "ʊ", ".", "$"]
+DURATIONS = [[2, 5, 4, 3, 1, 6, 7, 2, 3, 9], [1] * 9 + [40]]
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory) -> Path:
+    """Two sentences of noise with durations, and what ``prepare.py`` writes of them."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for name in ("wavs", "alignments", "nemo/pitch"):
+        (folder / name).mkdir(parents=True)
+    (folder / "nemo" / "dictionary.txt").write_text("OH  oʊ\nNO  noʊ\n", encoding="utf-8")
+    (folder / "nemo" / "pitch.json").write_text('{"default": {"pitch_mean": 100, "pitch_std": 20}}')
+    lines = []
+    for number, durations in enumerate(DURATIONS):
+        n_samples = 256 * sum(durations)
+        path = folder / "wavs" / f"{number}.wav"
+        soundfile.write(path, 0.1 * np.random.default_rng(number).standard_normal(n_samples), 22050)
+        alignment = json.dumps({"phonemes": PHONEMES, "durations": durations})
+        (folder / "alignments" / f"{number}.json").write_text(alignment)
+        torch.save(100 + torch.arange(sum(durations) + 1.0), folder / "nemo" / "pitch" / f"{number}.pt")
+        lines.append(json.dumps({"audio_filepath": str(path), "text": "Oh, no.", "duration": n_samples / 22050}) + "\n")
+    for name in ("train", "eval"):
+        (folder / "nemo" / f"{name}.json").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(corpus, recipe_folder):
+    """The recipe's FastPitch with few parameters."""
+    from nemo.collections.tts.models import FastPitchModel
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.load(recipe_folder / "nemo" / "fastpitch.yaml")
+    changes = {"input_fft": {**SMALL, "d_embed": 16}, "output_fft": SMALL, "train_ds": {"dataset": {"min_duration": 0}}}
+    config = OmegaConf.merge(config, {"corpus": str(corpus), "dim": 16, "model": changes})
+    return FastPitchModel(cfg=config.model)
+
+
+def test_known_durations_are_those_of_the_decoder(model, corpus, recipe_module) -> None:
+    """Whatever the untrained aligner finds, each token lasts as long as in the corpus."""
+    from nemo.collections.tts.parts.utils.helpers import process_batch
+
+    loader = recipe_module("known_durations").make_loader(model, model.cfg.train_ds, corpus, 1000, shuffle=False)
+    batch = process_batch(next(iter(loader)), loader.dataset.sup_data_types_set)
+    mels, lengths = model.preprocessor(input_signal=batch["audio"], length=batch["audio_lens"])
+    outputs = model(
+        text=batch["text"],
+        pitch=batch["pitch"],
+        spec=mels,
+        attn_prior=batch["align_prior_matrix"],
+        mel_lens=lengths,
+        input_lens=batch["text_lens"],
+    )
+    assert outputs[8].tolist() == DURATIONS
+    assert batch["text"][0].tolist() == model.parse("Oh, no.")[0].tolist()
+
+
+def test_a_batch_has_at_most_so_many_frames(recipe_module) -> None:
+    n_frames = [100, 400, 110, 390, 90]
+    batches = list(recipe_module("known_durations").SortedBatches(n_frames, 800, shuffle=True))
+    assert sorted(index for batch in batches for index in batch) == [0, 1, 2, 3, 4]
+    assert all(len(batch) * max(n_frames[index] for index in batch) <= 800 for batch in batches)
+
+
+def test_a_symbol_without_a_token_is_named(model, recipe_module) -> None:
+    with pytest.raises(ValueError, match="no token for 'θ'"):
+        recipe_module("known_durations").encode(model.vocab, ["^", "θ", "o", "$"])
+
+
+def test_the_exported_file_is_restored_by_nemo(model, corpus, recipe_folder, tmp_path) -> None:
+    """NeMo restores float32 from halved matrices, and the file has no path of the machine."""
+    from nemo.collections.tts.models import FastPitchModel
+
+    state = {"hyper_parameters": {"cfg": model.cfg}, "state_dict": model.state_dict(), "global_step": 7}
+    torch.save(state, tmp_path / "FastPitch-last.ckpt")
+    export = runpy.run_path(str(recipe_folder / "nemo" / "export.py"))
+    export["save"](export["load"](export["find_checkpoint"](tmp_path), corpus), tmp_path / "model.nemo")
+    with tarfile.open(tmp_path / "model.nemo", "r:gz") as archive:
+        config = archive.extractfile("./model_config.yaml").read().decode()
+    assert str(corpus.parent) not in config
+    restored = FastPitchModel.restore_from(str(tmp_path / "model.nemo"), map_location="cpu").eval()
+    weight = restored.fastpitch.proj.weight
+    assert weight.dtype == torch.float32
+    assert torch.equal(weight, model.fastpitch.proj.weight.half().float())
+    assert torch.equal(restored.preprocessor.featurizer.fb, model.preprocessor.featurizer.fb)
+    assert restored.generate_spectrogram(tokens=restored.parse("Oh, no.")).shape[:2] == (1, 80)
