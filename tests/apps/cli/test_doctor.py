@@ -234,7 +234,7 @@ def test_a_mel_of_no_known_convention(run, mel_file):
     assert "transpose the mel" in text
 
 
-def test_a_blurred_mel(run, mel_file):
+def test_a_mel_without_detail(run, mel_file):
     """One sentence says how blurred it is; of a recording's own mel, none."""
     file = mel_file("hifigan-22khz")
     assert "blurred" not in run("doctor", "--mel", file).stdout
