@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from vocos_plugins.evaluation.blur import measure_alone, measure_blur
+from vocos_plugins.evaluation.blur import measure_against_speech, measure_blur
 from vocos_plugins.mel import MelSpectrogram
 from vocos_plugins.mel.speech import CLIPS, read_clip
 from vocos_plugins.plugins import mel_conventions
@@ -40,9 +40,12 @@ def test_level_of_the_mel_does_not_count(mels) -> None:
 def test_only_blurred_mels_are_called_so(mels) -> None:
     """A recording's mel alone isn't reported; after a blur it is, with about that blur."""
     for mel in mels:
-        assert measure_alone(mel, CONVENTION) is None
-        found = measure_alone(gaussian_filter(mel, (1.0, 1.0)), CONVENTION)
+        clean = measure_against_speech([mel], CONVENTION)
+        found = measure_against_speech([gaussian_filter(mel, (1.0, 1.0))], CONVENTION)
+        assert clean is not None
         assert found is not None
+        assert found.significant
+        assert not clean.significant
         assert found.bands == pytest.approx(1.0, abs=0.3)
         assert found.frames == pytest.approx(1.0, abs=0.3)
 
@@ -51,4 +54,5 @@ def test_scraps_have_no_blur(mels) -> None:
     """Too few frames are refused by one function, and not reported by the other."""
     with pytest.raises(ValueError, match="at least 32 bands and 32 frames"):
         measure_blur([mels[0][:, :20]], mels)
-    assert measure_alone(mels[0][:, :20], CONVENTION) is None
+    assert measure_against_speech([mels[0][:, :20]], CONVENTION) is None
+    assert measure_against_speech(mels, mel_conventions()["vocos-24khz"]) is None  # to 12 kHz

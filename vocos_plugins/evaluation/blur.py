@@ -72,20 +72,20 @@ def measure_blur(mels: Sequence[Mel], references: Sequence[Mel]) -> Blur:
     return Blur(bands=bands, frames=frames, band_steps=band_steps, frame_steps=frame_steps)
 
 
-def measure_alone(mel: Mel, convention: MelConvention) -> Blur | None:
-    """Measures a mel without its recording, against the speech that ships with the package.
+def measure_against_speech(mels: Sequence[Mel], convention: MelConvention) -> Blur | None:
+    """Measures mels without their recordings, against the speech that ships with the package.
 
     Returns:
-        the blur; None where it isn't significant, or can't be told: the mel is short, or isn't logarithmic, or has
-        bands above 8 kHz, where the shipped speech has nothing.
+        the blur, which says something where it is `significant`; None where it can't be told: the mels are short,
+        aren't logarithmic, or have bands above 8 kHz, where the shipped speech has nothing.
     """
     top = convention.f_max or convention.sample_rate / 2
-    if convention.log is None or top > TOP_HZ or min(mel.shape) < WINDOW or not np.isfinite(mel).all():
+    long = [mel for mel in mels if min(mel.shape) >= WINDOW and np.isfinite(mel).all()]
+    if convention.log is None or top > TOP_HZ or not long:
         return None
     front_end = MelSpectrogram(convention)
     speech = [front_end(read_clip(clip, convention.sample_rate)[None])[0].double().numpy() for clip in CLIPS]
-    blur = measure_blur([mel], speech)
-    return blur if blur.significant else None
+    return measure_blur(long, speech)
 
 
 def _patches(mel: Mel) -> Mel:

@@ -12,11 +12,10 @@ from torch import Tensor
 from ..mel import MelConvention, MelSpectrogram
 from ..mel.compression import expand
 from ..mel.guess import find_mismatch
-from ..mel.speech import CLIPS, read_clip
 from ..storage.audio import read_mono
 from ..storage.mel_files import read_mel
 from . import recognition
-from .blur import Mel, measure_blur
+from .blur import Mel, measure_against_speech, measure_blur
 from .comparison import Audio
 from .evaluate import Evaluation, Failure, Progress, SystemResult
 from .measures import EXTRA, Measure, Score
@@ -55,8 +54,7 @@ class _Run:
     evaluation: Evaluation
     convention: MelConvention
     candidates: Sequence[MelConvention]
-    predicted: list[Mel] = field(default_factory=list)
-    own: list[Mel] = field(default_factory=list)
+    mels: list[tuple[Mel, Mel | None]] = field(default_factory=list)  # predicted, and the recording's own
 
 
 def evaluate_predicted(
@@ -110,7 +108,7 @@ def evaluate_predicted(
             evaluation.rows += rows
         if progress is not None:
             progress.advance()
-    evaluation.notes = _blur_notes(run)
+    evaluation.notes = (_blur_note(run),) if run.mels else ()
     return evaluation
 
 
@@ -139,8 +137,8 @@ def _run_pair(run: _Run, systems: Sequence[System], pair: Pair) -> list[SystemRe
     if recorded is not None:
         scores = _scores([m for m in run.evaluation.measures if not m.needs_reference], None, recorded, rate, pair.text)
         rows.append(_row(pair.name, RECORDING, recorded, rate, scores, 0.0))
-        run.own.append(mels[OWN][0].double().numpy())
-    run.predicted.append(mels[PREDICTED][0].double().numpy())
+    as_arrays = {kind: mel[0].double().numpy() for kind, mel in mels.items()}
+    run.mels.append((as_arrays[PREDICTED], as_arrays.get(OWN)))
     return rows
 
 
@@ -190,15 +188,15 @@ def _check_length(own: int, predicted: int, convention: MelConvention) -> None:
         )
 
 
-def _blur_notes(run: _Run) -> tuple[str, ...]:
-    if not run.predicted:
-        return ()
-    paired = len(run.own) == len(run.predicted)
+def _blur_note(run: _Run) -> str:
+    paired = [(mel, own) for mel, own in run.mels if own is not None]
     try:
         if paired:
-            return (f"The predicted mels are {measure_blur(run.predicted, run.own)}.",)
-        front_end = MelSpectrogram(run.convention)
-        speech = [front_end(read_clip(clip, run.convention.sample_rate)[None])[0].double().numpy() for clip in CLIPS]
-        return (f"Against the speech that ships with Vocos, the mels are {measure_blur(run.predicted, speech)}.",)
+            return f"The predicted mels are {measure_blur([mel for mel, _ in paired], [own for _, own in paired])}."
+        blur = measure_against_speech([mel for mel, _ in run.mels], run.convention)
     except ValueError as error:
-        return (f"The mels' blur isn't measured: {error}.",)
+        return f"The mels' blur isn't measured: {error}."
+    if blur is None:
+        return "The mels' blur isn't measured: it can be told only with recordings."
+    doubt = "" if blur.significant else ", which other speakers' recordings are, too"
+    return f"Next to the speech that ships with the package, the mels are {blur}{doubt}."

@@ -97,7 +97,7 @@ def _check(as_json: bool) -> NoReturn:
 
 
 def _guess(path: Path, as_json: bool) -> NoReturn:
-    from ...evaluation.blur import measure_alone
+    from ...evaluation.blur import measure_against_speech
     from ...mel.guess import guess
     from ...plugins import mel_conventions
     from ...storage.mel_files import read_mel
@@ -114,7 +114,8 @@ def _guess(path: Path, as_json: bool) -> NoReturn:
         fail(printable(f"{path}: {describe(error)}"))
     shape = tuple(mel.shape[1:])
     likely = next((each.convention for each in guesses if each.possible), None)
-    blur = measure_alone(mel[0].double().numpy(), likely) if likely is not None else None
+    blur = measure_against_speech([mel[0].double().numpy()], likely) if likely is not None else None
+    blur = blur if blur is not None and blur.significant else None  # else it may be the speaker
     if as_json:
         blurred = None if blur is None else asdict(blur)
         _print_json({"mel": str(path), "shape": shape, **guess_report(guesses), "blur": blurred})
