@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..mel.shown import shown
+from ..storage.audio import INPUT_SUFFIXES
 from ..storage.folders import walk
 from ..storage.listed import lines_of, resolve_path
 from ..storage.mel_files import MEL_SUFFIXES
-from ..training.sources import AUDIO_SUFFIXES
 
+AUDIO_SUFFIXES = sorted(INPUT_SUFFIXES - {".raw"})  # RAW has no header with sample rate and channels
 TEXT_SUFFIXES = (".normalized.txt", ".txt", ".lab")
 
 
@@ -74,7 +75,7 @@ def _from_folder(folder: Path, recordings: Path | None) -> Iterator[Pair]:
         stem = (recordings or folder) / name.with_suffix("")
         found, error = None, ""
         if recordings is not None:
-            found = next((file for each in sorted(AUDIO_SUFFIXES) if (file := Path(f"{stem}{each}")).is_file()), None)
+            found = next((file for each in AUDIO_SUFFIXES if (file := Path(f"{stem}{each}")).is_file()), None)
             error = "" if found else f"no recording: no audio file {stem}.*"
         files = (Path(f"{stem}{each}") for each in TEXT_SUFFIXES)
         text = texts.get(stem.name) or next((_read(file) for file in files if file.is_file()), "")
@@ -110,8 +111,8 @@ def _from_line(manifest: Path, number: int, line: str) -> Pair:
     except (ValueError, RecursionError) as error:
         return Pair(name=name, mel=manifest, error=str(error))
     missing = next((file for file in (mel, recording) if file is not None and not file.is_file()), None)
-    error = "" if missing is None else f"no such file: {missing}"
-    return Pair(name=name, mel=mel, recording=recording, text=text, error=error)
+    why = "" if missing is None else f"no such file: {missing}"
+    return Pair(name=name, mel=mel, recording=recording, text=text, error=why)
 
 
 def _listed(fields: dict[str, Any], key: str, manifest: Path) -> Path | None:

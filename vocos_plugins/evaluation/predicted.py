@@ -49,7 +49,7 @@ WORD_ERRORS = Measure(
 
 @dataclass
 class _Run:
-    """What a run gathers besides its rows: the mels whose blur is measured at the end."""
+    """A run so far, with the mels whose blur is measured at the end."""
 
     evaluation: Evaluation
     convention: MelConvention
