@@ -56,6 +56,31 @@ To get this table for your own recordings, and a page to listen to them:
 ```sh
 vocos eval vocos-mel-22khz-small charactr/vocos-mel-24khz --data recordings/ --out evaluation
 ```
+
+## Mels of an acoustic model
+
+Copy-synthesis flatters: a text-to-speech model's mels are less exact than those of recordings. The recipes write the
+mels that a model predicts with the durations of recordings: `recipes/coqui/predict_mels.py`,
+`recipes/nemo/generate_mels.py` and `recipes/speechbrain/predict_mels.py`. To measure them next to the recordings' own:
+
+<!-- not run: needs mels of a text-to-speech model of yours -->
+```sh
+vocos eval vocos-mel-22khz-small --predicted mels/ --data recordings/
+vocos eval vocos-mel-22khz-small --predicted predicted/train_mel.json
+```
+
+The first takes a folder of mels and the recordings of the same names, with texts in `ID.txt`, `ID.normalized.txt`,
+`ID.lab` or LJSpeech's `metadata.csv`; the second takes JSON lines with `mel_filepath` and, if known, `audio_filepath`
+and `text`. Without recordings, only DistillMOS, DNSMOS, PLCMOS and the word error rate are taken. If the mels are not
+what the checkpoint takes, name theirs with `--source`.
+
+- **Predicted mel, nepers** is the mean absolute difference from the recording's mel.
+- **Word error rate** is the mean of the files' rates. pocketsphinx reads them, a small recogniser of American English,
+  and reads recordings with errors too: compare with the recording's column.
+- **Blur** is the sigma of the Gaussian filter that would take as much from the recordings' modulation spectrum, over
+  frequency and over time. A known filter's sigma comes back within 5 %. Without recordings, the mels are compared with
+  the shipped speech, where up to 0.5 bands or frames may be the speaker. `vocos doctor --mel` says so for a single mel
+  above that.
 """
 
 

@@ -55,6 +55,7 @@ class Evaluation:
         rows: the result of every system on every file.
         failures: files without a result.
         clip_results: the clips that the page plays.
+        notes: sentences below the table.
     """
 
     systems: Sequence[System]
@@ -63,6 +64,7 @@ class Evaluation:
     rows: list[SystemResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     clip_results: list[ClipResult] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
     def add(self, result: ClipResult, *, keep: bool) -> None:
         """Adds a clip's results; with `keep`, its audio too, so that the page can play it."""

@@ -76,6 +76,7 @@ def markdown(evaluation: Evaluation) -> str:
     if n_files > 1:
         worst = [_worst_files(evaluation, measure, names) for measure in evaluation.measures]
         parts += ["The worst files:", _table("measure", names, worst)]
+    parts += evaluation.notes
     if evaluation.left_out:
         parts.append(f"Not measured: {left_out_as_text(evaluation.left_out)}.")
     if evaluation.failures:
@@ -116,6 +117,7 @@ def as_data(evaluation: Evaluation) -> dict[str, Any]:
             }
             for row in evaluation.rows
         ],
+        "notes": list(evaluation.notes),
         "failed": [asdict(failure) for failure in evaluation.failures],
     }
 

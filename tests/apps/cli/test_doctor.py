@@ -14,6 +14,7 @@ import pytest
 import soundfile
 import soxr
 import torch
+from scipy.ndimage import gaussian_filter
 
 from vocos_plugins.apps.doctor import best_checkpoint, installation
 from vocos_plugins.apps.doctor.torchaudio import Probe
@@ -231,6 +232,17 @@ def test_a_mel_of_no_known_convention(run, mel_file):
     text = run("doctor", "--mel", file, code=1).stdout
     assert "could be" not in text
     assert "transpose the mel" in text
+
+
+def test_a_mel_without_detail(run, mel_file):
+    """One sentence says how blurred it is; of a recording's own mel, none."""
+    file = mel_file("hifigan-22khz")
+    assert "blurred" not in run("doctor", "--mel", file).stdout
+    assert json.loads(run("doctor", "--mel", file, "--json").stdout)["blur"] is None
+    np.save(file, gaussian_filter(np.load(file), (1.0, 0.8)))
+    text = " ".join(run("doctor", "--mel", file).stdout.split())
+    assert "as blurred as recordings' mels after a Gaussian blur of" in text
+    assert json.loads(run("doctor", "--mel", file, "--json").stdout)["blur"]["bands"] == pytest.approx(1.0, abs=0.2)
 
 
 def test_the_installation(run, working_torchaudio):

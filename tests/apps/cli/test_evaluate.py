@@ -64,3 +64,13 @@ def test_wrong_usage(run, model, speech, tmp_path) -> None:
         ((model, "--data", speech, "--out", tmp_path / "file", *QUICK), "can't write to"),
     ):
         assert words in run("eval", *arguments, code=2).output
+
+
+def test_predicted_mels(run, model, speech, tmp_path) -> None:
+    """One option names the mels; a bad one is listed, and nothing to measure is wrong usage."""
+    (tmp_path / "list.json").write_text('{"mel_filepath": "absent.npy"}\n')
+    arguments = ("eval", model, "--out", tmp_path / "out", *QUICK)
+    result = run(*arguments, "--predicted", tmp_path / "list.json", code=1)
+    assert "failed: list.json, line 1: all: no such file" in result.stderr
+    assert "--data is missing" in run(*arguments, code=2).stderr
+    assert "leave out --data" in run(*arguments, "--predicted", tmp_path / "list.json", "--data", speech, code=2).stderr

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from ..batch.jobs import describe, printable
-from .doctor_text import comparison_lines, guess_lines, installation_lines, show
+from .doctor_text import blur_lines, comparison_lines, guess_lines, installation_lines, show
 from .options import DEFAULT_MODEL, Failure, Json, fail
 from .plugins import report, survey
 
@@ -96,6 +97,7 @@ def _check(as_json: bool) -> NoReturn:
 
 
 def _guess(path: Path, as_json: bool) -> NoReturn:
+    from ...evaluation.blur import measure_against_speech
     from ...mel.guess import guess
     from ...plugins import mel_conventions
     from ...storage.mel_files import read_mel
@@ -111,10 +113,15 @@ def _guess(path: Path, as_json: bool) -> NoReturn:
     except Exception as error:
         fail(printable(f"{path}: {describe(error)}"))
     shape = tuple(mel.shape[1:])
+    likely = next((each.convention for each in guesses if each.possible), None)
+    blur = measure_against_speech([mel[0].double().numpy()], likely) if likely is not None else None
+    blur = blur if blur is not None and blur.significant else None  # else it may be the speaker
     if as_json:
-        _print_json({"mel": str(path), "shape": shape, **guess_report(guesses)})
+        blurred = None if blur is None else asdict(blur)
+        _print_json({"mel": str(path), "shape": shape, **guess_report(guesses), "blur": blurred})
     else:
         show(guess_lines(str(path), shape, guesses))
+        show(blur_lines(blur))
     raise typer.Exit(guess_exit_code(guesses))
 
 

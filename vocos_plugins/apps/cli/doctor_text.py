@@ -13,6 +13,7 @@ from rich.text import Text
 from .table import table
 
 if TYPE_CHECKING:
+    from ...evaluation.blur import Blur
     from ...mel.guess import Guess
     from ..doctor import Check, Comparison, Endpoint, FieldComparison
 
@@ -109,6 +110,13 @@ def guess_lines(name: str, shape: tuple[int, ...], guesses: Sequence[Guess]) -> 
     yield from _prose(f"The other conventions have {', '.join(map(str, others))} bands.")
     if n_frames in others and n_mels not in {guess.convention.n_mels for _, guess in groups}:
         yield from _prose(f"If {shape} are (frames, bands), transpose the mel.", "bold")
+
+
+def blur_lines(blur: Blur | None) -> Iterator[Line]:
+    """Yields a sentence on how blurred a mel is; None if it isn't more than recordings' mels are."""
+    if blur is not None:
+        yield "", ""
+        yield from _prose(f"This mel is {blur}. Acoustic models emit such mels; recordings don't.", "yellow")
 
 
 def _describe(endpoint: Endpoint) -> str:
