@@ -47,9 +47,8 @@ def transcribe(samples: Audio, sample_rate: int) -> str:
 
 def normalize(text: str) -> str:
     """Returns a text as Whisper's evaluation compares it: British spellings, numbers, short forms and marks agree."""
-    from whisper_normalizer.english import EnglishTextNormalizer
-
-    return str(EnglishTextNormalizer()(text))
+    # It keeps some stops and signs that stand alone.
+    return " ".join(word for word in str(_normalizer()(text)).split() if any(map(str.isalnum, word)))
 
 
 def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
@@ -67,6 +66,13 @@ def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> flo
         if not plain:
             raise ValueError(f"no word in {text!r}; give a text that can be read back")
     return float(jiwer.wer(expected, [normalize(text) for text in hypotheses]))
+
+
+@functools.lru_cache(maxsize=1)
+def _normalizer() -> Any:
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    return EnglishTextNormalizer()
 
 
 @functools.lru_cache(maxsize=1)

@@ -49,7 +49,7 @@ def start_at_the_mean(model: Any, samples: list[dict[str, Any]]) -> None:
     audio = model.ap
     mels = [audio.melspectrogram(audio.load_wav(sample["audio_file"])) for sample in samples[:N_RECORDINGS]]
     frames = torch.cat([torch.as_tensor(mel, dtype=torch.float32) for mel in mels], dim=1)
-    last = model.decoder.decoder.postnet
+    last = model.decoder.decoder.postnet[-1]
     with torch.no_grad():
         last.bias.copy_(frames.mean(dim=1))
         last.weight.mul_(frames.std(dim=1)[:, None, None])
