@@ -47,7 +47,7 @@ class SpeechBrainPipeline:
                 return griffin_lim(mel, DEFAULT, n_iter=N_ITER)
         else:
             export(vocos, folder)
-            savedir = Path(self._links.name, folder.name)
+            savedir = Path(self._links.name, folder.parent.name)  # SpeechBrain keeps what it finds there
             decode = HIFIGAN.from_hparams(source=str(folder), savedir=str(savedir)).decode_batch
         watch = Stopwatch(decode)
         return timed(lambda text: watch(self.acoustic.encode_text([text])[0]).detach(), watch)
