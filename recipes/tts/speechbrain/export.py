@@ -38,6 +38,8 @@ USE = """```python
 from speechbrain.inference.interfaces import foreign_class
 from speechbrain.inference.vocoders import HIFIGAN
 
+from vocos_plugins.storage.bounded_yaml import load_yaml
+
 fastspeech2 = foreign_class(source="MODEL")
 vocoder = HIFIGAN.from_hparams(source="vocos")  # by `vocos export speechbrain vocos`
 mel, *_ = fastspeech2.encode_text(["Mary had a little lamb."])
@@ -69,7 +71,7 @@ def main() -> None:
 def write(run: Path, model: Path, corpus: Path, checkpoint: Any) -> None:
     """Writes the model's folder from a checkpoint of SpeechBrain."""
     weights = torch.load(checkpoint.paramfiles["model"], map_location="cpu", weights_only=True)
-    state = yaml.safe_load(checkpoint.paramfiles["brain"].read_text(encoding="utf-8"))
+    state = load_yaml(checkpoint.paramfiles["brain"].read_text(encoding="utf-8"))
     values = read_training(run / "hyperparams.yaml")
     size = f"{count_parameters(weights) / 1e6:.1f} M parameters"
     facts = {
