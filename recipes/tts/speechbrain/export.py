@@ -19,6 +19,8 @@ import yaml
 from vocos_speechbrain.hyperparams import read_hyperparams
 from vocos_speechbrain.mel import ARGUMENTS
 
+from vocos_plugins.storage.bounded_yaml import load_yaml
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cards import describe_model
 from layout import write_text
