@@ -37,29 +37,32 @@ def mutations(content: bytes, chance: random.Random) -> Iterator[bytes]:
         yield bytes(changed if chance.random() < 0.8 else changed[: chance.randrange(len(changed) + 1)])
 
 
-def attack(files: list[Path], read: Callable[[Path], object], seconds: float) -> None:
-    """Reads variants of each file in its place for some seconds, and until one was refused.
+def attack(files: list[Path], read: Callable[[Path], object], seconds: float, longest: int = 2500) -> int:
+    """Reads variants of each file in its place for some seconds, and until each was refused once.
 
-    A test fails at any other error than a ValueError or OSError, and at a variant that takes two seconds to read.
+    A test fails at any other error than a ValueError or OSError, at a message of more than ``longest`` characters, and
+    at a variant that takes two seconds to read. Returns how many variants were read.
     """
     chance = random.Random(SEED)  # noqa: S311 - repeatable
     whole = {file: file.read_bytes() for file in files}
     variants = {file: mutations(content, chance) for file, content in whole.items()}
     for file in files:
         read(file)
-    n_refused, ends = dict.fromkeys(files, 0), time.monotonic() + seconds
-    while time.monotonic() < ends or not any(n_refused.values()):
+    n_read, n_refused, ends = 0, dict.fromkeys(files, 0), time.monotonic() + seconds
+    while time.monotonic() < ends or not all(n_refused.values()):
         for file in files:
             content = next(variants[file])
             file.write_bytes(content)
             started = time.process_time()
             try:
                 read(file)
+                n_read += 1
             except (OSError, ValueError) as error:
                 n_refused[file] += 1
                 message = str(error)
-                assert 5 < len(message) < 2500, (file, message)
+                assert 5 < len(message) < longest, (file, message)
             except Exception as error:
                 pytest.fail(f"{file}: {type(error).__name__}: {error}: {content!r}")
             assert time.process_time() - started < 2, content
             file.write_bytes(whole[file])
+    return n_read

@@ -40,8 +40,6 @@ USE = """```python
 from speechbrain.inference.interfaces import foreign_class
 from speechbrain.inference.vocoders import HIFIGAN
 
-from vocos_plugins.storage.bounded_yaml import load_yaml
-
 fastspeech2 = foreign_class(source="MODEL")
 vocoder = HIFIGAN.from_hparams(source="vocos")  # by `vocos export speechbrain vocos`
 mel, *_ = fastspeech2.encode_text(["Mary had a little lamb."])

@@ -51,12 +51,18 @@ def corpus(tmp_path: Path) -> Path:
 
 def test_lists(corpus, find) -> None:
     """Of each format that is read."""
+    whole: dict[Path, list[Path]] = {}
 
     def read(path: Path) -> None:
-        errors = [job.error for job in find(path) if job.error is not None]
+        jobs = find(path)
+        errors = [job.error for job in jobs if job.error is not None]
         assert not any("defect" in error for error in errors), errors
         if errors:
             raise ValueError(errors[0])
+        # Nearly any text is a plain list, of files that may be missing. The first list of a name is the whole one.
+        sources = [job.source for job in jobs]
+        if sources != whole.setdefault(path, sources):
+            raise ValueError("a list of other files")
 
     for name, text in LISTS.items():
         (corpus / name).write_text(text)
