@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from vocos_plugins.config import ISTFT, PARTS, ConvNeXt, VocosConfig
+from vocos_plugins.config import ISTFT, OPTIONAL_PARTS, PARTS, ConvNeXt, VocosConfig
 from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import MelConvention
 
@@ -18,14 +18,15 @@ def read_architecture(model_args: Mapping[str, Any], source: MelConvention) -> V
     """Reads the model that a configuration describes; if it describes none, returns the paper's for its mel.
 
     Args:
-        model_args: ``features``, ``backbone`` and ``head`` as in a checkpoint's ``config.yaml``, or all empty.
+        model_args: ``features``, ``backbone``, ``head`` and perhaps ``postfilter`` as in a checkpoint's
+            ``config.yaml``, or all empty.
         source: the mel of the configuration's ``audio`` block.
 
     Raises:
         ConfigError: a part is missing or invalid; the message names it.
     """
     # A field that the configuration doesn't have is empty, or None if Coqpit has read a command line.
-    parts = {name: model_args[name] for name in PARTS if model_args[name]}
+    parts = {name: model_args[name] for name in (*PARTS, *OPTIONAL_PARTS) if model_args.get(name)}
     if not parts:
         return default_architecture(source)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from vocos_plugins.config import PARTS
 from vocos_plugins.config.mapping import ConfigError
 from vocos_plugins.mel import ConventionError
 from vocos_plugins.mel.shown import shown
@@ -40,7 +39,7 @@ def read_export(path: Path) -> ExportedVocoder | None:
         raise ConventionError(f"{file}: model_args: expected a mapping, got {shown(arguments)}")
     try:
         source = from_coqui(dict(audio))
-        architecture = read_architecture({name: arguments.get(name) for name in PARTS}, source)
+        architecture = read_architecture(arguments, source)
     except (ConfigError, ConventionError) as error:
         raise ConventionError(f"{file}: {error}") from error
     weights = file.parent / WEIGHTS_FILE

@@ -37,12 +37,14 @@ class VocosArgs(ModelArgs):
     Args:
         features: the model's own mel; mels of the ``audio`` block are converted to it.
         backbone, head: the networks.
+        postfilter: of predicted mels; empty for none.
         provenance: origin of the weights.
     """
 
     features: dict = field(default_factory=dict)  # type: ignore[type-arg] # Coqpit reads no dict[str, Any]
     backbone: dict = field(default_factory=dict)  # type: ignore[type-arg]
     head: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    postfilter: dict = field(default_factory=dict)  # type: ignore[type-arg]
     provenance: dict = field(default_factory=dict)  # type: ignore[type-arg]
 
 

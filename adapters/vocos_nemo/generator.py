@@ -38,13 +38,15 @@ class VocosGenerator(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Synthesizes ``(B, n_mels, T)`` to ``(B, 1, T * hop_length)``; rows are 0 past ``lengths`` ``(B,)``."""
         if lengths is None:
-            audio = synthesize_frames(self.vocos, x, self.alignment)
+            audio = synthesize_frames(self.vocos, x, self.alignment, postfilter=True)
         else:
             n_samples = self.alignment.n_samples(hold_last(x, self.source).shape[-1])
             rows = [x.new_zeros(1, 0)] * len(x)
             for row, n_frames in enumerate(lengths.tolist()):
                 if n_frames > 0:
-                    rows[row] = synthesize_frames(self.vocos, x[row, None, :, :n_frames], self.alignment)
+                    rows[row] = synthesize_frames(
+                        self.vocos, x[row, None, :, :n_frames], self.alignment, postfilter=True
+                    )
             audio = torch.cat([F.pad(row, (0, n_samples - row.shape[-1])) for row in rows])
         return at_rate_of(self.source, audio, self.vocos.sample_rate, x, lengths)[:, None]
 

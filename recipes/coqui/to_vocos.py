@@ -16,7 +16,7 @@ from vocos_coqui.checkpoint import read_checkpoint
 from vocos_coqui.config_files import parse_config
 
 from vocos_plugins import Vocos
-from vocos_plugins.config import PARTS, VocosConfig
+from vocos_plugins.config import OPTIONAL_PARTS, PARTS, VocosConfig
 from vocos_plugins.storage.safe_files import CheckpointError, write_files
 from vocos_plugins.storage.weights import load_weights
 from vocos_plugins.training.discriminator_files import DISCRIMINATORS_FILE
@@ -36,7 +36,8 @@ def to_vocos(checkpoint: Path, out: Path) -> None:
     if config is None or config.get("model") != "vocos":
         raise CheckpointError(f"{checkpoint.with_name('config.json')} does not configure a Vocos for Coqui TTS")
     generator, discriminators = read_checkpoint(str(checkpoint))
-    architecture = VocosConfig.from_dict({name: config["model_args"][name] for name in PARTS})
+    parts = {name: config["model_args"].get(name) for name in (*PARTS, *OPTIONAL_PARTS)}
+    architecture = VocosConfig.from_dict({name: part for name, part in parts.items() if part})
     vocos = Vocos(architecture, {**(config["model_args"]["provenance"] or {}), "trained_with": "Coqui TTS"})
     load_weights(vocos, generator, str(checkpoint))
     vocos.save_pretrained(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -90,6 +91,17 @@ def test_equals_the_core(make, vocos, speech, toolkit) -> None:
     mel = MelSpectrogram(source)(speech)
     expected = decode_frames(vocos, mel, source=source)
     torch.testing.assert_close(CALLS[toolkit](make(toolkit), mel), expected, rtol=0, atol=EQUAL)
+
+
+@each
+def test_a_postfilter_is_applied(vocos, noise, toolkit) -> None:
+    """Toolkits' mels are predicted: the adapter filters them as the core does."""
+    filtered, mel = copy.deepcopy(vocos), noise(1, 80, 40) - 5
+    filtered.set_postfilter(1.5 * torch.eye(80), torch.full((80,), 2.0))
+    source = ADAPTERS[toolkit].features
+    found = CALLS[toolkit](adapt(filtered, toolkit), mel)
+    torch.testing.assert_close(found, decode_frames(filtered, mel, source=source), rtol=0, atol=EQUAL)
+    assert float((found - decode_frames(vocos, mel, source=source)).abs().max()) > 0.01
 
 
 @each

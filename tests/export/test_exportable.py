@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from vocos_plugins.export import Exportable
+from vocos_plugins.export import Exportable, OnnxSession
+from vocos_plugins.export.backend import RuntimeBackend
+from vocos_plugins.export.onnx import onnx_model
 
 SAME = 1e-5  # of the peak: sums in another order, layer scales multiplied first
 
@@ -133,3 +135,16 @@ def test_what_can_t_be_is_said(make_model, parts, options, expected) -> None:
     """With what can."""
     with pytest.raises(ValueError, match=expected):
         Exportable(make_model(*parts, "center"), **options)
+
+
+def test_a_postfilter_is_part_of_files_and_not_of_engines(make_model, noise, relative_error) -> None:
+    """A file gets predicted mels as they are; an engine gets them filtered, by `decode`."""
+    vocos, mel = make_model("mel", "convnext", "prior"), noise(1, 12, 30)
+    vocos.set_postfilter(torch.eye(12).roll(1, dims=0) + torch.eye(12), noise(12))
+    expected = vocos.decode(mel)
+    session = OnnxSession(onnx_model(vocos).SerializeToString())
+    by_file = torch.from_numpy(session(mel.numpy()))
+    by_module = Exportable(vocos).audio(mel)
+    vocos.backend = RuntimeBackend("onnxruntime")
+    for found in (by_module, by_file, vocos.decode(mel)):
+        assert relative_error(found, expected) < SAME

@@ -76,3 +76,16 @@ def test_a_run_releases_what_it_started_from(run_training, make_mapping, donor, 
     expected, found = (Vocos.from_pretrained(tmp_path / name).state_dict() for name in ("donor", "run/model"))
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value)
+
+
+def test_a_postfilter_is_left_out(make_mapping, donor, tmp_path) -> None:
+    """It fits mels of a model that is about to change; a note says so."""
+    fitted = Vocos.from_pretrained(tmp_path / "donor")
+    fitted.set_postfilter(torch.eye(fitted.config.n_features))
+    fitted.save_pretrained(tmp_path / "fitted")
+    module = VocosTraining(TrainingConfig.from_dict(make_mapping()))
+    notes = warm_start(module.vocos, module.objective, str(tmp_path / "fitted"))
+    assert any(
+        "the postfilter of" in note and "fit one to the trained model by `vocos postfilter`" in note for note in notes
+    )
+    assert module.vocos.postfilter is None

@@ -15,6 +15,7 @@ from ..spectral import output_length
 from .mapping import ConfigError, check_keys, read_part, write_part
 from .parts import (
     ISTFT,
+    OPTIONAL_PARTS,
     PARTS,
     Backbone,
     ConvNeXt,
@@ -23,6 +24,7 @@ from .parts import (
     Head,
     IMDCTCos,
     IMDCTSymExp,
+    Postfilter,
     WaveNeXt,
     head_grid,
 )
@@ -33,11 +35,12 @@ MOST_WEIGHTS = 500_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class VocosConfig:
-    """Configuration of a whole model: features -> backbone -> head."""
+    """Configuration of a whole model: features -> postfilter, if there is one -> backbone -> head."""
 
     features: Features
     backbone: Backbone
     head: Head
+    postfilter: Postfilter | None = None
 
     def __post_init__(self) -> None:
         if self.n_weights > MOST_WEIGHTS:
@@ -57,6 +60,8 @@ class VocosConfig:
             )
         if isinstance(self.head, ISTFT) and self.head.amplitude_prior:
             _check_prior(self.head, self.features)
+        if self.postfilter is not None and not isinstance(self.features, MelConvention):
+            raise ConfigError("postfilter needs mel features; codes are not predicted band by band")
         if isinstance(self.backbone, ConvNeXt) and isinstance(self.features, EncodecCodes):
             embeddings, needed = self.backbone.adanorm_num_embeddings, len(self.features.bandwidths)
             if embeddings is not None and embeddings < needed:  # more do no harm: the surplus is never chosen
@@ -95,6 +100,8 @@ class VocosConfig:
                 outside = backbone.dim * head.frame_length
         if isinstance(self.features, EncodecCodes):
             outside += self.features.n_codebooks * self.features.codebook_size * self.features.codebook_dim
+        if self.postfilter is not None:
+            outside += self.n_features**2
         return inside + outside
 
     def n_samples(self, n_frames: int) -> int:
@@ -104,12 +111,17 @@ class VocosConfig:
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> VocosConfig:
         """Reads the YAML form. Unknown, missing and mistyped keys are refused by name (`ConfigError`)."""
-        check_keys(mapping, set(PARTS), set(PARTS), "the configuration")
-        return cls(**{name: read_part(mapping[name], table, name) for name, table in PARTS.items()})
+        check_keys(mapping, {*PARTS, *OPTIONAL_PARTS}, set(PARTS), "the configuration")
+        tables: dict[str, Mapping[str, type[Any]]] = {**PARTS, **OPTIONAL_PARTS}
+        return cls(**{name: read_part(part, tables[name], name) for name, part in mapping.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the YAML form. Every field is written, so that a later change of a default has no effect."""
-        return {name: write_part(getattr(self, name), table) for name, table in PARTS.items()}
+        """Returns the YAML form. Every field of a part is written: a later change of a default has no effect."""
+        written = {name: write_part(getattr(self, name), table) for name, table in PARTS.items()}
+        for name, table in OPTIONAL_PARTS.items():
+            if (part := getattr(self, name)) is not None:
+                written[name] = write_part(part, table)
+        return written
 
 
 def _check_prior(head: ISTFT, mel: Features) -> None:

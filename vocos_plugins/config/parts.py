@@ -162,9 +162,15 @@ class WaveNeXt:
         _check_sizes(self, "n_fft", "hop_length")
 
 
+@dataclass(frozen=True, kw_only=True)
+class LinearPostfilter:
+    """A linear map of a predicted mel's bands, before the backbone (`network.postfilter`). It has no options."""
+
+
 Features = MelConvention | EncodecCodes
 Backbone = ConvNeXt | ResNet
 Head = ISTFT | IMDCTSymExp | IMDCTCos | WaveNeXt
+Postfilter = LinearPostfilter
 
 FEATURES: dict[str, type[Any]] = {"mel": MelConvention, "encodec": EncodecCodes}
 BACKBONES: dict[str, type[Any]] = {"convnext": ConvNeXt, "resnet": ResNet}
@@ -174,7 +180,10 @@ HEADS: dict[str, type[Any]] = {
     "imdct-cos": IMDCTCos,
     "wavenext": WaveNeXt,
 }
+POSTFILTERS: dict[str, type[Any]] = {"linear": LinearPostfilter}
 PARTS = {"features": FEATURES, "backbone": BACKBONES, "head": HEADS}
+# A model without such a part has no key for it.
+OPTIONAL_PARTS = {"postfilter": POSTFILTERS}
 
 
 def head_grid(head: Head) -> tuple[int, Framing]:

@@ -116,7 +116,7 @@ def _run_pair(run: _Run, systems: Sequence[System], pair: Pair) -> list[SystemRe
     if pair.error:
         raise ValueError(pair.error)
     convention, rate = run.convention, run.convention.sample_rate
-    mels = {PREDICTED: _checked(read_mel(pair.mel).float(), run)}
+    mels = {PREDICTED: check_predicted(read_mel(pair.mel).float(), convention, run.candidates)}
     recorded: Audio | None = None
     if pair.recording is not None:
         audio = read_mono(pair.recording, rate)[0]
@@ -128,7 +128,8 @@ def _run_pair(run: _Run, systems: Sequence[System], pair: Pair) -> list[SystemRe
     for system in systems:
         for kind, mel in mels.items():
             start = time.perf_counter()
-            made = system.vocode(mel).numpy()
+            vocode = system.vocode_predicted if kind == PREDICTED and system.vocode_predicted else system.vocode
+            made = vocode(mel).numpy()
             elapsed = time.perf_counter() - start
             scores = _scores(run.evaluation.measures, recorded, made, rate, pair.text)
             if kind == PREDICTED and recorded is not None:
@@ -166,13 +167,17 @@ def mel_error(predicted: Tensor, own: Tensor, convention: MelConvention) -> floa
     return float((actual - expected).abs().mean())
 
 
-def _checked(mel: Tensor, run: _Run) -> Tensor:
-    convention = run.convention
+def check_predicted(mel: Tensor, convention: MelConvention, candidates: Sequence[MelConvention] = ()) -> Tensor:
+    """Returns a mel ``(1, n_mels, T)`` as it is, if it can be in a convention.
+
+    Raises:
+        ValueError: its shape or its values do not fit; the message names those of ``candidates`` that do.
+    """
     if mel.shape[1] != convention.n_mels:
         raise ValueError(f"the mel has {mel.shape[1]} bands, expected {convention.n_mels}; name its mel by --source")
     if mel.shape[2] == 0 or not bool(torch.isfinite(mel).all()):
         raise ValueError("the mel has no frames, or values that are NaN or infinite")
-    found = find_mismatch(mel, convention, run.candidates)
+    found = find_mismatch(mel, convention, candidates)
     if found is not None:
         names = ", ".join(each.name for each in found.instead)
         remedy = f"it could be {names}; name its mel by --source" if names else "see `vocos doctor --mel`"

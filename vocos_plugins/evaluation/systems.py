@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -26,12 +27,15 @@ class System:
     Attributes:
         name: heading of its column.
         mel: the mel that it takes.
-        vocode: ``(1, n_mels, T)`` -> ``(N,)``, both on the CPU.
+        vocode: ``(1, n_mels, T)`` of a recording -> ``(N,)``, both on the CPU.
+        vocode_predicted: the same for a mel that a model predicted, which a postfilter may change; None if `vocode`
+            does that.
     """
 
     name: str
     mel: MelConvention
     vocode: Callable[[Tensor], Tensor]
+    vocode_predicted: Callable[[Tensor], Tensor] | None = None
 
 
 def build_systems(models: Mapping[str, Vocos], source: MelConvention | None = None) -> tuple[System, ...]:
@@ -84,8 +88,10 @@ def _vocos_system(name: str, vocos: Vocos, source: MelConvention | None) -> Syst
     # All systems of one mel must return its sample rate, at which they are compared with the recording.
     rate, wanted = vocos.sample_rate, alignment.source.sample_rate
 
-    def vocode(mel: Tensor) -> Tensor:
-        audio = torch.cat(list(decode_chunks(vocos, mel.to(device), source=source)), dim=1).float().cpu()
+    def vocode(mel: Tensor, *, postfilter: bool = False) -> Tensor:
+        pieces = decode_chunks(vocos, mel.to(device), source=source, postfilter=postfilter)
+        audio = torch.cat(list(pieces), dim=1).float().cpu()
         return resample(audio, rate, wanted, round(audio.shape[1] * wanted / rate))[0]
 
-    return System(name=name, mel=alignment.source, vocode=vocode)
+    predicted = partial(vocode, postfilter=True) if vocos.postfilter else None
+    return System(name=name, mel=alignment.source, vocode=vocode, vocode_predicted=predicted)

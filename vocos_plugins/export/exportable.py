@@ -26,6 +26,7 @@ class Exportable(nn.Module):
         network: the model, which stays as it is.
         outputs: ``audio``, or ``spectrum`` for a runtime that has its own inverse STFT.
         bfloat16: compute the blocks' pointwise layers, where the work is, in bfloat16.
+        postfilter: include the model's postfilter, if it has one: for mels that are predicted.
 
     Shape: features ``(B, C, T)``, and for a conditioned model bandwidth ids int64 ``(B,)`` -> audio ``(B, N)``, or
         magnitude, cosine and sine of the phase, each ``(B, n_fft // 2 + 1, T)``.
@@ -34,7 +35,9 @@ class Exportable(nn.Module):
         ValueError: the head has no spectrum, or the backbone has no pointwise layers.
     """
 
-    def __init__(self, network: Network, outputs: str = "audio", *, bfloat16: bool = False) -> None:
+    def __init__(
+        self, network: Network, outputs: str = "audio", *, bfloat16: bool = False, postfilter: bool = True
+    ) -> None:
         super().__init__()
         if outputs not in OUTPUT_NAMES:
             raise ValueError(f"outputs must be one of {', '.join(OUTPUT_NAMES)}, got {outputs!r}")
@@ -48,6 +51,7 @@ class Exportable(nn.Module):
             self.head: nn.Module = SpectrumHead(head)
         else:
             self.head = build_real_head(head)
+        self.postfilter = copy.deepcopy(network.postfilter).cpu().float() if network.postfilter and postfilter else None
         self.backbone = copy.deepcopy(network.backbone).cpu().float()
         _fold_scales(self.backbone)
         if bfloat16:
@@ -56,6 +60,8 @@ class Exportable(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, features: Tensor, bandwidth_id: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
+        if self.postfilter is not None:
+            features = self.postfilter(features)
         hidden = self.backbone(features, None if bandwidth_id is None else bandwidth_id[:, None])
         result: Tensor | tuple[Tensor, ...] = self.head(hidden, features)
         return result

@@ -18,7 +18,7 @@ Synthesize = Callable[[Tensor, "Tensor | None"], Tensor]
 def export_to(
     backend: str, network: Network, precision: str = "float32", *, n_threads: int | None = None
 ) -> Synthesize:
-    """Returns a function that decodes with another runtime, in place of `Vocos.synthesize`.
+    """Returns a function that decodes with another runtime, in place of `Vocos.synthesize`: without a postfilter.
 
     Args:
         backend: ``onnxruntime`` or ``openvino``.
@@ -37,9 +37,13 @@ def export_to(
     session: Session
     match backend:
         case "onnxruntime":
-            session = OnnxSession(onnx_model(network, precision=precision).SerializeToString(), n_threads=n_threads)
+            session = OnnxSession(
+                onnx_model(network, precision=precision, postfilter=False).SerializeToString(), n_threads=n_threads
+            )
         case "openvino":
-            session = OpenVinoSession(openvino_model(network, precision=precision), n_threads=n_threads)
+            session = OpenVinoSession(
+                openvino_model(network, precision=precision, postfilter=False), n_threads=n_threads
+            )
         case _:
             raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
 

@@ -55,8 +55,10 @@ def export_onnx(
         temporary.write_bytes(model.SerializeToString())
 
 
-def onnx_model(network: Network, *, precision: str = "float32", outputs: str = "audio") -> ModelProto:
-    """Exports to ONNX in memory.
+def onnx_model(
+    network: Network, *, precision: str = "float32", outputs: str = "audio", postfilter: bool = True
+) -> ModelProto:
+    """Exports to ONNX in memory, with the model's postfilter if it has one and ``postfilter`` is true.
 
     Inputs: ``mel`` float32 ``(batch, n_mels, frames)``; for an EnCodec model ``features`` ``(batch, codebook_dim,
     frames)`` and ``bandwidth_id`` int64 ``(batch)``. Outputs: ``audio`` ``(batch, samples)``; or ``mag``, ``x`` and
@@ -65,7 +67,7 @@ def onnx_model(network: Network, *, precision: str = "float32", outputs: str = "
     if precision not in ONNX_PRECISIONS:
         hint = "; OpenVINO supports it: vocos export openvino" if precision == "bfloat16" else ""
         raise ValueError(f"precision must be one of {', '.join(ONNX_PRECISIONS)}, got {precision!r}{hint}")
-    exportable = Exportable(network, outputs)
+    exportable = Exportable(network, outputs, postfilter=postfilter)
     if precision == "int8":
         # Before tracing: this changes weights, whereas the quantization below changes the graph.
         smooth(exportable.backbone, network)

@@ -69,13 +69,15 @@ def export_openvino(
     return target
 
 
-def openvino_model(network: Network, *, precision: str = "float32", outputs: str = "audio") -> Model:
-    """Exports to OpenVINO in memory; inputs and outputs are those of `onnx_model`."""
+def openvino_model(
+    network: Network, *, precision: str = "float32", outputs: str = "audio", postfilter: bool = True
+) -> Model:
+    """Exports to OpenVINO in memory; options, inputs and outputs are those of `onnx_model`."""
     import openvino
 
     if precision not in OPENVINO_PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(OPENVINO_PRECISIONS)}, got {precision!r}")
-    exportable = Exportable(network, outputs, bfloat16=precision == "bfloat16")
+    exportable = Exportable(network, outputs, bfloat16=precision == "bfloat16", postfilter=postfilter)
     if precision == "int8":
         smooth(exportable.backbone, network)
     graph = trace(exportable, "features" if network.mel is None else "mel").SerializeToString()

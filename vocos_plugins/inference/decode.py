@@ -48,14 +48,20 @@ def decode_every_frame(
     bandwidth_id: int | Tensor | None = None,
     source: MelConvention | None = None,
     strict: bool = False,
+    postfilter: bool = True,
 ) -> Tensor:
-    """Decodes as `decode` does, but takes no frame for padding: for parts of a mel."""
+    """Decodes as `decode` does, but takes no frame for padding: for parts of a mel.
+
+    Args:
+        network, features, lengths, bandwidth_id, source, strict: see there.
+        postfilter: whether features were predicted, so that the network's postfilter applies if it has one.
+    """
     if source is None or source == network.mel:
-        return _decode_own(network, features, lengths, bandwidth_id)
+        return _decode_own(network, features, lengths, bandwidth_id, postfilter=postfilter)
     alignment = align(source, network.mel, strict=strict)
     if alignment.kind == "identity":
-        return _decode_own(network, features, lengths)
-    return _decode_aligned(network, features, alignment, lengths)
+        return _decode_own(network, features, lengths, postfilter=postfilter)
+    return _decode_aligned(network, features, alignment, lengths, postfilter=postfilter)
 
 
 def synthesize(
@@ -84,7 +90,7 @@ def resynthesize(
         if length is not None:
             audio = F.pad(audio, (0, network.filled_length(max(length, audio.shape[1])) - audio.shape[1]))
         features = front_end(audio.to(front_end.mel_spec.spectrogram.window))
-    return _decode_own(network, features, bandwidth_id=bandwidth_id)[:, :length]
+    return _decode_own(network, features, bandwidth_id=bandwidth_id, postfilter=False)[:, :length]
 
 
 @torch.no_grad()
@@ -102,6 +108,8 @@ def _decode_own(
     features: Numbers,
     lengths: Tensor | None = None,
     bandwidth_id: int | Tensor | None = None,
+    *,
+    postfilter: bool,
 ) -> Tensor:
     """Checks features in the network's own convention and decodes them."""
     weight = next(network.backbone.parameters())
@@ -116,6 +124,8 @@ def _decode_own(
     if batch == 0:
         return features.new_zeros(0, network.config.n_samples(n_frames))
     bandwidths = None if bandwidths is None else bandwidths.to(weight.device)
+    if postfilter:
+        features = network.postfiltered(features)
     if mask is None:
         return synthesize(network, features, bandwidths)
     if weight.device.type in ROW_BY_ROW:
@@ -134,14 +144,16 @@ def _decode_rows(network: Network, features: Tensor, bandwidths: Tensor | None, 
     return audio
 
 
-def _decode_aligned(network: Network, mel: Numbers, alignment: Alignment, lengths: Tensor | None) -> Tensor:
+def _decode_aligned(
+    network: Network, mel: Numbers, alignment: Alignment, lengths: Tensor | None, *, postfilter: bool
+) -> Tensor:
     """Aligns mels ``(B, n_mels, T)`` of another convention to the network's own and decodes them: ``(B, N)``."""
     mel = check_shape(mel, alignment.source.n_mels)
     mask = None if lengths is None else frame_mask(lengths, len(mel), mel.shape[-1], mel.device)
     # Before the alignment, whose clamps would turn NaN and infinity into something that looks like sound.
     check_finite(mel, mel.dtype, mask)
     if mask is None:
-        return alignment.trim(_decode_own(network, alignment(mel)), mel.shape[-1])
+        return alignment.trim(_decode_own(network, alignment(mel), postfilter=postfilter), mel.shape[-1])
     counts = mask.sum(dim=1).tolist()
     # Each row by itself: a frame that is added or interpolated must not see the padding.
     rows = [alignment(row[None, :, :count])[0] for row, count in zip(mel, counts, strict=True)]
@@ -149,7 +161,7 @@ def _decode_aligned(network: Network, mel: Numbers, alignment: Alignment, length
     longest = max(1, *aligned.tolist())  # a batch of rows without frames still needs one
     padded = [F.pad(row, (0, longest - row.shape[-1])) for row in rows]
     batch = torch.stack(padded) if rows else mel.new_zeros(0, network.config.n_features, longest)
-    audio = _decode_own(network, batch, aligned)
+    audio = _decode_own(network, batch, aligned, postfilter=postfilter)
     trimmed = audio.new_zeros(len(rows), alignment.n_samples(mel.shape[-1]))
     for row, (decoded, count) in enumerate(zip(audio, counts, strict=True)):
         trimmed[row, : alignment.n_samples(count)] = alignment.trim(decoded, count)

@@ -101,18 +101,21 @@ def at_rate_of(
     return audio.masked_fill(~mask.repeat_interleave(hop_length, dim=1), 0.0)
 
 
-def synthesize_frames(network: Network, mel: Tensor, alignment: Alignment) -> Tensor:
+def synthesize_frames(network: Network, mel: Tensor, alignment: Alignment, *, postfilter: bool = False) -> Tensor:
     """Decodes as `decode_frames` does, differentiably and without checks.
 
     Args:
         network: a mel model.
         mel: ``(B, n_mels, T)`` in the convention ``alignment.source``.
         alignment: to the network's own mel.
+        postfilter: whether the mel was predicted, so that the network's postfilter applies if it has one.
 
     Shape: ``(B, T * hop_length)``.
     """
     held = hold_last(mel, alignment.source)
-    return alignment.trim(synthesize(network, alignment(held)), held.shape[-1])
+    aligned = alignment(held)
+    audio = synthesize(network, network.postfiltered(aligned) if postfilter else aligned)
+    return alignment.trim(audio, held.shape[-1])
 
 
 def hold_last(mel: Tensor, convention: MelConvention) -> Tensor:

@@ -18,7 +18,7 @@ from ..mel.padding import filled_lengths, longest_filled
 from ..network.network import Network
 from .checks import check_features
 from .cuts import STREAM_FRAMES, cut_frames
-from .decode import decode, decode_every_frame, resynthesize
+from .decode import decode_every_frame, resynthesize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,7 @@ def decode_chunks(
     source: MelConvention | None = None,
     strict: bool = False,
     chunk_frames: int = STREAM_FRAMES,
+    postfilter: bool = True,
 ) -> Iterator[Tensor]:
     """Decodes features piece by piece; together the pieces equal `Vocos.decode`, within rounding.
 
@@ -60,6 +61,7 @@ def decode_chunks(
         features: ``(B, C, T)``, of any length.
         bandwidth_id, source, strict: as for `Vocos.decode`.
         chunk_frames: frames per piece; more of them cost memory, fewer cost time for their context.
+        postfilter: as for `decode_every_frame`.
 
     Yields:
         Audio ``(B, n)``, in order.
@@ -70,11 +72,20 @@ def decode_chunks(
     features = as_tensor(features, "features")
     lengths = filled_lengths(features, source or network.mel)
     if lengths is not None and len(set(lengths.tolist())) > 1:
-        yield decode(network, features, lengths=lengths, bandwidth_id=bandwidth_id, source=source, strict=strict)
+        yield decode_every_frame(
+            network,
+            features,
+            lengths=lengths,
+            bandwidth_id=bandwidth_id,
+            source=source,
+            strict=strict,
+            postfilter=postfilter,
+        )
         return
     windows = decode_windows(network, features, source=source, strict=strict, chunk_frames=chunk_frames)
     for window in windows:
-        yield window.cut(decode_every_frame(network, window.inputs, bandwidth_id=bandwidth_id))
+        audio = decode_every_frame(network, window.inputs, bandwidth_id=bandwidth_id, postfilter=postfilter)
+        yield window.cut(audio)
 
 
 def decode_windows(

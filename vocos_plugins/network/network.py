@@ -11,10 +11,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ..config import ISTFT, VocosConfig
+from ..config import ISTFT, LinearPostfilter, VocosConfig
 from ..mel.convention import MelConvention
 from ..mel.inputs import Numbers
 from ..mel.spectrogram import MelSpectrogram
+from . import postfilter
 from .backbone import build_backbone
 from .encodec import EncodecFeatures
 from .encodec_encoder import EncodecEncoder
@@ -43,7 +44,7 @@ class MelFeatures(nn.Module):
 
 
 class Network(nn.Module):
-    """Feature extractor, backbone and head of one configuration.
+    """Feature extractor, backbone and head of one configuration, and a postfilter if it has one.
 
     Everything that runs, stores or adapts a model takes a `Network`. `vocos_plugins.Vocos` adds the calls that users
     make.
@@ -65,6 +66,7 @@ class Network(nn.Module):
             self.feature_extractor = EncodecFeatures(config.features)
         self.backbone = build_backbone(config.n_features, config.backbone)
         self.head = build_head(config.backbone.dim, config.head, self.mel)
+        self.postfilter = None if config.postfilter is None else postfilter.LinearPostfilter(config.n_features)
         self.backend = backend
 
     @property
@@ -107,6 +109,10 @@ class Network(nn.Module):
         hidden = self.backbone(features.to(next(self.backbone.parameters()).dtype), bandwidth_id, mask)
         audio: Tensor = self.head(hidden, features, mask)
         return audio
+
+    def postfiltered(self, mel: Tensor) -> Tensor:
+        """Returns a predicted mel ``(B, n_mels, T)``, in the model's convention, as the backbone should see it."""
+        return mel if self.postfilter is None else self.postfilter(mel)
 
     def filled_length(self, n_samples: int) -> int:
         """Returns the next number of samples that is whole frames and long enough to be mirrored at its ends."""
@@ -161,6 +167,37 @@ class Network(nn.Module):
         # In both places: the head computes by its options; a backend builds its engine again if `config.head` changes.
         self.head.options = dataclasses.replace(self.head.options, refinement_steps=steps)
         self.config = dataclasses.replace(self.config, head=self.head.options)
+
+    def set_postfilter(self, weight: Tensor | None, bias: Tensor | None = None) -> None:
+        """Sets or removes the postfilter of predicted mels (`training.postfilter.fit_postfilter` fits one).
+
+        `decode`, `streaming` and exports apply it; calling the model with audio, `synthesize` and training do not,
+        since they take recordings' mels. It is part of `config`, so `save_pretrained` keeps it.
+
+        Args:
+            weight: ``(n_mels, n_mels)``; None for no postfilter.
+            bias: ``(n_mels,)``; 0 if None.
+
+        Raises:
+            ValueError: a shape is wrong, a value is not finite, or the model takes EnCodec codes.
+        """
+        if weight is None:
+            self.postfilter, self.config = None, dataclasses.replace(self.config, postfilter=None)
+            return
+        n_mels = self.config.n_features
+        bias = torch.zeros(n_mels) if bias is None else bias
+        if weight.shape != (n_mels, n_mels) or bias.shape != (n_mels,):
+            raise ValueError(
+                f"expected a postfilter of {n_mels} bands, weight ({n_mels}, {n_mels}) and bias ({n_mels},), got "
+                f"{tuple(weight.shape)} and {tuple(bias.shape)}"
+            )
+        if not (bool(torch.isfinite(weight).all()) and bool(torch.isfinite(bias).all())):
+            raise ValueError("the postfilter has values that are NaN or infinite")
+        self.config = dataclasses.replace(self.config, postfilter=LinearPostfilter())
+        filter_ = postfilter.LinearPostfilter(n_mels).to(next(self.backbone.parameters()).device)
+        filter_.weight.copy_(weight)
+        filter_.bias.copy_(bias)
+        self.postfilter = filter_
 
 
 def module_engine(network: Network) -> Engine:

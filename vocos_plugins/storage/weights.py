@@ -13,6 +13,8 @@ from ..mel.shown import shown
 from .safe_files import CheckpointError
 
 FILTERBANK = "feature_extractor.mel_spec.mel_scale.fb"
+# Of predicted mels: small, and its products cancel, so it stays in float32.
+POSTFILTER = "postfilter."
 # Tensors that the configuration determines: they may be absent, and must agree with it where they are stored.
 DERIVED = (FILTERBANK, "feature_extractor.mel_spec.spectrogram.window", "head.istft.window")
 # Stored by the reference package, but not part of this model: EnCodec itself, and an inverse MDCT's tables.
@@ -97,7 +99,8 @@ def weights_to_save(weights: Mapping[str, Tensor], *, half: bool) -> dict[str, T
 
     Args:
         weights: a model's state dict.
-        half: as float16 and without what the configuration determines, for half the size.
+        half: as float16, but for the small postfilter, and without what the configuration determines, for half the
+            size.
 
     Raises:
         CheckpointError: a weight is too large for float16.
@@ -108,7 +111,7 @@ def weights_to_save(weights: Mapping[str, Tensor], *, half: bool) -> dict[str, T
         if half and key in DERIVED:
             continue
         tensor = value.detach().cpu()
-        if half and tensor.is_floating_point():
+        if half and tensor.is_floating_point() and not key.startswith(POSTFILTER):
             tensor = tensor.half()
             if not bool(torch.isfinite(tensor).all()):
                 raise CheckpointError(f"{key} has values that float16 can't hold; save without half=True")

@@ -139,7 +139,7 @@ class Stream:
         check_finite(features, self._weight.dtype)
         if features.shape[2] == 0:
             return state.overlap.silence
-        self._advance(state, features.to(state.waiting), last=False)
+        self._advance(state, self._network.postfiltered(features.to(state.waiting)), last=False)
         # The last frame of a centred mel stands for no hop of its own, and this could be the last.
         return state.overlap.pop(min(state.overlap.n_final, self._network.config.n_samples(state.n_frames)))
 

@@ -34,6 +34,8 @@ def warm_start(vocos: Vocos, objective: Objective, source: str) -> list[str]:
     """
     donor = Vocos.from_pretrained(source)
     notes = copy_generator(donor.state_dict(), vocos, source, donor.mel)
+    if donor.postfilter is not None:
+        notes.append(f"the postfilter of {source} is left out: fit one to the trained model by `vocos postfilter`")
     return notes + load_discriminators(objective, Path(source))
 
 

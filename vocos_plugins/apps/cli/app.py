@@ -24,6 +24,7 @@ from .evaluate import evaluate
 from .export import export
 from .options import fail
 from .plugins import plugins
+from .postfilter import postfilter
 from .resynth import resynth
 from .studio import studio
 from .train import train
@@ -50,7 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    *(demo, studio, resynth, decode, encode, convert, train, bench),
+    *(demo, studio, resynth, decode, encode, convert, train, postfilter, bench),
     *(doctor, export, enable, disable, conventions, plugins),
 )
 for command in COMMANDS:

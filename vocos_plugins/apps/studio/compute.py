@@ -97,7 +97,8 @@ def listen(path: Path, vocos: Vocos, *, model: str, convention: MelConvention | 
     # Griffin-Lim inverts any convention and gets the mel unchanged; Vocos gets it aligned.
     audios = {GRIFFIN_LIM: (griffin_lim(upload.mel, chosen, n_iter=N_ITER), chosen.sample_rate)}
     if comparison.kind != "refused":
-        pieces = decode_chunks(vocos, upload.mel.to(next(vocos.parameters()).device), source=chosen)
+        mel, predicted = upload.mel.to(next(vocos.parameters()).device), upload.recording is None
+        pieces = decode_chunks(vocos, mel, source=chosen, postfilter=predicted)
         # Back on the CPU and in float32, as Griffin-Lim's audio and what the measures take.
         audios[VOCOS] = (torch.cat(list(pieces), dim=1).float().cpu(), vocos.sample_rate)
     # A recording's mel has whole frames, so what is decoded from it is a little longer than the recording.

@@ -1,0 +1,87 @@
+"""The fit of a postfilter, against another formula for the same map."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+
+from vocos_plugins.training.postfilter import Moments, fit_postfilter, moments_of
+
+# Of values around 1: float64 in, float32 out.
+CLOSE = 1e-4
+M = 12
+
+
+@pytest.fixture(scope="module")
+def sides():
+    """Frames of two normal distributions, ``(12, 4000)``: like predicted mels, and like recordings'."""
+    random = np.random.default_rng(0)
+    mix = random.normal(size=(M, M)) / 3 + np.eye(M)
+    predicted = 0.4 * mix @ random.normal(size=(M, 4000)) - 5
+    recorded = (mix + 0.5 * random.normal(size=(M, M))) @ random.normal(size=(M, 4000)) - 4
+    return torch.from_numpy(predicted), torch.from_numpy(recorded)
+
+
+def moments(frames) -> Moments:
+    """Of one mel."""
+    return moments_of([frames], len(frames))
+
+
+def test_moments_are_numpys(sides) -> None:
+    """Of all frames together, however they are divided into mels."""
+    found = moments_of(sides[0].split(700, dim=1), M)
+    assert found.n_frames == 4000
+    np.testing.assert_allclose(found.mean, sides[0].numpy().mean(axis=1), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.covariance, np.cov(sides[0].numpy(), bias=True), rtol=0, atol=1e-10)
+
+
+def test_filtered_mels_have_the_recordings_mean_and_covariance(sides) -> None:
+    """Exactly so without shrinkage."""
+    predicted, recorded = sides
+    weight, bias = fit_postfilter(moments(predicted), moments(recorded), shrinkage=0)
+    found = moments(weight.double() @ predicted + bias.double()[:, None])
+    torch.testing.assert_close(found.mean, recorded.mean(dim=1), rtol=0, atol=CLOSE)
+    torch.testing.assert_close(found.covariance, moments(recorded).covariance, rtol=0, atol=CLOSE)
+
+
+def test_it_is_the_optimal_transport(sides) -> None:
+    """Of all maps that do so it moves frames the least: the geometric mean of B and the inverse of A, by SciPy."""
+    a, b = (moments(side).covariance.numpy() for side in sides)
+    # A ** -1 # B: the only symmetric positive solution W of W A W = B.
+    inverse = np.linalg.inv(a)
+    expected = inverse @ scipy.linalg.sqrtm(a @ b)
+    weight, _ = fit_postfilter(moments(sides[0]), moments(sides[1]), shrinkage=0)
+    np.testing.assert_allclose(weight, expected, rtol=0, atol=CLOSE)
+    np.testing.assert_allclose(weight, weight.T, rtol=0, atol=CLOSE)
+    assert np.linalg.eigvalsh(weight).min() > 0
+
+
+def test_equal_sides_leave_mels_as_they_are(sides) -> None:
+    """A postfilter of recordings changes nothing."""
+    weight, bias = fit_postfilter(moments(sides[1]), moments(sides[1]))
+    torch.testing.assert_close(weight, torch.eye(M), rtol=0, atol=CLOSE)
+    torch.testing.assert_close(bias, torch.zeros(M), rtol=0, atol=CLOSE)
+
+
+def test_directions_without_variance_do_not_become_loud() -> None:
+    """A band that a model never moves is not multiplied by thousands."""
+    random = torch.Generator().manual_seed(0)
+    recorded = torch.randn(M, 4000, generator=random, dtype=torch.float64)
+    predicted = recorded.clone()
+    predicted[3] *= 1e-6
+    weight, _ = fit_postfilter(moments(predicted), moments(recorded))
+    assert 20 < float(weight[3, 3]) < 40  # the root of the shrinkage's inverse is 32
+
+
+def test_refusals(sides) -> None:
+    """Too little speech on either side, or silence only."""
+    enough, few = moments(sides[1]), moments(sides[0][:, :119])
+    for arguments, words in (
+        ((few, enough), "the predicted mels have 119 frames, expected at least 120: add sentences"),
+        ((enough, few), "the recordings have 119 frames"),
+        ((moments(torch.zeros(M, 200)), enough), "all frames of a side are the same"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            fit_postfilter(*arguments)

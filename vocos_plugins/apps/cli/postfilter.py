@@ -1,0 +1,81 @@
+"""``vocos postfilter``: fits a model to the mels that an acoustic model predicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..batch.jobs import describe
+from .batch import BatchProgress
+from .options import SIDE, fail, load_mel_model, resolve_source
+
+
+def postfilter(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A bundled name, a directory, or a Hugging Face repository.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Directory for the model with its postfilter.")],
+    predicted: Annotated[
+        Path,
+        typer.Option(
+            "--predicted",
+            help="Mels that the acoustic model predicted: a folder, or JSON lines with mel_filepath and, if known, "
+            "audio_filepath.",
+        ),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Recordings of the same voice: a folder, a list of files, or a manifest (.csv). Mels of a folder are "
+            "paired with recordings of the same names.",
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help=f"The mel that was predicted: {SIDE}. By default MODEL's own."),
+    ] = None,
+) -> None:
+    """Fit MODEL to mels that an acoustic model predicted, and write it to OUT.
+
+    Predicted mels are flatter than those of recordings, which makes speech dull. The postfilter is a linear map that
+    gives them the recordings' mean and covariance; nothing is trained, so a minute or two of speech and a few seconds
+    are enough. 10 sentences that were both predicted and recorded do; of different sentences, take 100.
+
+    OUT is for the mels of that acoustic model only. Copy-synthesis of recordings is not affected.
+    """
+    from ...plugins import mel_conventions
+    from ...storage.safe_files import CheckpointError
+    from ..postfilter import find_speech, fit_to_speech
+
+    try:
+        speech = find_speech(predicted, data)
+    except (ValueError, OSError) as error:
+        fail(str(error))
+    vocos = load_mel_model(model, "cpu")
+    convention = resolve_source(source, vocos.mel) if source else None
+    progress = BatchProgress(len(speech.pairs) + len(speech.recordings))
+    try:
+        fit = fit_to_speech(vocos, speech, convention, mel_conventions().values(), progress)
+        progress.stop()
+        vocos.provenance = {
+            **vocos.provenance,
+            "postfilter": f"fitted on {fit.predicted.n_frames} predicted and {fit.recorded.n_frames} recorded frames",
+        }
+        vocos.save_pretrained(out)
+    except (CheckpointError, ValueError) as error:
+        progress.stop()
+        fail(str(error))
+    except OSError as error:
+        fail(describe(error))
+    finally:
+        progress.stop()
+    sides = "the same sentences" if speech.paired else "not the same sentences"
+    counts = f"{fit.predicted.n_frames} predicted and {fit.recorded.n_frames} recorded frames"
+    typer.echo(f"Fitted on {counts}, of {sides}. {fit.blur}".rstrip())
+    typer.echo(f"Wrote {out}")
+    for failure in fit.failures:
+        typer.secho(f"failed: {failure.file}: {failure.error}", fg="red", err=True)
+    raise typer.Exit(1 if fit.failures else 0)

@@ -1,0 +1,159 @@
+"""Fits a model's postfilter to files: mels that an acoustic model predicted, and recordings of its voice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from ..evaluation.blur import measure_blur
+from ..evaluation.evaluate import Failure, Progress
+from ..evaluation.pairs import Pair, find_pairs
+from ..evaluation.predicted import check_predicted
+from ..mel import MelConvention, MelSpectrogram, align
+from ..model import Vocos
+from ..storage.audio import read_mono
+from ..storage.mel_files import read_mel
+from ..training.postfilter import Moments, fit_postfilter
+from ..training.sources import find_recordings
+
+MAX_NAMED = 5  # failures in the message of a fit that failed
+MAX_MEASURED = 20  # pairs whose blur is measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speech:
+    """The files of both sides, and whether they are the same sentences."""
+
+    pairs: Sequence[Pair]
+    recordings: Sequence[Path]
+    paired: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """The outcome of a fit, whose postfilter the model has by then.
+
+    Attributes:
+        predicted, recorded: moments of both sides, in the model's mel.
+        failures: files that could not be used.
+        blur: how blurred the predicted mels are, before and after; empty where that can't be measured.
+    """
+
+    predicted: Moments
+    recorded: Moments
+    failures: Sequence[Failure]
+    blur: str
+
+
+def find_speech(predicted: Path, data: Path | None) -> Speech:
+    """Finds predicted mels and recordings.
+
+    Args:
+        predicted: a folder of mels or a manifest, as for `find_pairs`.
+        data: recordings, as for `find_recordings`; None if a manifest names them. In a folder, mels are paired with the
+            recordings of their names; if no name fits, all mels and all recordings are used.
+
+    Raises:
+        ValueError: a source is missing or empty, or there are no recordings.
+    """
+    if data is None or (predicted.is_dir() and data.is_dir()):
+        pairs = find_pairs(predicted, data)
+        if any(pair.recording for pair in pairs):
+            return Speech(pairs=pairs, recordings=(), paired=True)
+        if data is None:
+            raise ValueError(f"{predicted}: it names no recordings; add --data, recordings of the same voice")
+    recordings = [recording.path for recording in find_recordings(data)]
+    return Speech(pairs=find_pairs(predicted), recordings=recordings, paired=False)
+
+
+class _Reader:
+    """Reads both sides in a model's mel, and keeps their moments and some pairs of mels."""
+
+    def __init__(self, own: MelConvention, source: MelConvention | None, candidates: Iterable[MelConvention]) -> None:
+        self.own, self.alignment = own, align(source or own, own)
+        self.candidates = tuple(candidates)
+        self.front_end = MelSpectrogram(own)
+        self.predicted, self.recorded = Moments(own.n_mels), Moments(own.n_mels)
+        self.mels: list[tuple[Tensor, Tensor]] = []
+
+    def use_pair(self, pair: Pair) -> None:
+        """Adds a predicted mel and, if there is one, its recording: both or neither."""
+        if pair.error:
+            raise ValueError(pair.error)
+        mel = check_predicted(read_mel(pair.mel).float(), self.alignment.source, self.candidates)
+        aligned = self.alignment(mel)[0]
+        if pair.recording is not None:
+            recorded = self.use_recording(pair.recording)
+            self.mels.append((aligned, recorded))
+        self.predicted.add(aligned)
+
+    def use_recording(self, path: Path) -> Tensor:
+        """Adds a recording and returns its mel ``(n_mels, T)``."""
+        mel: Tensor = self.front_end(read_mono(path, self.own.sample_rate))[0]
+        self.recorded.add(mel)
+        return mel
+
+
+def fit_to_speech(
+    vocos: Vocos,
+    speech: Speech,
+    source: MelConvention | None = None,
+    candidates: Iterable[MelConvention] = (),
+    progress: Progress | None = None,
+) -> Fit:
+    """Fits a model's postfilter to files and sets it. A file that can't be used is reported, and the rest is used.
+
+    Args:
+        vocos: a mel model; a postfilter that it has is replaced.
+        speech: the files.
+        source: convention of the predicted mels, by default the model's own.
+        candidates: conventions that are suggested if a mel is in another one.
+        progress: receives the progress.
+
+    Raises:
+        MelMismatch: the source can't be aligned to the model's mel.
+        ValueError: the model takes EnCodec codes, or too little speech could be used.
+    """
+    if vocos.mel is None:
+        raise ValueError("the model takes EnCodec codes; a postfilter needs a model that takes mels")
+    reader, failures = _Reader(vocos.mel, source, candidates), []
+    jobs: list[tuple[str, Callable[[], object]]] = [
+        (pair.name, partial(reader.use_pair, pair)) for pair in speech.pairs
+    ]
+    jobs += [(str(path), partial(reader.use_recording, path)) for path in speech.recordings]
+    for name, use in jobs:
+        if progress is not None:
+            progress.show(name)
+        try:
+            use()
+        except Exception as error:  # whatever a file makes a library raise
+            why = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+            failures.append(Failure(file=name, system="", error=why))
+        if progress is not None:
+            progress.advance()
+    try:
+        vocos.set_postfilter(*fit_postfilter(reader.predicted, reader.recorded))
+    except ValueError as error:
+        named = "".join(f"; {failure.file}: {failure.error}" for failure in failures[:MAX_NAMED])
+        raise ValueError(f"{error}{named}") from error
+    return Fit(predicted=reader.predicted, recorded=reader.recorded, failures=failures, blur=_blur(vocos, reader.mels))
+
+
+def _blur(vocos: Vocos, mels: Sequence[tuple[Tensor, Tensor]]) -> str:
+    """Returns a sentence on the blur before and after, of some pairs."""
+    some = mels[:MAX_MEASURED]
+    recorded = [mel.double().numpy() for _, mel in some]
+    before = [mel.double().numpy() for mel, _ in some]
+    after = [vocos.postfiltered(mel[None])[0].double().numpy() for mel, _ in some]
+    try:
+        blurs = [measure_blur(side, recorded) for side in (before, after)]
+    except ValueError:  # short, or few bands
+        return ""
+    return (
+        "Steps from band to band, as a share of the recordings': "
+        f"{blurs[0].band_steps:.2f} before, {blurs[1].band_steps:.2f} after."
+    )
