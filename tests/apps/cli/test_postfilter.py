@@ -101,6 +101,7 @@ def test_refusals(run, model, predicted, tmp_path) -> None:
         assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.filterwarnings("default", "error:::vocos_")  # toolkits warn when they are imported
 @pytest.mark.parametrize("target", ["speechbrain", "nemo", "coqui"])
 def test_exports_keep_it(run, tmp_path, target) -> None:
     """What is written for a toolkit holds the postfilter, and is loaded with it."""
