@@ -94,6 +94,17 @@ def test_a_symbol_without_a_token_is_named(model, recipe_module) -> None:
         recipe_module("known_durations").encode(model.vocab, ["^", "θ", "o", "$"])
 
 
+def test_a_corpus_without_alignments_is_refused(recipe_folder, start_process, finish_process, tmp_path) -> None:
+    process = start_process(
+        recipe_folder / "nemo" / "train.py", f"corpus={tmp_path}", f"exp_manager.exp_dir={tmp_path}"
+    )
+    output = finish_process(process, fails=True)
+    assert process.returncode == 2
+    assert f"there is no {tmp_path / 'alignments'}; make_corpus.py synthesise writes them." in output
+    assert "Traceback" not in output
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_exported_file_is_restored_by_nemo(model, exported, corpus) -> None:
     """NeMo restores float32 from halved matrices, and the file has no path of the machine."""
     from nemo.collections.tts.models import FastPitchModel
