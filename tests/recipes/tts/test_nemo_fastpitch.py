@@ -127,3 +127,27 @@ def test_words_that_the_dictionary_lacks_are_missed(exported, recipe_module) -> 
     for text in ("Zebra 12.", "... !"):
         with pytest.raises(ValueError, match="no known symbol in"):
             pipeline.missing(text)
+
+
+def test_text_without_a_word_of_the_dictionary_is_refused(
+    exported, recipe_folder, start_process, finish_process, tmp_path
+) -> None:
+    """``speak.py`` names the toolkit with the text; there is neither audio nor a page."""
+    words = ["Zebras, 12 zebras.", "--toolkit", "nemo", "--models", exported.parents[1], "--out", tmp_path]
+    process = start_process(recipe_folder / "speak.py", *words)
+    assert "NeMo: no known symbol in 'Zebras, 12 zebras.'\n" in finish_process(process, fails=True)
+    assert process.returncode == 1
+    assert not list(tmp_path.rglob("*.wav"))
+    assert not (tmp_path / "speak.html").exists()
+
+
+def test_a_text_is_spoken_without_the_words_that_are_missing(
+    exported, recipe_folder, start_process, finish_process, tmp_path
+) -> None:
+    """They are named, the rest is heard by each vocoder."""
+    words = ["Oh, zebra, no.", "--toolkit", "nemo", "--models", exported.parents[1], "--out", tmp_path]
+    process = start_process(recipe_folder / "speak.py", *words)
+    named = "NeMo: the model has no symbol for 'zebra' of 'Oh, zebra, no.'; left out\n"
+    assert named in finish_process(process, fails=True)
+    assert len(list(tmp_path.rglob("*.wav"))) == 3
+    assert "<h3>Vocos, 16 passes</h3>" in (tmp_path / "speak.html").read_text(encoding="utf-8")
