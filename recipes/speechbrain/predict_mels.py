@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,31 +26,18 @@ from vocos_speechbrain.mel import DEFAULT, from_speechbrain
 
 from vocos_plugins.mel import ConventionError, MelConvention, MelSpectrogram
 from vocos_plugins.storage.atomic import atomic_write
+from vocos_plugins.storage.texts import METADATA, TEXT_SUFFIXES, Transcript, find_text, read_metadata
 from vocos_plugins.training.sources import find_recordings
 
-METADATA = "metadata.csv"
-TEXT_SUFFIXES = (".normalized.txt", ".txt", ".lab")
 
-
-def read_metadata(folder: Path) -> dict[str, tuple[int, str]]:
-    """Reads lines and texts by name from LJSpeech's ``name|text|normalized text``; none if there is no such file."""
-    file = folder / METADATA
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    split = ((number, line.split("|")) for number, line in enumerate(lines, start=1))
-    return {parts[0]: (number, parts[-1]) for number, parts in split if len(parts) > 1}
-
-
-def find_text(path: Path, metadata: dict[str, tuple[int, str]]) -> str:
+def require_text(path: Path, metadata: Mapping[str, Transcript]) -> str:
     """Finds the text of a recording.
 
     Raises:
         ValueError: there is none.
     """
-    if path.stem in metadata:
-        return metadata[path.stem][1]
-    for suffix in TEXT_SUFFIXES:
-        if (file := path.with_suffix(suffix)).is_file():
-            return file.read_text(encoding="utf-8").strip()
+    if text := find_text(path.with_suffix(""), metadata):
+        return text
     raise ValueError(f"no text: neither in {METADATA} nor in {path.with_suffix('').name}{{{','.join(TEXT_SUFFIXES)}}}")
 
 
@@ -90,16 +78,16 @@ def predict_all(kind: str, tts: Any, root: Path, mels_folder: Path, device: str)
             continue
         try:
             audio = read_recording(recording.path, convention.sample_rate)
-            text = find_text(recording.path, metadata)
+            text = require_text(recording.path, metadata)
             mel = predict(kind, tts, text, spectrogram(audio[None])[0].to(device))
             write_mel(file, mel, (convention.n_mels, count_frames(len(audio), convention.hop_length)))
         except (ValueError, OSError, RuntimeError) as error:
             row = metadata.get(recording.path.stem)
-            problems.append(f"{recording.path}: {error}" + (f" ({folder / METADATA}:{row[0]})" if row else ""))
+            problems.append(f"{recording.path}: {error}" + (f" ({folder / METADATA}:{row.line})" if row else ""))
     names = {recording.path.stem for recording in recordings}
     # A list may name fewer recordings than there are texts, a folder has them all.
-    without = {name: line for name, (line, _) in metadata.items() if root.is_dir() and name not in names}
-    return problems + [f"{folder / METADATA}:{line}: there is no recording {name}" for name, line in without.items()]
+    without = {name: row for name, row in metadata.items() if root.is_dir() and name not in names}
+    return problems + [f"{folder / METADATA}:{row.line}: there is no recording {name}" for name, row in without.items()]
 
 
 def main(arguments: list[str]) -> int:

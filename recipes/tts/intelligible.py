@@ -15,7 +15,7 @@ from pathlib import Path
 
 import soundfile
 from layout import Row, read_list, read_rows
-from reading import MISSING, has_words, is_installed, read_back
+from reading import MISSING, has_words, is_installed, read_back, word_error_rate
 
 
 def find_rows(folders: list[Path], listed: Path | None) -> tuple[list[Row], list[str]]:
@@ -41,16 +41,15 @@ def find_rows(folders: list[Path], listed: Path | None) -> tuple[list[Row], list
 
 
 def measure(folder: Path, rows: list[Row], *, show: bool) -> float:
-    """Returns the share of a folder's words that are read wrong."""
-    wrong = n_words = 0.0
+    """Returns the share of a folder's words that are read wrong, in all of its rows together."""
+    heard = []
     for row in rows:
         audio, rate = soundfile.read(folder / "wavs" / f"{row.id}.wav", dtype="float32")
-        heard, rate_of_errors = read_back(audio, rate, row.normalised)
-        length = len(row.normalised.split())
-        wrong, n_words = wrong + length * rate_of_errors, n_words + length
+        words, wrong = read_back(audio, rate, row.normalised)
+        heard.append(words)
         if show:
-            print(f"{folder.name} {row.id} {rate_of_errors:.2f}: {row.normalised} | {heard}", flush=True)
-    return wrong / n_words
+            print(f"{folder.name} {row.id} {wrong:.2f}: {row.normalised} | {words}", flush=True)
+    return word_error_rate([row.normalised for row in rows], heard)
 
 
 def main(words: list[str] | None = None) -> int:

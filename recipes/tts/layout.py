@@ -129,11 +129,15 @@ def read_alignment(folder: Path, row_id: str) -> tuple[list[str], list[int]]:
     """Phonemes of a row and their durations in frames.
 
     Raises:
-        ValueError: the file doesn't hold as many durations as phonemes.
+        FileNotFoundError: there is no such file.
+        ValueError: the file isn't such JSON, or doesn't hold as many durations as phonemes.
     """
     path = folder / "alignments" / f"{row_id}.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    phonemes, durations = content["phonemes"], content["durations"]
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        phonemes, durations = list(content["phonemes"]), list(content["durations"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{path}: expected {{"phonemes": [...], "durations": [...]}}') from error
     if len(phonemes) != len(durations):
         raise ValueError(f"{path} holds {len(phonemes)} phonemes and {len(durations)} durations")
     return phonemes, durations

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vocos_plugins.evaluation.recognition import is_installed, normalize, transcribe, word_error_rate
 
-__all__ = ["MISSING", "has_words", "is_installed", "read_back"]
+__all__ = ["MISSING", "has_words", "is_installed", "read_back", "word_error_rate"]
 
 MISSING = "there is no recogniser to read speech back; pip install 'vocos-plugins[eval]'"
 

@@ -13,9 +13,9 @@ from ..storage.audio import INPUT_SUFFIXES
 from ..storage.folders import walk
 from ..storage.listed import lines_of, resolve_path
 from ..storage.mel_files import MEL_SUFFIXES
+from ..storage.texts import find_text, read_metadata
 
 AUDIO_SUFFIXES = sorted(INPUT_SUFFIXES - {".raw"})  # RAW has no header with sample rate and channels
-TEXT_SUFFIXES = (".normalized.txt", ".txt", ".lab")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def find_pairs(predicted: Path, recordings: Path | None = None) -> list[Pair]:
 
 
 def _from_folder(folder: Path, recordings: Path | None) -> Iterator[Pair]:
-    texts = _metadata(recordings or folder)
+    metadata = read_metadata(recordings or folder)
     for mel in walk(folder, _refuse_folder):
         if mel.suffix.lower() not in MEL_SUFFIXES:
             continue
@@ -77,24 +77,11 @@ def _from_folder(folder: Path, recordings: Path | None) -> Iterator[Pair]:
         if recordings is not None:
             found = next((file for each in AUDIO_SUFFIXES if (file := Path(f"{stem}{each}")).is_file()), None)
             error = "" if found else f"no recording: no audio file {stem}.*"
-        files = (Path(f"{stem}{each}") for each in TEXT_SUFFIXES)
-        text = texts.get(stem.name) or next((_read(file) for file in files if file.is_file()), "")
-        yield Pair(name=str(name), mel=mel, recording=found, text=text, error=error)
+        yield Pair(name=str(name), mel=mel, recording=found, text=find_text(stem, metadata), error=error)
 
 
 def _refuse_folder(folder: Path, error: OSError) -> None:
     raise ValueError(f"{folder}: can't be read: {error.strerror}") from error
-
-
-def _metadata(folder: Path) -> dict[str, str]:
-    """Returns LJSpeech's texts by name; none if there is no ``metadata.csv``."""
-    file = folder / "metadata.csv"
-    lines = lines_of(file) if file.is_file() else ()
-    return {parts[0]: parts[-1] for _, line in lines if len(parts := line.split("|")) > 1}
-
-
-def _read(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="replace").strip()
 
 
 def _from_line(manifest: Path, number: int, line: str) -> Pair:

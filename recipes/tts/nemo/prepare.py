@@ -5,8 +5,10 @@
 It comes after ``pitch.py`` and writes ``CORPUS/nemo``: ``train.json`` and ``eval.json``; ``dictionary.txt``, each word
 in espeak-ng's phonemes (a word as the corpus has it most often in a sentence; others, and those of FILE, as they are
 said alone), which becomes a part of the ``.nemo`` file; ``pitch/ID.pt`` and ``pitch.json``. It is run again when the
-corpus has grown. A row without its recording, pitch or a word is named with its line, the rest is done, and the exit
-code is then 1.
+corpus has grown. A row without its recording, pitch, alignment or a word is named with its line, the rest is done, and
+the exit code is then 1; it is 2, and nothing is written, where there is no row to train on or none to hold out.
+
+Recordings have no alignments: ``--learn-durations`` does without, and ``train.py known_durations=false`` learns them.
 """
 
 from __future__ import annotations
@@ -24,11 +26,13 @@ import soundfile
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lacks import find_lacks, find_missing, report
 from layout import Problem, Row, read_alignment, read_list, write_text
 from pitch import read_pitch
 
 WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
 PUNCTUATION = ",.!?;:"
+LISTS = ("train.csv", "eval.csv")
 
 
 def count_pronunciations(rows: Iterable[tuple[str, list[str]]]) -> dict[str, str]:
@@ -56,27 +60,42 @@ def pronounce(words: list[str], voice: str = "en-us") -> dict[str, str]:
     return {word: "".join(line.split()) for word, line in zip(words, lines, strict=True)}
 
 
-def make_dictionary(corpus: Path, rows: list[Row], more: Iterable[str]) -> dict[str, str]:
-    """Words in capitals and their phonemes; words with phonemes that the corpus lacks are left out."""
-    sentences = [(row.normalised, read_alignment(corpus, row.id)[0][1:-1]) for row in rows]
-    known = {phoneme for _, phonemes in sentences for phoneme in phonemes} - set(PUNCTUATION + " ")
-    heard = count_pronunciations(sentences)
-    words = {word.upper() for text, _ in sentences for word in WORD.findall(text)} | {word.upper() for word in more}
-    alone = pronounce(sorted(words - set(heard)))
+def make_dictionary(corpus: Path, rows: list[Row], more: Iterable[str], *, aligned: bool = True) -> dict[str, str]:
+    """Words in capitals and their phonemes; words with phonemes that the corpus lacks are left out.
+
+    Without alignments all words are said alone, and the corpus' phonemes are those of its words.
+    """
+    own = {word.upper() for row in rows for word in WORD.findall(row.normalised)}
+    spoken = [(row.normalised, read_alignment(corpus, row.id)[0][1:-1]) for row in rows] if aligned else []
+    heard = count_pronunciations(spoken)
+    alone = pronounce(sorted((own | {word.upper() for word in more}) - set(heard)))
+    sounds = [phonemes for _, phonemes in spoken] if aligned else [list(alone[word]) for word in own]
+    known = {phoneme for phonemes in sounds for phoneme in phonemes} - set(PUNCTUATION + " ")
     return {word: said for word, said in sorted({**alone, **heard}.items()) if said and set(said) <= known}
 
 
-def find_problems(path: Path, rows: list[Row]) -> dict[str, Problem]:
-    """Rows of a list of the corpus that cannot be used, by their ids."""
-    corpus, problems = path.parent, {}
-    for line, row in enumerate(rows, start=1):
-        needed = [f"wavs/{row.id}.wav", f"pitch/{row.id}.npy"]
-        missing = [name for name in needed if not (corpus / name).is_file()]
-        if missing:
-            problems[row.id] = Problem(path, line, f"there is no {' nor '.join(missing)}")
-        elif not WORD.search(row.normalised):
-            problems[row.id] = Problem(path, line, f"no known symbol in {row.normalised!r}")
-    return problems
+def load_rows(path: Path, *, aligned: bool) -> tuple[list[Row], list[Problem]]:
+    """Rows of a list of the corpus that can be used, and what is wrong with the others."""
+    rows, problems = [], []
+    for line, row in enumerate(read_list(path), start=1):
+        if reason := _find_fault(path.parent, row, aligned=aligned):
+            problems.append(Problem(path, line, reason))
+        else:
+            rows.append(row)
+    return rows, problems
+
+
+def _find_fault(corpus: Path, row: Row, *, aligned: bool) -> str | None:
+    if missing := find_missing(corpus, row.id, "wavs", "pitch", *(["alignments"] if aligned else [])):
+        return missing
+    if not WORD.search(row.normalised):
+        return f"no known symbol in {row.normalised!r}"
+    try:
+        if aligned:
+            read_alignment(corpus, row.id)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def write_manifest(path: Path, corpus: Path, rows: list[Row]) -> None:
@@ -94,19 +113,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--words", type=Path, help="more words for the dictionary, or text that has them")
+    parser.add_argument("--learn-durations", action="store_true", help="do without alignments/, for recordings")
     arguments = parser.parse_args()
-    corpus: Path = arguments.corpus
-    folder = corpus / "nemo"
-    rows, problems = [], []
-    for name in ("train", "eval"):
-        listed = read_list(corpus / f"{name}.csv")
-        found = find_problems(corpus / f"{name}.csv", listed)
-        problems += found.values()
-        listed = [row for row in listed if row.id not in found]
-        write_manifest(folder / f"{name}.json", corpus, listed)
-        rows += listed
+    corpus, aligned = arguments.corpus, not arguments.learn_durations
+    if lacks := find_lacks(corpus, *LISTS, "pitch.json", *(["alignments"] if aligned else [])):
+        return report(lacks, 2)
+    lists = {name: load_rows(corpus / name, aligned=aligned) for name in LISTS}
+    problems = [problem for _, found in lists.values() for problem in found]
+    if empty := [f"{corpus / name} has no row that can be used" for name, (rows, _) in lists.items() if not rows]:
+        return report([*problems, *empty], 2)
+    for name, (rows, _) in lists.items():
+        write_manifest((corpus / "nemo" / name).with_suffix(".json"), corpus, rows)
     more = WORD.findall(arguments.words.read_text(encoding="utf-8")) if arguments.words else []
-    dictionary = make_dictionary(corpus, rows, more)
+    prepare(corpus, [row for rows, _ in lists.values() for row in rows], more, aligned=aligned)
+    return report(problems, 1)
+
+
+def prepare(corpus: Path, rows: list[Row], more: Iterable[str], *, aligned: bool) -> None:
+    """Writes the dictionary and the pitch."""
+    folder = corpus / "nemo"
+    dictionary = make_dictionary(corpus, rows, more, aligned=aligned)
     write_text(folder / "dictionary.txt", "".join(f"{word}  {said}\n" for word, said in dictionary.items()))
     (folder / "pitch").mkdir(exist_ok=True)
     for row in rows:
@@ -115,9 +141,6 @@ def main() -> int:
     default = {"pitch_mean": statistics["mean"], "pitch_std": statistics["deviation"]}
     write_text(folder / "pitch.json", json.dumps({"default": default}))
     print(f"{len(rows)} rows, {len(dictionary)} words")
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return 1 if problems else 0
 
 
 if __name__ == "__main__":

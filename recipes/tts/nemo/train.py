@@ -2,7 +2,7 @@
 
 python recipes/tts/nemo/train.py corpus=CORPUS exp_manager.exp_dir=runs
 
-A corpus without `alignments/` wants known_durations=false, the prior's interpolator, and many more steps.
+A corpus without `alignments/` wants known_durations=false and many more steps.
 """
 
 import sys
@@ -16,16 +16,19 @@ from omegaconf import DictConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from known_durations import make_loader
+from lacks import find_lacks, report
 
 
 @hydra_runner(config_path=".", config_name="fastpitch")
 def main(cfg: DictConfig) -> None:
+    corpus = Path(cfg.corpus)
+    if cfg.known_durations and (lacks := find_lacks(corpus, "alignments")):
+        sys.exit(report(lacks, 2))
     trainer = pl.Trainer(**cfg.trainer)
     exp_manager(trainer, cfg.get("exp_manager"))
     model = FastPitchModel(cfg=cfg.model, trainer=trainer)
     print(f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.2f} M parameters")
     if cfg.known_durations:
-        corpus = Path(cfg.corpus)
         model._train_dl = make_loader(model, model.cfg.train_ds, corpus, cfg.most_frames, shuffle=True)
         model._validation_dl = make_loader(model, model.cfg.validation_ds, corpus, cfg.most_frames, shuffle=False)
     trainer.fit(model)

@@ -160,7 +160,7 @@ def run(load: Callable[[Path], Pipeline]) -> None:
     result = Result(facts=pipeline.facts())
     texts = {row_id: text for row_id, text in job.texts.items() if _is_sayable(pipeline, row_id, text, result.problems)}
     voices = {}
-    for vocoder in job.vocoders:
+    for vocoder in job.vocoders if texts else ():
         checkpoint, steps = vocoder.checkpoint, vocoder.refinement_steps
         vocos = None if checkpoint is None else Vocos.from_pretrained(checkpoint, refinement_steps=steps)
         voices[vocoder] = pipeline.voice(vocos, out / vocoder.folder / "vocoder")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,11 @@ from nemo.collections.tts.models import FastPitchModel, HifiGanModel
 from torch import Tensor
 from vocos_nemo.export import export
 from vocos_nemo.mel import from_nemo
+from vocos_nemo.spoken import find_unknown, normalize_text
 
 from vocos_plugins import Vocos
 from vocos_plugins.evaluation.griffin_lim import griffin_lim
 from vocos_plugins.evaluation.systems import N_ITER
-
-WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 
 
 class NemoPipeline:
@@ -33,12 +31,11 @@ class NemoPipeline:
         self.sample_rate = self.mel.sample_rate
 
     def missing(self, text: str) -> list[str]:
-        known = self.acoustic.vocab.g2p.phoneme_dict
-        words = WORD.findall(text)
-        missing = [word for word in dict.fromkeys(words) if word.upper() not in known]
-        if not set(words) - set(missing):
-            raise ValueError(f"no known word in {text!r}")
-        return missing
+        vocab = self.acoustic.vocab
+        symbols = [vocab.tokens[number] for number in self.acoustic.parse(text)[0].tolist()]
+        if not any(map(str.isalnum, symbols)):
+            raise ValueError(f"no known symbol in {text!r}")
+        return find_unknown(vocab, normalize_text(self.acoustic, text))
 
     def voice(self, vocos: Vocos | None, folder: Path) -> Say:
         decode: Callable[..., Tensor]

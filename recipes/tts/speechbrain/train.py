@@ -1,7 +1,8 @@
 """Trains SpeechBrain's FastSpeech2 on a corpus with known durations; the yaml beside it has the command.
 
 It takes what SpeechBrain's recipes take: ``--device``, ``--precision``, ``--ckpt_interval_minutes``, any value of the
-yaml. It comes after ``pitch.py``.
+yaml. It comes after ``pitch.py``. A row that can't be used is named with its line, the rest is learned, and the exit
+code is then 1; it is 2 where there is no such row.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from speechbrain.utils.data_pipeline import provides, takes
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lacks import find_lacks, find_missing, report
 from layout import Problem, Row, read_alignment, read_list
 from pitch import HOP_LENGTH, read_pitch
 
@@ -105,10 +107,9 @@ def load_rows(corpus: Path, name: str, symbols: str) -> tuple[dict[str, dict[str
 
 
 def _load_row(corpus: Path, row: Row, symbols: str) -> dict[str, Any]:
+    if missing := find_missing(corpus, row.id, "wavs", "alignments", "pitch"):
+        raise ValueError(missing)
     wav = corpus / "wavs" / f"{row.id}.wav"
-    for path in (wav, corpus / "alignments" / f"{row.id}.json", corpus / "pitch" / f"{row.id}.npy"):
-        if not path.is_file():
-            raise ValueError(f"there is no {path.relative_to(corpus)}")
     phonemes, durations = read_alignment(corpus, row.id)
     if unknown := sorted(set(phonemes) - set(symbols)):
         raise ValueError(f"the model has no symbol for {' '.join(unknown)}; see `symbols` in its yaml")
@@ -120,7 +121,11 @@ def _load_row(corpus: Path, row: Row, symbols: str) -> dict[str, Any]:
 
 
 def make_datasets(hparams: dict[str, Any]) -> tuple[DynamicItemDataset, DynamicItemDataset, list[Problem]]:
-    """Returns the rows to train on, those that are held out, and what is wrong with the others."""
+    """Returns the rows to train on, those that are held out, and what is wrong with the others.
+
+    Raises:
+        SystemExit: there are none of either kind; all problems are named by then.
+    """
     corpus = Path(hparams["corpus"])
     numbers = {symbol: number for number, symbol in enumerate(hparams["symbols"], start=1)}
     statistics = json.loads((corpus / "pitch.json").read_text(encoding="utf-8"))
@@ -138,10 +143,10 @@ def make_datasets(hparams: dict[str, Any]) -> tuple[DynamicItemDataset, DynamicI
     datasets, problems = [], []
     for name in ("train.csv", "eval.csv"):
         rows, faults = load_rows(corpus, name, hparams["symbols"])
-        if not rows:
-            raise SystemExit("\n".join([*map(str, faults), f"{corpus / name} has no row that can be used"]))
-        datasets.append(DynamicItemDataset(rows, [load], ["mel_text_pair", "wav", "label"]))
         problems += faults
+        if not rows:
+            raise SystemExit(report([*problems, f"{corpus / name} has no row that can be used"], 2))
+        datasets.append(DynamicItemDataset(rows, [load], ["mel_text_pair", "wav", "label"]))
     train, evaluation = datasets
     return train, evaluation, problems
 
@@ -163,9 +168,11 @@ def main() -> int:
     hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
     with Path(hparams_file).open(encoding="utf-8") as file:
         hparams = load_hyperpyyaml(file, overrides)
+    if lacks := find_lacks(Path(hparams["corpus"]), "train.csv", "eval.csv", "pitch.json", "alignments"):
+        return report(lacks, 2)
     sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
     train, evaluation, problems = make_datasets(hparams)
-    report(problems)
+    report(problems, 1)
     brain = FastSpeech2Brain(hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"])
     if hparams["checkpointer"].find_checkpoint() is None:
         start_at_mean(hparams["model"], train)
@@ -178,14 +185,7 @@ def main() -> int:
         train_loader_kwargs=loader_options,
         valid_loader_kwargs=make_loader_options(evaluation, hparams, shuffle=False),
     )
-    report(problems)  # again: hours lie between
-    return 1 if problems else 0
-
-
-def report(problems: list[Problem]) -> None:
-    """Names the rows that are left out."""
-    for problem in problems:
-        print(problem, file=sys.stderr, flush=True)
+    return report(problems, 1)  # again: hours lie between
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import soundfile
@@ -26,15 +28,32 @@ def make_corpus(recipe_module, monkeypatch):
 
 @pytest.fixture
 def speak(make_corpus, stand_in_voice, tmp_path):
-    """Runs ``synthesise`` on `TEXT` into ``tmp_path / corpus`` for so many frames."""
-    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
+    """Runs ``synthesise`` on a text into ``tmp_path / corpus`` for so many frames; None is the sources' text."""
 
-    def run(n_frames: int) -> int:
+    def run(n_frames: int, text: str | None = TEXT) -> int:
         words = ["synthesise", str(tmp_path / "corpus"), "--voice", str(stand_in_voice)]
-        words += ["--text", str(tmp_path / "text.txt"), "--eval-sentences", "1", "--prefix", "x"]
-        return make_corpus.main([*words, "--hours", str(n_frames * 256 / 22050 / 3600)])
+        words += ["--eval-sentences", "1", "--prefix", "x", "--hours", str(n_frames * 256 / 22050 / 3600)]
+        if text is not None:
+            (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+            words += ["--text", str(tmp_path / "text.txt")]
+        return make_corpus.main(words)
 
     return run
+
+
+@pytest.fixture
+def sources(make_corpus, monkeypatch, tmp_path):
+    """Two sentences of Moby-Dick that the voice can say, and one before them that it can't."""
+    sentences = [("moby", "An ox."), ("moby", "Oh ah."), ("moby", "Ah oh.")]
+    (tmp_path / "LICENSE").write_text("Free.", encoding="utf-8")
+    monkeypatch.setattr(make_corpus, "read_sources", lambda *_: sentences)
+    monkeypatch.setattr(make_corpus, "download", lambda *_: tmp_path)
+    source = SimpleNamespace(name="moby", package="moby@1", content="Moby-Dick", licence="free")
+    monkeypatch.setattr(make_corpus, "SOURCES", (source,))
+
+
+def read_texts(recipe_module, tmp_path):
+    return [row.text for row in recipe_module("layout").read_rows(tmp_path / "corpus")[0]]
 
 
 def test_bad_lines_are_named_and_the_rest_is_spoken(speak, recipe_module, tmp_path, capsys):
@@ -60,6 +79,46 @@ def test_bad_lines_are_named_and_the_rest_is_spoken(speak, recipe_module, tmp_pa
     assert "This speech is synthetic." in card
     assert "> A stand-in: silence." in card
     assert not list(corpus.rglob("*.part"))
+
+
+def test_a_phoneme_that_the_voice_lacks_is_named_with_its_line(speak, recipe_module, tmp_path, capsys):
+    """The rest of one's own text is spoken, the exit code is 1."""
+    assert speak(10**6, "Oh ah.\n\nOh, the ox.\nAh oh ah.\n") == 1
+    reason = "the voice has no symbol for 'e', 't', 'x' of 'Oh, the ox.'; left out"
+    assert capsys.readouterr().err == f"{tmp_path / 'text.txt'}:3: {reason}\n"
+    assert read_texts(recipe_module, tmp_path) == ["Oh ah.", "Ah oh ah."]
+
+
+def test_a_sentence_that_lasts_too_long_is_named(speak, recipe_module, tmp_path, capsys):
+    """With their blanks, "^", "." and "$" last 6 frames in all, a word 8 and a space 2."""
+    assert speak(10**6, f"Ah ah.\nAh{' ah' * 149}.\nOh oh.\n") == 1
+    seconds = (6 + 150 * 8 + 149 * 2) * 256 / 22050
+    named = capsys.readouterr().err
+    assert named.startswith(f"{tmp_path / 'text.txt'}:2: 'Ah ah ah")
+    assert named.endswith(f" lasts {seconds:.1f} s, at most 15 s are used; left out\n")
+    assert read_texts(recipe_module, tmp_path) == ["Ah ah.", "Oh oh."]
+
+
+def test_faults_are_named_even_where_nothing_is_left(speak, tmp_path, capsys):
+    with pytest.raises(ValueError, match="leaves nothing to train on"):
+        speak(10**6, "Oh, the ox.\nOxen.\n")
+    assert [line.partition(": ")[0] for line in capsys.readouterr().err.splitlines()] == [
+        f"{tmp_path / 'text.txt'}:1",
+        f"{tmp_path / 'text.txt'}:2",
+    ]
+
+
+def test_the_next_sentence_of_the_sources_takes_the_place(sources, speak, recipe_module, tmp_path, capsys):
+    """It is as much speech as was asked for: the sentence is named, the exit code is 0."""
+    assert speak(30, None) == 0
+    assert capsys.readouterr().err == "moby: the voice has no symbol for 'n', 'x' of 'An ox.'; left out\n"
+    assert read_texts(recipe_module, tmp_path) == ["Oh ah.", "Ah oh."]
+
+
+def test_too_few_sentences_in_the_sources_are_told(sources, speak, recipe_module, tmp_path, capsys):
+    assert speak(10**6, None) == 1
+    assert "the sources have no more sentences after 0.00 of 3.22 h; ask for fewer --hours" in capsys.readouterr().err
+    assert read_texts(recipe_module, tmp_path) == ["Oh ah.", "Ah oh."]
 
 
 def test_a_rerun_goes_on_where_it_stopped(speak, recipe_module, tmp_path):

@@ -52,6 +52,17 @@ def model(corpus, recipe_folder):
     return FastPitchModel(cfg=config.model)
 
 
+@pytest.fixture(scope="session")
+def exported(model, corpus, recipe_folder, tmp_path_factory) -> Path:
+    """The ``.nemo`` file that the recipe exports of the model, alone in its folder."""
+    run = tmp_path_factory.mktemp("run")
+    state = {"hyper_parameters": {"cfg": model.cfg}, "state_dict": model.state_dict(), "global_step": 7}
+    torch.save(state, run / "FastPitch-last.ckpt")
+    export = runpy.run_path(str(recipe_folder / "nemo" / "export.py"))
+    export["save"](export["load"](export["find_checkpoint"](run), corpus), run / "models" / "nemo" / "model.nemo")
+    return run / "models" / "nemo" / "model.nemo"
+
+
 def test_known_durations_are_those_of_the_decoder(model, corpus, recipe_module) -> None:
     """Whatever the untrained aligner finds, each token lasts as long as in the corpus."""
     from nemo.collections.tts.parts.utils.helpers import process_batch
@@ -83,20 +94,60 @@ def test_a_symbol_without_a_token_is_named(model, recipe_module) -> None:
         recipe_module("known_durations").encode(model.vocab, ["^", "θ", "o", "$"])
 
 
-def test_the_exported_file_is_restored_by_nemo(model, corpus, recipe_folder, tmp_path) -> None:
+def test_a_corpus_without_alignments_is_refused(recipe_folder, start_process, finish_process, tmp_path) -> None:
+    process = start_process(
+        recipe_folder / "nemo" / "train.py", f"corpus={tmp_path}", f"exp_manager.exp_dir={tmp_path}"
+    )
+    output = finish_process(process, fails=True)
+    assert process.returncode == 2
+    assert f"there is no {tmp_path / 'alignments'}; make_corpus.py synthesise writes them." in output
+    assert "Traceback" not in output
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_exported_file_is_restored_by_nemo(model, exported, corpus) -> None:
     """NeMo restores float32 from halved matrices, and the file has no path of the machine."""
     from nemo.collections.tts.models import FastPitchModel
 
-    state = {"hyper_parameters": {"cfg": model.cfg}, "state_dict": model.state_dict(), "global_step": 7}
-    torch.save(state, tmp_path / "FastPitch-last.ckpt")
-    export = runpy.run_path(str(recipe_folder / "nemo" / "export.py"))
-    export["save"](export["load"](export["find_checkpoint"](tmp_path), corpus), tmp_path / "model.nemo")
-    with tarfile.open(tmp_path / "model.nemo", "r:gz") as archive:
+    with tarfile.open(exported, "r:gz") as archive:
         config = archive.extractfile("./model_config.yaml").read().decode()
     assert str(corpus.parent) not in config
-    restored = FastPitchModel.restore_from(str(tmp_path / "model.nemo"), map_location="cpu").eval()
+    restored = FastPitchModel.restore_from(str(exported), map_location="cpu").eval()
     weight = restored.fastpitch.proj.weight
     assert weight.dtype == torch.float32
     assert torch.equal(weight, model.fastpitch.proj.weight.half().float())
     assert torch.equal(restored.preprocessor.featurizer.fb, model.preprocessor.featurizer.fb)
     assert restored.generate_spectrogram(tokens=restored.parse("Oh, no. " * 20)).shape[:2] == (1, 80)
+
+
+def test_words_that_the_dictionary_lacks_are_missed(exported, recipe_module) -> None:
+    """Figures among them. Marks are not, and neither is a word of which NeMo finds the parts."""
+    pipeline = recipe_module("nemo_pipeline").NemoPipeline(exported.parent)
+    assert pipeline.missing("“Oh-no”, zebra: oh… 12 (no) «Zebra» zebra.") == ["zebra", "12", "Zebra"]
+    for text in ("Zebra 12.", "... !"):
+        with pytest.raises(ValueError, match="no known symbol in"):
+            pipeline.missing(text)
+
+
+def test_text_without_a_word_of_the_dictionary_is_refused(
+    exported, recipe_folder, start_process, finish_process, tmp_path
+) -> None:
+    """``speak.py`` names the toolkit with the text; there is neither audio nor a page."""
+    words = ["Zebras, 12 zebras.", "--toolkit", "nemo", "--models", exported.parents[1], "--out", tmp_path]
+    process = start_process(recipe_folder / "speak.py", *words)
+    assert "NeMo: no known symbol in 'Zebras, 12 zebras.'\n" in finish_process(process, fails=True)
+    assert process.returncode == 1
+    assert not list(tmp_path.rglob("*.wav"))
+    assert not (tmp_path / "speak.html").exists()
+
+
+def test_a_text_is_spoken_without_the_words_that_are_missing(
+    exported, recipe_folder, start_process, finish_process, tmp_path
+) -> None:
+    """They are named, the rest is heard by each vocoder."""
+    words = ["Oh, zebra, no.", "--toolkit", "nemo", "--models", exported.parents[1], "--out", tmp_path]
+    process = start_process(recipe_folder / "speak.py", *words)
+    named = "NeMo: the model has no symbol for 'zebra' of 'Oh, zebra, no.'; left out\n"
+    assert named in finish_process(process, fails=True)
+    assert len(list(tmp_path.rglob("*.wav"))) == 3
+    assert "<h3>Vocos, 16 passes</h3>" in (tmp_path / "speak.html").read_text(encoding="utf-8")

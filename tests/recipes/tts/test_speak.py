@@ -34,6 +34,14 @@ model = setup_model(config)
 config.save_json(sys.argv[2] + "/config.json")
 torch.save({"model": model.state_dict(), "step": 0}, sys.argv[2] + "/checkpoint_0.pth")
 """
+# An espeak-ng of one voice, which says each text as a click.
+UNKNOWING = """#!/bin/sh
+case "$*" in
+    *--version*) echo "eSpeak NG text-to-speech: 1.52.0  Data at: /espeak-ng-data" ;;
+    *--voices*) printf "Pty Language Age/Gender VoiceName File\\n 2 en-us --/M English gmw/en-US\\n" ;;
+    *) echo " \u0298" ;;
+esac
+"""
 TIMEOUT_S = 300  # per process, which takes ten seconds on an idle machine
 
 
@@ -65,6 +73,16 @@ def untrained(recipe_folder, recipe_module, run_python, write_recordings, tmp_pa
     monkeypatch.setattr("sys.argv", ["export.py", str(run), str(models / "coqui"), "--corpus", str(corpus)])
     recipe_module("export").main()
     return models
+
+
+@pytest.fixture
+def unknowing_espeak(tmp_path) -> Path:
+    """The folder of `UNKNOWING`, whose click no model has learned."""
+    script = tmp_path / "bin" / "espeak-ng"
+    script.parent.mkdir()
+    script.write_text(UNKNOWING, encoding="utf-8")
+    script.chmod(0o755)
+    return script.parent
 
 
 def test_the_command_of_coqui_tts_is_understood(espeak, recipe_module, run_python, tmp_path):
@@ -129,6 +147,23 @@ def test_espeak_is_asked_for(recipe_module, tmp_path, monkeypatch):
 def test_text_without_a_symbol_is_refused(speak, tmp_path, capsys):
     assert speak.main([" ... !", "--out", str(tmp_path)]) == 1
     assert "no known symbol in '... !'" in capsys.readouterr().err
+
+
+def test_text_without_a_symbol_that_a_model_knows_is_refused(
+    recipe_folder, run_python, tmp_path, monkeypatch, unknowing_espeak
+):
+    """Each toolkit is named with the text, and there is neither audio nor a page."""
+    monkeypatch.setenv("PATH", f"{unknowing_espeak}:{os.environ['PATH']}")
+    done = run_python(
+        recipe_folder / "speak.py", "Qa.", "--out", tmp_path, "--toolkit", "speechbrain", "--toolkit", "coqui"
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "SpeechBrain: no known symbol in 'Qa.'",
+        "Coqui TTS: no known symbol in 'Qa.'",
+    ]
+    assert not list(tmp_path.rglob("*.wav"))
+    assert not (tmp_path / "speak.html").exists()
 
 
 def test_a_fine_tuned_vocos_lies_beside_the_model(speak, tmp_path):

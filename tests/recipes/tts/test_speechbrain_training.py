@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import textwrap
 
 import numpy as np
@@ -47,7 +48,7 @@ def corpus(tmp_path_factory):
         (folder / name).mkdir()
     n_frames = RATE // HOP
     faults = {"unknown": {"phonemes": [*PHONEMES[:-2], "ʘ", "$"]}, "short": {"durations": [1] * len(PHONEMES)}}
-    for name in ("good", "held-out", "silent", *faults):
+    for name in ("good", "held-out", "silent", "unaligned", "broken", *faults):
         audio = 0.1 * np.random.default_rng(0).standard_normal(RATE)
         soundfile.write(folder / "wavs" / f"{name}.wav", audio, RATE)
         np.save(folder / "pitch" / f"{name}.npy", np.full(n_frames + 1, 100, np.float32))
@@ -55,7 +56,9 @@ def corpus(tmp_path_factory):
         row = {"phonemes": PHONEMES, "durations": durations} | faults.get(name, {})
         (folder / "alignments" / f"{name}.json").write_text(json.dumps(row), encoding="utf-8")
     (folder / "wavs" / "silent.wav").unlink()
-    rows = ("silent", "good", "unknown", "short")
+    (folder / "alignments" / "broken.json").write_text("{}", encoding="utf-8")
+    (folder / "alignments" / "unaligned.json").unlink()
+    rows = ("silent", "good", "unknown", "short", "unaligned", "broken")
     (folder / "train.csv").write_text("".join(f"{name}|Hello.|Hello.\n" for name in rows), encoding="utf-8")
     (folder / "eval.csv").write_text("held-out|Hello.|Hello.\n", encoding="utf-8")
     (folder / "pitch.json").write_text('{"mean": 90, "deviation": 20}', encoding="utf-8")
@@ -85,7 +88,38 @@ def test_rows_that_cannot_be_used_are_named_and_the_rest_is_learned(trained, cor
     assert f"{corpus / 'train.csv'}:1: there is no wavs/silent.wav" in output
     assert f"{corpus / 'train.csv'}:3: the model has no symbol for ʘ" in output
     assert f"{corpus / 'train.csv'}:4: the durations are of 9 frames, the recording is of 87" in output
+    assert f"{corpus / 'train.csv'}:5: there is no alignments/unaligned.json" in output
+    assert f'{corpus / "alignments" / "broken.json"}: expected {{"phonemes": [...], "durations": [...]}}' in output
     assert "steps: 2" in (run / "train_log.txt").read_text(encoding="utf-8")
+
+
+def test_a_corpus_without_alignments_is_refused(corpus, recipe_folder, start_process, finish_process, tmp_path):
+    """What is missing is named once, what writes it is, too, before a run begins."""
+    for name in ("train.csv", "eval.csv", "pitch.json"):
+        shutil.copyfile(corpus / name, tmp_path / name)
+    script, yaml = (recipe_folder / "speechbrain" / name for name in ("train.py", "fastspeech2.yaml"))
+    process = start_process(script, yaml, "--corpus", tmp_path, "--output_folder", tmp_path / "run", *SMALL)
+    output = finish_process(process, fails=True)
+    assert process.returncode == 2
+    assert f"there is no {tmp_path / 'alignments'}; make_corpus.py synthesise writes them." in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "run" / "hyperparams.yaml").exists()
+
+
+def test_a_list_without_a_row_that_can_be_used_is_refused(
+    corpus, recipe_folder, start_process, finish_process, tmp_path
+):
+    """All rows are named, of the other list, too."""
+    shutil.copytree(corpus, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "alignments" / "held-out.json").unlink()
+    script, yaml = (recipe_folder / "speechbrain" / name for name in ("train.py", "fastspeech2.yaml"))
+    process = start_process(script, yaml, "--corpus", tmp_path, "--output_folder", tmp_path / "run", *SMALL)
+    output = finish_process(process, fails=True)
+    assert process.returncode == 2
+    assert "Traceback" not in output
+    assert f"{tmp_path / 'train.csv'}:1: there is no wavs/silent.wav" in output
+    assert f"{tmp_path / 'eval.csv'}:1: there is no alignments/held-out.json" in output
+    assert f"{tmp_path / 'eval.csv'} has no row that can be used" in output
 
 
 def test_the_exported_model_speaks_in_a_fresh_process(exported, start_process, finish_process, tmp_path):
