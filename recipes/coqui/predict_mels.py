@@ -71,7 +71,13 @@ def predict_all(model: Any, config: Any, samples: list[dict[str, Any]]) -> Itera
     config.shuffle = config.drop_last = False
     device = next(model.parameters()).device
     squeeze = getattr(model, "num_squeeze", 1)
-    for loaded in model.get_data_loader(config, is_eval=True, samples=samples, verbose=False):
+    loader = model.get_data_loader(config, is_eval=True, samples=samples, verbose=False)
+    # Coqui TTS sorts a batch by the texts' lengths, and its attention masks a second time (0.28,
+    # tts/datasets/dataset.py): FastSpeech2 and its relatives would get the durations of other sentences. A batch that
+    # is in order already stays so.
+    collate = loader.collate_fn
+    loader.collate_fn = lambda batch: collate(sorted(batch, key=lambda item: -len(item["token_ids"])))
+    for loaded in loader:
         batch = model.format_batch(loaded)
         batch = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}
         mels = predict(model, batch)

@@ -19,17 +19,22 @@ from vocos_plugins.storage.atomic import write_text
 
 BUNDLED = "vocos-mel-22khz-small"
 VOCODERS = (Vocoder("Griffin-Lim"), Vocoder("Vocos", BUNDLED), Vocoder("Vocos, 16 passes", BUNDLED, 16))
+FITTED = "Vocos, postfilter"
 FINE_TUNED = "Vocos, fine-tuned"
+POSTFILTER = "postfilter.safetensors"  # beside a model's weights
 TEXT = "text"  # the id of the only one
 PAGE = "speak.html"
 ROUNDS = 3
 
 
 def choose_vocoders(model: Path, fine_tuned: Path | None) -> list[Vocoder]:
-    """Returns the vocoders: the fine-tuned one is the one given, or the one beside the model's weights."""
-    beside = model / "vocos"
-    found = fine_tuned or (beside if beside.is_dir() else None)
-    return [*VOCODERS, *([Vocoder(FINE_TUNED, str(found))] if found is not None else [])]
+    """Returns the vocoders; one with a postfilter if it lies beside the model's weights, and the one given."""
+    vocoders, postfilter = [*VOCODERS], model / POSTFILTER
+    if postfilter.is_file():
+        vocoders.append(Vocoder(FITTED, BUNDLED, postfilter=str(postfilter)))
+    if fine_tuned is not None:
+        vocoders.append(Vocoder(FINE_TUNED, str(fine_tuned)))
+    return vocoders
 
 
 def speak_all(arguments: argparse.Namespace) -> tuple[list[Spoken], list[str]]:

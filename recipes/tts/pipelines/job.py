@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 
 from vocos_plugins import Vocos
 from vocos_plugins.storage.atomic import atomic_write, write_text
@@ -32,11 +33,21 @@ Audio = NDArray[np.float32]  # (N,)
 
 @dataclass(frozen=True)
 class Vocoder:
-    """A vocoder to speak with: Griffin-Lim where there is no checkpoint."""
+    """A vocoder to speak with: Griffin-Lim where there is no checkpoint; perhaps with the file of a postfilter."""
 
     name: str
     checkpoint: str | None = None
     refinement_steps: int | None = None
+    postfilter: str | None = None
+
+    def load(self) -> Vocos | None:
+        """Returns the model; None for Griffin-Lim."""
+        if self.checkpoint is None:
+            return None
+        vocos = Vocos.from_pretrained(self.checkpoint, refinement_steps=self.refinement_steps)
+        if self.postfilter is not None:
+            vocos.set_postfilter(**load_file(self.postfilter))
+        return vocos
 
     @property
     def folder(self) -> str:
@@ -161,9 +172,7 @@ def run(load: Callable[[Path], Pipeline]) -> None:
     texts = {row_id: text for row_id, text in job.texts.items() if _is_sayable(pipeline, row_id, text, result.problems)}
     voices = {}
     for vocoder in job.vocoders if texts else ():
-        checkpoint, steps = vocoder.checkpoint, vocoder.refinement_steps
-        vocos = None if checkpoint is None else Vocos.from_pretrained(checkpoint, refinement_steps=steps)
-        voices[vocoder] = pipeline.voice(vocos, out / vocoder.folder / "vocoder")
+        voices[vocoder] = pipeline.voice(vocoder.load(), out / vocoder.folder / "vocoder")
     for row_id, text in texts.items():
         for vocoder, said in _say_in_turns(voices, text, job.rounds).items():
             path = out / vocoder.folder / "wavs" / f"{row_id}.wav"

@@ -13,6 +13,8 @@ from types import ModuleType
 
 import pytest
 import soundfile
+import torch
+from safetensors.torch import save_file
 from vocos_coqui.export import export
 
 from helpers.paths import ROOT
@@ -166,13 +168,15 @@ def test_text_without_a_symbol_that_a_model_knows_is_refused(
     assert not (tmp_path / "speak.html").exists()
 
 
-def test_a_fine_tuned_vocos_lies_beside_the_model(speak, tmp_path):
+def test_a_postfilter_lies_beside_the_model(speak, tmp_path):
     assert [vocoder.folder for vocoder in speak.choose_vocoders(tmp_path, None)] == [
         "griffin-lim",
         "vocos",
         "vocos-16-passes",
     ]
-    (tmp_path / "vocos").mkdir()
-    fine_tuned = speak.choose_vocoders(tmp_path, None)[-1]
-    assert (fine_tuned.folder, fine_tuned.checkpoint) == ("vocos-fine-tuned", str(tmp_path / "vocos"))
-    assert speak.choose_vocoders(tmp_path, tmp_path / "other")[-1].checkpoint == str(tmp_path / "other")
+    file = tmp_path / "postfilter.safetensors"
+    save_file({"weight": 2 * torch.eye(80), "bias": torch.ones(80)}, file)
+    *_, fitted, fine_tuned = speak.choose_vocoders(tmp_path, tmp_path / "other")
+    assert (fitted.folder, fitted.postfilter) == ("vocos-postfilter", str(file))
+    assert torch.equal(fitted.load().postfilter.weight, 2 * torch.eye(80))
+    assert (fine_tuned.folder, fine_tuned.checkpoint) == ("vocos-fine-tuned", str(tmp_path / "other"))
