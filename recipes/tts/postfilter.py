@@ -35,7 +35,8 @@ def main(words: list[str] | None = None) -> int:
         source = mel_conventions()[arguments.source]
         fit = fit_to_speech(vocos, find_speech(arguments.predicted, arguments.data), source)
     except KeyError:
-        print(f"unknown convention {arguments.source!r}; expected one of {', '.join(mel_conventions())}")
+        known = ", ".join(mel_conventions())
+        print(f"unknown convention {arguments.source!r}; expected one of {known}", file=sys.stderr)
         return 2
     except ValueError as error:
         print(error, file=sys.stderr)

@@ -111,3 +111,21 @@ def test_the_command_fits_such_a_postfilter(plain, predicted, own, toolkit, tmp_
     fitted = Vocos.from_pretrained(tmp_path / "fitted")
     mels = {key: fitted.postfiltered(mel[None])[0] for key, mel in predicted(toolkit).items()}
     assert 0.75 < steps(mels, own) < 1.05
+
+
+def test_the_script_puts_one_beside_a_model(plain, predicted, own, recipe_module, tmp_path, capsys) -> None:
+    """A file for `speak.py`; what can't be used is named, and an unknown convention is refused."""
+    script, mels = recipe_module("postfilter"), tmp_path / "mels"
+    mels.mkdir()
+    for file in sorted((TTS / "predicted" / "coqui").glob("*.npy")):
+        (mels / file.name).write_bytes(file.read_bytes())
+    (mels / "absent.npy").write_bytes(b"no mel")
+    arguments = [str(tmp_path / "model"), str(mels), "--data", str(AUDIO), "--source"]
+    assert script.main([*arguments, "coqui-ljspeech"]) == 1
+    assert "absent.npy: no recording" in capsys.readouterr().err
+    fitted = copy.deepcopy(plain)
+    fitted.set_postfilter(**load_file(tmp_path / "model" / "postfilter.safetensors"))
+    sharper = {key: fitted.postfiltered(mel[None])[0] for key, mel in predicted("coqui").items()}
+    assert 0.75 < steps(sharper, own) < 1.05
+    assert script.main([*arguments, "coqui-ljspech"]) == 2
+    assert "unknown convention 'coqui-ljspech'; expected one of" in capsys.readouterr().err
