@@ -1,4 +1,4 @@
-"""What a corpus lacks for a toolkit's recipe, what writes it, and the exit code that follows."""
+"""Names the files of a corpus that a toolkit's recipe needs and misses, and what writes them."""
 
 from __future__ import annotations
 

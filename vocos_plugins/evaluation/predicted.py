@@ -197,7 +197,8 @@ def _blur_note(run: _Run) -> str:
     paired = [(mel, own) for mel, own in run.mels if own is not None]
     try:
         if paired:
-            return f"The predicted mels are {measure_blur([mel for mel, _ in paired], [own for _, own in paired])}."
+            blurred = measure_blur([mel for mel, _ in paired], [own for _, own in paired])
+            return f"The predicted mels are {blurred}. A postfilter gives detail back: `vocos postfilter`."
         blur = measure_against_speech([mel for mel, _ in run.mels], run.convention)
     except ValueError as error:
         return f"The mels' blur isn't measured: {error}."

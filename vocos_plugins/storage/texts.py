@@ -14,7 +14,7 @@ TEXT_SUFFIXES = (".normalized.txt", ".txt", ".lab")
 
 @dataclass(frozen=True)
 class Transcript:
-    """What is said in a recording, and the line of ``metadata.csv`` that has it, from 1."""
+    """The text of a recording, and the line of ``metadata.csv`` that has it, from 1."""
 
     text: str
     line: int

@@ -242,6 +242,7 @@ def test_a_mel_without_detail(run, mel_file):
     np.save(file, gaussian_filter(np.load(file), (1.0, 0.8)))
     text = " ".join(run("doctor", "--mel", file).stdout.split())
     assert "as blurred as recordings' mels after a Gaussian blur of" in text
+    assert "`vocos postfilter` fits a vocoder to them." in text
     assert json.loads(run("doctor", "--mel", file, "--json").stdout)["blur"]["bands"] == pytest.approx(1.0, abs=0.2)
 
 

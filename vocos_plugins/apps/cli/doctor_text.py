@@ -113,10 +113,11 @@ def guess_lines(name: str, shape: tuple[int, ...], guesses: Sequence[Guess]) -> 
 
 
 def blur_lines(blur: Blur | None) -> Iterator[Line]:
-    """Yields a sentence on how blurred a mel is; None if it isn't more than recordings' mels are."""
+    """Yields sentences on how blurred a mel is; none if it isn't more than recordings' mels are."""
     if blur is not None:
         yield "", ""
-        yield from _prose(f"This mel is {blur}. Acoustic models emit such mels; recordings don't.", "yellow")
+        advice = "Acoustic models emit such mels; `vocos postfilter` fits a vocoder to them."
+        yield from _prose(f"This mel is {blur}. {advice}", "yellow")
 
 
 def _describe(endpoint: Endpoint) -> str:

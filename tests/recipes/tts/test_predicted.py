@@ -1,0 +1,113 @@
+"""The committed predicted mels, and what a postfilter makes of them: real models', not blurred or random ones."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from helpers.paths import ROOT
+from vocos_plugins import MelSpectrogram, Vocos
+from vocos_plugins.apps.cli import app
+from vocos_plugins.evaluation.blur import measure_blur
+from vocos_plugins.evaluation.recognition import transcribe, word_error_rate
+from vocos_plugins.mel import align
+from vocos_plugins.plugins import mel_conventions
+from vocos_plugins.storage.audio import read_mono
+from vocos_plugins.storage.texts import read_metadata
+
+TTS = ROOT / "recipes" / "tts"
+AUDIO = TTS / "predicted" / "audio"
+CONVENTIONS = {"speechbrain": "speechbrain-ljspeech", "coqui": "coqui-ljspeech"}
+each = pytest.mark.parametrize("toolkit", CONVENTIONS)
+# Sentences whose words the recogniser reads right in the voice's own audio; it takes half a second for each.
+READ = ("joe-00003", "joe-00004", "joe-00019")
+
+
+@pytest.fixture(scope="module")
+def plain() -> Vocos:
+    """The bundled model."""
+    return Vocos.from_pretrained("vocos-mel-22khz-small", precision="float32")
+
+
+@pytest.fixture(scope="module")
+def predicted(plain):
+    """Mels of a toolkit by their ids, ``(80, T)``, in the model's convention."""
+
+    def read(toolkit: str):
+        alignment = align(mel_conventions()[CONVENTIONS[toolkit]], plain.mel)
+        files = sorted((TTS / "predicted" / toolkit).glob("*.npy"))
+        return {file.stem: alignment(torch.from_numpy(np.load(file)).float()[None])[0] for file in files}
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def own(plain):
+    """The voice's own mels by their ids."""
+    front_end = MelSpectrogram(plain.mel)
+    return {file.stem: front_end(read_mono(file, 22050))[0] for file in sorted(AUDIO.glob("*.flac"))}
+
+
+def steps(mels, own) -> float:
+    """Steps from band to band, as a share of the voice's own."""
+    sides = ([side[key].double().numpy() for key in own] for side in (mels, own))
+    return measure_blur(*sides).band_steps
+
+
+@each
+def test_every_mel_has_its_audio_and_its_text(predicted, own, toolkit) -> None:
+    """20 sentences, as long as their audio to within a frame."""
+    mels, texts = predicted(toolkit), read_metadata(AUDIO)
+    assert len(mels) == 20
+    assert set(mels) == set(own) == set(texts)
+    for key, mel in mels.items():
+        assert abs(mel.shape[1] - own[key].shape[1]) <= 1
+
+
+@each
+def test_the_models_postfilter_gives_detail_back(plain, predicted, own, toolkit) -> None:
+    """It was fitted to other sentences. A postfilter that adds detail of its own would go past the voice's."""
+    mels = predicted(toolkit)
+    fitted = copy.deepcopy(plain)
+    fitted.set_postfilter(**load_file(TTS / "models" / toolkit / "postfilter.safetensors"))
+    sharper = {key: fitted.postfiltered(mel[None])[0] for key, mel in mels.items()}
+    assert steps(mels, own) < 0.65
+    assert 0.75 < steps(sharper, own) < 1.05
+
+
+@each
+def test_words_stay_the_same(plain, predicted, toolkit) -> None:
+    """A recogniser reads no more of them wrong with the postfilter than one word in ten above those without."""
+    mels, texts = predicted(toolkit), read_metadata(AUDIO)
+    fitted = copy.deepcopy(plain)
+    fitted.set_postfilter(**load_file(TTS / "models" / toolkit / "postfilter.safetensors"))
+    rates = []
+    for vocos in (plain, fitted):
+        heard = [transcribe(vocos.decode(mels[key][None])[0].numpy(), 22050) for key in READ]
+        rates.append(word_error_rate([texts[key].text for key in READ], heard))
+    assert rates[1] <= rates[0] + 0.1
+    assert rates[1] < 0.5
+
+
+@each
+def test_the_command_fits_such_a_postfilter(plain, predicted, own, toolkit, tmp_path) -> None:
+    """As the recipes' READMEs say, from the files; other sentences than the committed postfilter's give the same."""
+    arguments = [
+        "--predicted",
+        str(TTS / "predicted" / toolkit),
+        "--data",
+        str(AUDIO),
+        "--source",
+        CONVENTIONS[toolkit],
+    ]
+    result = CliRunner().invoke(app, ["postfilter", "vocos-mel-22khz-small", str(tmp_path / "fitted"), *arguments])
+    assert result.exit_code == 0, result.output
+    assert "of the same sentences" in result.output
+    fitted = Vocos.from_pretrained(tmp_path / "fitted")
+    mels = {key: fitted.postfiltered(mel[None])[0] for key, mel in predicted(toolkit).items()}
+    assert 0.75 < steps(mels, own) < 1.05
