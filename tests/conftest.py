@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -228,6 +229,14 @@ def make_reference() -> Callable[[VocosConfig], nn.Module]:
             return IMDCTCosHead(dim, part.frame_length, part.framing, part.clip_audio)
 
     return lambda config: vocos.Vocos(features(config), backbone(config), head(config)).eval()
+
+
+@pytest.fixture(scope="session")
+def espeak() -> None:
+    """Needs espeak-ng. CI must have it; elsewhere these tests are skipped without it."""
+    if shutil.which("espeak-ng") is None:
+        reason = "needs espeak-ng (Debian: apt-get install espeak-ng)"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @pytest.fixture(scope="session")

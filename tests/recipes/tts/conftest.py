@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,14 +26,6 @@ SYMBOLS = {"_": [0], "^": [1], "$": [2], " ": [3], ".": [10], ",": [8], "a": [14
 def recipe_folder() -> Path:
     """Where the recipe is."""
     return RECIPE
-
-
-@pytest.fixture(scope="session")
-def espeak() -> None:
-    """Needs espeak-ng. CI must have it; elsewhere these tests are skipped without it."""
-    if shutil.which("espeak-ng") is None:
-        reason = "needs espeak-ng (Debian: apt-get install espeak-ng)"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @pytest.fixture
