@@ -13,14 +13,12 @@ import sys
 from pathlib import Path
 
 from safetensors.torch import save
+from speak import BUNDLED, POSTFILTER
 
 from vocos_plugins import Vocos
 from vocos_plugins.apps.postfilter import find_speech, fit_to_speech
 from vocos_plugins.plugins import mel_conventions
 from vocos_plugins.storage.safe_files import write_files
-
-VOCODER = "vocos-mel-22khz-small"
-FILE = "postfilter.safetensors"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -30,7 +28,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="recordings of the voice; those of the mels' names")
     parser.add_argument("--source", required=True, help="the mels' convention, as `vocos conventions` lists it")
     arguments = parser.parse_args(words)
-    vocos = Vocos.from_pretrained(VOCODER)
+    vocos = Vocos.from_pretrained(BUNDLED)
     try:
         source = mel_conventions()[arguments.source]
         fit = fit_to_speech(vocos, find_speech(arguments.predicted, arguments.data), source)
@@ -41,8 +39,10 @@ def main(words: list[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    write_files(arguments.model, {FILE: save(vocos.postfilter.state_dict())})
-    print(f"{arguments.model / FILE}: {fit.predicted.n_frames} predicted frames, {fit.recorded.n_frames} recorded")
+    write_files(arguments.model, {POSTFILTER: save(vocos.postfilter.state_dict())})
+    print(
+        f"{arguments.model / POSTFILTER}: {fit.predicted.n_frames} predicted frames, {fit.recorded.n_frames} recorded"
+    )
     for failure in fit.failures:
         print(f"{failure.file}: {failure.error}", file=sys.stderr)
     return 1 if fit.failures else 0

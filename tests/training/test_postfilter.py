@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from vocos_plugins.training.postfilter import Moments, fit_postfilter, moments_of
+from vocos_plugins.training.postfilter import Moments, fit_postfilter
 
 # Of values around 1: float64 in, float32 out.
 CLOSE = 1e-4
@@ -24,14 +24,17 @@ def sides():
     return torch.from_numpy(predicted), torch.from_numpy(recorded)
 
 
-def moments(frames) -> Moments:
-    """Of one mel."""
-    return moments_of([frames], len(frames))
+def moments(*mels) -> Moments:
+    """Of the frames of all mels."""
+    found = Moments(len(mels[0]))
+    for mel in mels:
+        found.add(mel)
+    return found
 
 
 def test_moments_are_numpys(sides) -> None:
     """Of all frames together, however they are divided into mels."""
-    found = moments_of(sides[0].split(700, dim=1), M)
+    found = moments(*sides[0].split(700, dim=1))
     assert found.n_frames == 4000
     np.testing.assert_allclose(found.mean, sides[0].numpy().mean(axis=1), rtol=0, atol=1e-12)
     np.testing.assert_allclose(found.covariance, np.cov(sides[0].numpy(), bias=True), rtol=0, atol=1e-10)

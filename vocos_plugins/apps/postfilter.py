@@ -19,6 +19,7 @@ from ..storage.audio import read_mono
 from ..storage.mel_files import read_mel
 from ..training.postfilter import Moments, fit_postfilter
 from ..training.sources import find_recordings
+from .batch.jobs import describe
 
 MAX_NAMED = 5  # failures in the message of a fit that failed
 MAX_MEASURED = 20  # pairs whose blur is measured
@@ -131,8 +132,7 @@ def fit_to_speech(
         try:
             use()
         except Exception as error:  # whatever a file makes a library raise
-            why = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-            failures.append(Failure(file=name, system="", error=why))
+            failures.append(Failure(file=name, system="", error=describe(error)))
         if progress is not None:
             progress.advance()
     try:

@@ -7,7 +7,6 @@ sentences of both sides need not be the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -51,14 +50,6 @@ class Moments:
     def covariance(self) -> Tensor:
         """``(n_mels, n_mels)``."""
         return self._products / self.n_frames - torch.outer(self.mean, self.mean)
-
-
-def moments_of(mels: Iterable[Tensor], n_mels: int) -> Moments:
-    """Returns the moments of mels ``(n_mels, T)``."""
-    moments = Moments(n_mels)
-    for mel in mels:
-        moments.add(mel)
-    return moments
 
 
 def fit_postfilter(predicted: Moments, recorded: Moments, *, shrinkage: float = SHRINKAGE) -> LinearMap:
