@@ -14,6 +14,7 @@ from vocos_plugins.evaluation.griffin_lim import griffin_lim
 from vocos_plugins.evaluation.measures import choose
 from vocos_plugins.evaluation.pairs import find_pairs
 from vocos_plugins.evaluation.predicted import evaluate_predicted
+from vocos_plugins.evaluation.report import write_evaluation
 from vocos_plugins.evaluation.systems import System
 from vocos_plugins.evaluation.tables import markdown
 from vocos_plugins.mel import MelSpectrogram
@@ -57,7 +58,7 @@ def test_own_and_predicted_mels_side_by_side(manifest, own) -> None:
     """The error in nepers and the blur are those that were put in, and the words are read."""
     table = run(manifest(gaussian_filter(own, (1.0, 0.6)) + LOUDER), "pesq", "plcmos")
     scores = {row.system: {name: score.value for name, score in row.scores.items()} for row in table.rows}
-    assert list(scores) == ["GL, own mel", "GL, predicted", "recording"]
+    assert list(scores) == ["recording", "GL, own mel", "GL, predicted"]
     assert scores["recording"]["wer"] == 0
     assert scores["GL, own mel"]["pesq"] > scores["GL, predicted"]["pesq"]
     assert "mel-error" not in scores["GL, own mel"]
@@ -78,6 +79,27 @@ def test_mels_without_recordings(manifest, own) -> None:
     assert table.left_out["wer"] == "there are no texts"
     assert [row.system for row in table.rows] == ["GL, predicted"]
     assert "recordings are, too" in table.notes[0]
+
+
+def test_page_plays_both_mels_and_the_recording(manifest, own, tmp_path) -> None:
+    """Under the sentence, with its blur; a pair that can't be used is listed."""
+    write_evaluation(run(manifest(own, None), "plcmos"), tmp_path / "out", {})
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<audio ") == page.count("<img ") == 3
+    for name in ("Original", "GL, own mel", "GL, predicted"):
+        assert f"<h3>{name}</h3>" in page
+    assert f"<h2>{CLIP.text}</h2>" in page
+    assert "1 predicted mel compared" in page
+    assert "<code>vocos postfilter</code>" in page
+    assert "<dt>list.json, line 2</dt>" in page
+
+
+def test_page_without_recordings(manifest, own, tmp_path) -> None:
+    """Only the predicted mel is played, under its file's name."""
+    write_evaluation(run(manifest(own, recording=False), "plcmos"), tmp_path / "out", {})
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<audio ") == 1
+    assert "<h2>list.json, line 1</h2>" in page
 
 
 def test_bad_lines_are_named_and_the_rest_is_done(manifest, own) -> None:

@@ -55,7 +55,7 @@ def write_report(
     evaluation = Evaluation(systems=systems, measures=measures, left_out=left_out)
     with _one_thread():
         for result in _compare_all(systems, chosen, measures, progress):
-            evaluation.add(result, keep=True)
+            evaluation.add(result, file=result.clip.text, keep=True)
         # Still on one thread: the facts state the number of threads that the times are of.
         facts = facts_of({name or "unnamed": vocos})
     n_clips = f"{len(chosen)} clip{'s' if len(chosen) > 1 else ''}"

@@ -46,10 +46,13 @@ class Rendition:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipResult:
-    """The results of one clip: the recording, each system's rendition, and the errors of systems that failed."""
+    """The results of one clip: the recording, each system's rendition, and the errors of systems that failed.
+
+    ``original`` is None for a mel without a recording.
+    """
 
     clip: Clip
-    original: Rendition
+    original: Rendition | None
     renditions: Mapping[str, Rendition]
     errors: Mapping[str, str]
 

@@ -56,6 +56,7 @@ class Evaluation:
         failures: files without a result.
         clip_results: the clips that the page plays.
         notes: sentences below the table.
+        predicted: whether the mels are those that an acoustic model predicted.
     """
 
     systems: Sequence[System]
@@ -65,11 +66,12 @@ class Evaluation:
     failures: list[Failure] = field(default_factory=list)
     clip_results: list[ClipResult] = field(default_factory=list)
     notes: tuple[str, ...] = ()
+    predicted: bool = False
 
-    def add(self, result: ClipResult, *, keep: bool) -> None:
+    def add(self, result: ClipResult, *, file: str, keep: bool) -> None:
         """Adds a clip's results; with `keep`, its audio too, so that the page can play it."""
-        file = result.clip.text
-        for name, rendition in ((RECORDING, result.original), *result.renditions.items()):
+        recorded = {} if result.original is None else {RECORDING: result.original}
+        for name, rendition in (recorded | {**result.renditions}).items():
             self.rows.append(
                 SystemResult(
                     file=file,
@@ -105,7 +107,7 @@ def evaluate(
         progress: receives the progress of the run.
     """
     evaluation = Evaluation(systems=systems, measures=measures, left_out=left_out)
-    kept = _spread(len(clips), PAGE_CLIPS)
+    kept = spread(len(clips), PAGE_CLIPS)
     for index, clip in enumerate(clips):
         try:
             result = run_clip(systems, clip, measures, show=_show(progress, clip))
@@ -113,7 +115,7 @@ def evaluate(
             why = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
             evaluation.failures.append(Failure(file=clip.text, system="", error=why))
         else:
-            evaluation.add(result, keep=index in kept)
+            evaluation.add(result, file=clip.text, keep=index in kept)
         if progress is not None:
             progress.advance()
     return evaluation
@@ -123,7 +125,7 @@ def _show(progress: Progress | None, clip: Clip) -> Show:
     return lambda text: None if progress is None else progress.show(f"{clip.text}: {text}")
 
 
-def _spread(n: int, most: int) -> frozenset[int]:
+def spread(n: int, most: int) -> frozenset[int]:
     """Returns at most `most` indices below `n`, evenly spread from the first to the last."""
     if n <= most:
         return frozenset(range(n))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -38,7 +39,7 @@ def render(evaluation: Evaluation, *, title: str, intro: str, facts: Mapping[str
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(title),
         intro=intro,
-        note=_note_on_missing(evaluation),
+        note=_notes(evaluation),
         head="".join(f"<th>{escape(name)}</th>" for name in names),
         n_files=_count(len(evaluation.files)),
         summary="\n".join(
@@ -52,10 +53,10 @@ def render(evaluation: Evaluation, *, title: str, intro: str, facts: Mapping[str
     )
 
 
-def _note_on_missing(evaluation: Evaluation) -> str:
-    if not evaluation.left_out:
-        return ""
-    return f'<p class="note">Not measured: {escape(left_out_as_text(evaluation.left_out), quote=False)}.</p>'
+def _notes(evaluation: Evaluation) -> str:
+    missing = [f"Not measured: {left_out_as_text(evaluation.left_out)}."] if evaluation.left_out else []
+    lines = (escape(line, quote=False) for line in [*evaluation.notes, *missing])
+    return "\n".join('<p class="note">' + re.sub("`(.+?)`", r"<code>\1</code>", line) + "</p>" for line in lines)
 
 
 def _summary_row(evaluation: Evaluation, measure: Measure, names: list[str]) -> str:
@@ -95,7 +96,7 @@ def _speed_text(evaluation: Evaluation) -> str:
 
 def _section(result: ClipResult, evaluation: Evaluation) -> str:
     clip = result.clip
-    shown = {"Original": result.original, **result.renditions}
+    shown = ({} if result.original is None else {"Original": result.original}) | {**result.renditions}
     pictures = draw_spectrograms([rendition.audio for rendition in shown.values()])
     divisions = "\n".join(
         column(name, rendition, picture, _measured(rendition, evaluation))

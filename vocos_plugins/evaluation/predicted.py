@@ -12,15 +12,16 @@ from torch import Tensor
 from ..mel import MelConvention, MelSpectrogram
 from ..mel.compression import expand
 from ..mel.guess import find_mismatch
+from ..mel.speech import Clip
 from ..storage.audio import read_mono
 from ..storage.mel_files import read_mel
 from . import recognition
 from .blur import Mel, measure_against_speech, measure_blur
-from .comparison import Audio
-from .evaluate import Evaluation, Failure, Progress, SystemResult
+from .comparison import Audio, ClipResult, Rendition
+from .evaluate import PAGE_CLIPS, Evaluation, Failure, Progress, spread
 from .measures import EXTRA, Measure, Score
 from .pairs import Pair
-from .systems import RECORDING, System
+from .systems import System
 
 OWN, PREDICTED = "own mel", "predicted"
 # Front ends differ by a frame, and GlowTTS drops up to one less than its group of two.
@@ -67,6 +68,8 @@ def evaluate_predicted(
 ) -> Evaluation:
     """Decodes each predicted mel and, where there is a recording, the recording's own mel.
 
+    The audio of up to 20 pairs, spread evenly, is kept to be played.
+
     Args:
         systems: all of one mel, which the predicted mels are in.
         pairs: the mels, with their recordings and texts where there are any.
@@ -94,25 +97,26 @@ def evaluate_predicted(
         taken.append(WORD_ERRORS)
     else:
         left_out[WORD_ERRORS.name] = "there are no texts"
-    evaluation = Evaluation(systems=columns, measures=taken, left_out=left_out)
+    evaluation = Evaluation(systems=columns, measures=taken, left_out=left_out, predicted=True)
     run = _Run(evaluation, conventions.pop(), tuple(candidates))
-    for pair in pairs:
+    kept = spread(len(pairs), PAGE_CLIPS)
+    for index, pair in enumerate(pairs):
         if progress is not None:
             progress.show(pair.name)
         try:
-            rows = _run_pair(run, systems, pair)
+            result = _run_pair(run, systems, pair)
         except Exception as error:  # whatever a file makes a library or a system raise
             why = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
             evaluation.failures.append(Failure(file=pair.name, system="", error=why))
         else:
-            evaluation.rows += rows
+            evaluation.add(result, file=pair.name, keep=index in kept)
         if progress is not None:
             progress.advance()
     evaluation.notes = (_blur_note(run),) if run.mels else ()
     return evaluation
 
 
-def _run_pair(run: _Run, systems: Sequence[System], pair: Pair) -> list[SystemResult]:
+def _run_pair(run: _Run, systems: Sequence[System], pair: Pair) -> ClipResult:
     if pair.error:
         raise ValueError(pair.error)
     convention, rate = run.convention, run.convention.sample_rate
@@ -124,7 +128,7 @@ def _run_pair(run: _Run, systems: Sequence[System], pair: Pair) -> list[SystemRe
         _check_length(own.shape[2], mels[PREDICTED].shape[2], convention)
         recorded = audio.numpy()
         mels = {OWN: own, **mels}
-    rows = []
+    renditions = {}
     for system in systems:
         for kind, mel in mels.items():
             start = time.perf_counter()
@@ -134,17 +138,17 @@ def _run_pair(run: _Run, systems: Sequence[System], pair: Pair) -> list[SystemRe
             scores = _scores(run.evaluation.measures, recorded, made, rate, pair.text)
             if kind == PREDICTED and recorded is not None:
                 scores[MEL_ERROR.name] = Score(value=mel_error(mel, mels[OWN], convention))
-            rows.append(_row(pair.name, f"{system.name}, {kind}", made, rate, scores, elapsed))
+            renditions[f"{system.name}, {kind}"] = Rendition(
+                audio=made, sample_rate=rate, scores=scores, seconds=elapsed
+            )
+    original = None
     if recorded is not None:
         scores = _scores([m for m in run.evaluation.measures if not m.needs_reference], None, recorded, rate, pair.text)
-        rows.append(_row(pair.name, RECORDING, recorded, rate, scores, 0.0))
+        original = Rendition(audio=recorded, sample_rate=rate, scores=scores)
     as_arrays = {kind: mel[0].double().numpy() for kind, mel in mels.items()}
     run.mels.append((as_arrays[PREDICTED], as_arrays.get(OWN)))
-    return rows
-
-
-def _row(file: str, system: str, audio: Audio, rate: int, scores: dict[str, Score], elapsed_s: float) -> SystemResult:
-    return SystemResult(file=file, system=system, duration_s=len(audio) / rate, elapsed_s=elapsed_s, scores=scores)
+    clip = Clip(path=pair.recording or pair.mel, text=pair.text or pair.name, source=pair.name if pair.text else "")
+    return ClipResult(clip=clip, original=original, renditions=renditions, errors={})
 
 
 def _scores(measures: Sequence[Measure], recorded: Audio | None, made: Audio, rate: int, text: str) -> dict[str, Score]:

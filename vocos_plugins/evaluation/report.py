@@ -38,7 +38,7 @@ def write_evaluation(evaluation: Evaluation, out: Path, facts: Mapping[str, str]
     texts = {TABLE_NAME: markdown(evaluation), DATA_NAME: json.dumps(as_data(evaluation), indent=2) + "\n"}
     if evaluation.clip_results:
         n_files = len(evaluation.files)
-        title = f"Vocos: {n_files} clip{'' if n_files == 1 else 's'} compared"
+        title = f"Vocos: {_counted(n_files, 'predicted mel' if evaluation.predicted else 'clip')} compared"
         texts[REPORT_NAME] = render(evaluation, title=title, intro=_intro(evaluation), facts=facts)
     return [write_text(out / name, text) for name, text in texts.items()]
 
@@ -77,13 +77,24 @@ def _intro(evaluation: Evaluation) -> str:
     described = "; ".join(escape(describe(mel)) for mel in mels)
     n_files, n_shown = len(evaluation.files), len(evaluation.clip_results)
     shown = "" if n_shown == n_files else f" {n_shown} of them are played here (at most {PAGE_CLIPS}, spread evenly)."
+    if evaluation.predicted:
+        return (
+            f"<p>{_counted(n_files, 'mel spectrogram')} ({described}) that an acoustic model predicted, turned into "
+            f"sound by Griffin-Lim ({N_ITER} iterations, no training) and by each model; where there is a recording, "
+            "so is its own mel, which shows what the vocoder could do. Predicted speech is never the recording's "
+            f"waveform, so measures against it stay low: listen first, then read the numbers.{shown}</p>"
+        )
     top = note_on_top_band(next(iter(mels))) if len(mels) == 1 else ""
     return (
-        f"<p>{n_files} clip{'' if n_files == 1 else 's'}, each turned into a mel spectrogram ({described}) and back "
+        f"<p>{_counted(n_files, 'clip')}, each turned into a mel spectrogram ({described}) and back "
         f"into sound, by Griffin-Lim ({N_ITER} iterations, no training) and by each model. They got only the mel. "
         "PESQ flatters Griffin-Lim, which keeps magnitudes and guesses phases: listen first, then read the "
         f"numbers.{top}{shown}</p>"
     )
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def _as_text(value: Any) -> str:

@@ -57,7 +57,7 @@ def evaluate(
 
     With --predicted, mels that an acoustic model predicted are turned into audio too, next to the mels of their
     recordings. The table then has how far they are from those, the word error rate if there are texts, and how blurred
-    they are; there is no page. Without recordings, only measures without a reference are taken.
+    they are. Without recordings, only measures without a reference are taken.
     """
     from ...evaluation.evaluate import evaluate as run
     from ...evaluation.measures import choose
