@@ -25,7 +25,7 @@ from vocos_plugins.plugins import mel_conventions
 
 TTS = Path(__file__).resolve().parents[1] / "recipes" / "tts"
 MODEL = "vocos-mel-22khz-small"
-CONVENTIONS = {"speechbrain": "speechbrain-ljspeech", "coqui": "coqui-ljspeech"}
+CONVENTIONS = {"speechbrain": "speechbrain-ljspeech", "coqui": "coqui-ljspeech", "nemo": "nemo-fastpitch-22khz"}
 MEASURES = ("pesq", "distillmos")
 
 

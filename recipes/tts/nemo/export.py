@@ -1,8 +1,9 @@
 """Makes the ``.nemo`` file that NeMo's ``FastPitchModel.restore_from`` loads out of a training's newest checkpoint.
 
-    python recipes/tts/nemo/export.py RUN MODEL.nemo --corpus CORPUS
+    python recipes/tts/nemo/export.py RUN FOLDER/fastpitch.nemo --corpus CORPUS
 
 Weights in half precision, which NeMo copies into its float32 model; no state of the optimizer, no paths of the machine.
+FOLDER gets a README too, the model's card.
 The file is a gzipped tar, as older versions of NeMo wrote them. RUN is the ``exp_manager.exp_dir`` of the training. The
 dictionary is that of CORPUS now: ``prepare.py --words`` adds words to it without changing the model's symbols.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,17 @@ from omegaconf import open_dict
 
 from vocos_plugins.storage.atomic import atomic_write
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from cards import describe_model
+from layout import write_text
+
+COMMAND = "python recipes/tts/nemo/train.py corpus=CORPUS exp_manager.exp_dir=RUN"
+USE = """```python
+from nemo.collections.tts.models import FastPitchModel
+
+fastpitch = FastPitchModel.restore_from("{file}", map_location="cpu").eval()
+mel = fastpitch.generate_spectrogram(tokens=fastpitch.parse("Hello there."))  # (1, 80, T)
+```"""
 DATASET = {"_target_": "nemo.collections.tts.data.dataset.TTSDataset"}
 
 
@@ -32,8 +45,8 @@ def find_checkpoint(run: Path) -> Path:
     return found[-1]
 
 
-def load(path: Path, corpus: Path) -> Any:
-    """A training's FastPitch with the corpus' dictionary, and without its training's settings."""
+def load(path: Path, corpus: Path) -> tuple[Any, int]:
+    """A training's FastPitch with the corpus' dictionary and without its training's settings, and its steps."""
     from nemo.collections.tts.models import FastPitchModel  # noqa: PLC0415 - half a minute
 
     state = torch.load(path, map_location="cpu", weights_only=False)
@@ -45,8 +58,20 @@ def load(path: Path, corpus: Path) -> Any:
             config.pop(name, None)
     model = FastPitchModel(cfg=config)
     model.load_state_dict(state["state_dict"])
-    print(f"{path.name}, step {state['global_step']}")
-    return model.eval()
+    return model.eval(), state["global_step"]
+
+
+def describe(model: Any, steps: int, file: str, corpus: Path) -> str:
+    """The model's card."""
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    n_words = len((corpus / "nemo" / "dictionary.txt").read_text(encoding="utf-8").splitlines())
+    facts = {
+        "model": f"NeMo's FastPitch, {n_parameters / 1e6:.1f} M parameters, on espeak-ng's phonemes",
+        "dictionary": f"{n_words:,} words; of others it knows no phonemes",
+        "steps": f"{steps:,}",
+        "command": f"`{COMMAND}`",
+    }
+    return describe_model("NeMo: FastPitch", facts, USE.format(file=file), corpus)
 
 
 def save(model: Any, path: Path) -> None:
@@ -70,8 +95,11 @@ def main() -> None:
     parser.add_argument("model", type=Path, help=".nemo file to write")
     parser.add_argument("--corpus", type=Path, required=True)
     arguments = parser.parse_args()
-    save(load(find_checkpoint(arguments.run), arguments.corpus), arguments.model)
-    print(f"{arguments.model}: {arguments.model.stat().st_size / 1e6:.1f} MB")
+    model, steps = load(find_checkpoint(arguments.run), arguments.corpus)
+    card = describe(model, steps, arguments.model.name, arguments.corpus)
+    save(model, arguments.model)
+    write_text(arguments.model.parent / "README.md", card)
+    print(f"{arguments.model}: step {steps}, {arguments.model.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

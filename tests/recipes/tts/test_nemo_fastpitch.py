@@ -24,6 +24,7 @@ def corpus(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     for name in ("wavs", "alignments", "nemo/pitch"):
         (folder / name).mkdir(parents=True)
+    (folder / "README.md").write_text("# A corpus\n\n## Voice\n\nMine.\n", encoding="utf-8")
     (folder / "nemo" / "dictionary.txt").write_text("OH  oʊ\nNO  noʊ\n", encoding="utf-8")
     (folder / "nemo" / "pitch.json").write_text('{"default": {"pitch_mean": 100, "pitch_std": 20}}')
     lines = []
@@ -58,9 +59,11 @@ def exported(model, corpus, recipe_folder, tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("run")
     state = {"hyper_parameters": {"cfg": model.cfg}, "state_dict": model.state_dict(), "global_step": 7}
     torch.save(state, run / "FastPitch-last.ckpt")
-    export = runpy.run_path(str(recipe_folder / "nemo" / "export.py"))
-    export["save"](export["load"](export["find_checkpoint"](run), corpus), run / "models" / "nemo" / "model.nemo")
-    return run / "models" / "nemo" / "model.nemo"
+    path = run / "models" / "nemo" / "model.nemo"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["export.py", str(run), str(path), "--corpus", str(corpus)])
+        runpy.run_path(str(recipe_folder / "nemo" / "export.py"), run_name="__main__")
+    return path
 
 
 def test_known_durations_are_those_of_the_decoder(model, corpus, recipe_module) -> None:
@@ -117,6 +120,10 @@ def test_the_exported_file_is_restored_by_nemo(model, exported, corpus) -> None:
     assert weight.dtype == torch.float32
     assert torch.equal(weight, model.fastpitch.proj.weight.half().float())
     assert torch.equal(restored.preprocessor.featurizer.fb, model.preprocessor.featurizer.fb)
+    card = (exported.parent / "README.md").read_text(encoding="utf-8")
+    assert "| dictionary | 2 words; of others it knows no phonemes |\n| steps | 7 |" in card
+    assert 'restore_from("model.nemo"' in card
+    assert card.endswith("## A corpus\n\n### Voice\n\nMine.\n")
     assert restored.generate_spectrogram(tokens=restored.parse("Oh, no. " * 20)).shape[:2] == (1, 80)
 
 

@@ -22,7 +22,7 @@ from vocos_plugins.storage.texts import read_metadata
 
 TTS = ROOT / "recipes" / "tts"
 AUDIO = TTS / "predicted" / "audio"
-CONVENTIONS = {"speechbrain": "speechbrain-ljspeech", "coqui": "coqui-ljspeech"}
+CONVENTIONS = {"speechbrain": "speechbrain-ljspeech", "coqui": "coqui-ljspeech", "nemo": "nemo-fastpitch-22khz"}
 each = pytest.mark.parametrize("toolkit", CONVENTIONS)
 # Sentences whose words the recogniser reads right in the voice's own audio; it takes half a second for each.
 READ = ("joe-00003", "joe-00004", "joe-00019")
