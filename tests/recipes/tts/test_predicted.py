@@ -24,8 +24,8 @@ TTS = ROOT / "recipes" / "tts"
 AUDIO = TTS / "predicted" / "audio"
 CONVENTIONS = {"speechbrain": "speechbrain-ljspeech", "coqui": "coqui-ljspeech", "nemo": "nemo-fastpitch-22khz"}
 each = pytest.mark.parametrize("toolkit", CONVENTIONS)
-# Sentences whose words the recogniser reads right in the voice's own audio; it takes half a second for each.
-READ = ("joe-00003", "joe-00004", "joe-00019")
+# Sentences of which the recogniser reads at most one word in nine wrong in the voice's own audio.
+READ = ("joe-00002", "joe-00008", "joe-00009")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_words_stay_the_same(plain, predicted, toolkit) -> None:
         heard = [transcribe(vocos.decode(mels[key][None])[0].numpy(), 22050) for key in READ]
         rates.append(word_error_rate([texts[key].text for key in READ], heard))
     assert rates[1] <= rates[0] + 0.1
-    assert rates[1] < 0.5
+    assert rates[1] < 0.3
 
 
 @each

@@ -10,6 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from helpers.paths import ROOT
+from vocos_plugins import Vocos
+from vocos_plugins.mel import align
+from vocos_plugins.plugins import mel_conventions
 
 pytestmark = pytest.mark.xdist_group("nemo")
 
@@ -37,9 +40,10 @@ def test_page(markdown, vocoder, workplace, assert_says) -> None:
         assert_says(workplace / file, SENTENCE)
         assert soundfile.info(file).frames == spectrogram.shape[-1] * 256
     postfilter = load_file(ROOT / "recipes" / "tts" / "models" / "nemo" / "postfilter.safetensors")
-    mapped = postfilter["weight"] @ spectrogram + postfilter["bias"][:, None]
-    plain = vocoder.VocosModel.restore_from("vocos.nemo", map_location="cpu").eval()
-    expected, filtered = (
-        model.convert_spectrogram_to_audio(spec=mel) for model, mel in ((plain, mapped), (names["vocoder"], spectrogram))
-    )
-    torch.testing.assert_close(filtered, expected, **ROUNDING)
+    plain = Vocos.from_pretrained("vocos-mel-22khz-small")
+    own = align(mel_conventions()["nemo-fastpitch-22khz"], plain.mel)(spectrogram)
+    expected = plain.decode(postfilter["weight"] @ own + postfilter["bias"][:, None])
+    filtered = names["vocoder"].convert_spectrogram_to_audio(spec=spectrogram)
+    # NeMo's vocoders add a frame at the end, which reaches back by the network's context.
+    same = expected.shape[1] - 256 * plain.context_frames
+    torch.testing.assert_close(filtered[:, :same], expected[:, :same], **ROUNDING)
