@@ -2,7 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-# Without byte code: compiling it takes a minute, and Python compiles what is imported.
+# Without byte code: compiling it takes a minute, and Python compiles what is imported. It must be allowed to keep it:
+# otherwise each of the hundreds of processes that the tests start would compile PyTorch and the toolkits again.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
 # Two workers with one thread each: on two cores, more would only wait for each other. Toolkits modify the process that
