@@ -40,6 +40,24 @@ def test_moments_are_numpys(sides) -> None:
     np.testing.assert_allclose(found.covariance, np.cov(sides[0].numpy(), bias=True), rtol=0, atol=1e-10)
 
 
+def test_covariance_within_is_of_each_mels_own_mean(sides) -> None:
+    """By NumPy, from mels that are centred first."""
+    parts = [part.numpy() for part in sides[0].split(700, dim=1)]
+    centred = np.concatenate([part - part.mean(axis=1, keepdims=True) for part in parts], axis=1)
+    found = moments(*map(torch.from_numpy, parts)).covariance_within
+    np.testing.assert_allclose(found, centred @ centred.T / 4000, rtol=0, atol=1e-10)
+
+
+def test_other_voices_give_their_covariance_only(sides) -> None:
+    """Exactly so without shrinkage: the predicted mels keep their mean, whatever the means of the others."""
+    predicted, recorded = sides
+    voices = moments(recorded[:, :1500] + 3, recorded[:, 1500:] - 1)
+    weight, bias = fit_postfilter(moments(predicted), voices, same_voice=False, shrinkage=0)
+    found = moments(weight.double() @ predicted + bias.double()[:, None])
+    torch.testing.assert_close(found.mean, predicted.mean(dim=1), rtol=0, atol=CLOSE)
+    torch.testing.assert_close(found.covariance, voices.covariance_within, rtol=0, atol=CLOSE)
+
+
 def test_filtered_mels_have_the_recordings_mean_and_covariance(sides) -> None:
     """Exactly so without shrinkage."""
     predicted, recorded = sides

@@ -1,4 +1,4 @@
-"""Fits a model's postfilter to files: mels that an acoustic model predicted, and recordings of its voice."""
+"""Fits a model's postfilter to files: mels that an acoustic model predicted, and recordings of its voice, or any."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from ..evaluation.evaluate import Failure, Progress
 from ..evaluation.pairs import Pair, find_pairs
 from ..evaluation.predicted import check_predicted
 from ..mel import MelConvention, MelSpectrogram, align
+from ..mel.difference import top_frequency
+from ..mel.estimate import CLIP_RATE
+from ..mel.speech import CLIPS, read_clip
 from ..model import Vocos
 from ..storage.audio import read_mono
 from ..storage.mel_files import read_mel
@@ -27,11 +30,22 @@ MAX_MEASURED = 20  # pairs whose blur is measured
 
 @dataclass(frozen=True, kw_only=True)
 class Speech:
-    """The files of both sides, and whether they are the same sentences."""
+    """The files of both sides.
+
+    Attributes:
+        pairs: the predicted mels, perhaps with their recordings.
+        recordings: other recordings of the voice.
+        paired: whether the pairs have recordings.
+    """
 
     pairs: Sequence[Pair]
     recordings: Sequence[Path]
     paired: bool
+
+    @property
+    def same_voice(self) -> bool:
+        """Whether there are recordings of the voice; the speech that ships with the package replaces them if not."""
+        return self.paired or bool(self.recordings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +53,8 @@ class Fit:
     """The outcome of a fit, whose postfilter the model has by then.
 
     Attributes:
-        predicted, recorded: moments of both sides, in the model's mel.
+        predicted, recorded: moments of both sides, in the model's mel; recorded are the shipped clips if there are no
+            recordings of the voice.
         failures: files that could not be used.
         blur: how blurred the predicted mels are, before and after; empty where that can't be measured.
     """
@@ -55,18 +70,17 @@ def find_speech(predicted: Path, data: Path | None) -> Speech:
 
     Args:
         predicted: a folder of mels or a manifest, as for `find_pairs`.
-        data: recordings, as for `find_recordings`; None if a manifest names them. In a folder, mels are paired with the
-            recordings of their names; if no name fits, all mels and all recordings are used.
+        data: recordings, as for `find_recordings`; None if a manifest names them, or if there are none. In a folder,
+            mels are paired with the recordings of their names; if no name fits, all mels and all recordings are used.
 
     Raises:
-        ValueError: a source is missing or empty, or there are no recordings.
+        ValueError: a source is missing or empty.
     """
     if data is None or (predicted.is_dir() and data.is_dir()):
         pairs = find_pairs(predicted, data)
-        if any(pair.recording for pair in pairs):
-            return Speech(pairs=pairs, recordings=(), paired=True)
-        if data is None:
-            raise ValueError(f"{predicted}: it names no recordings; add --data, recordings of the same voice")
+        paired = any(pair.recording for pair in pairs)
+        if paired or data is None:
+            return Speech(pairs=pairs, recordings=(), paired=paired)
     recordings = [recording.path for recording in find_recordings(data)]
     return Speech(pairs=find_pairs(predicted), recordings=recordings, paired=False)
 
@@ -80,6 +94,11 @@ class _Reader:
         self.front_end = MelSpectrogram(own)
         self.predicted, self.recorded = Moments(own.n_mels), Moments(own.n_mels)
         self.mels: list[tuple[Tensor, Tensor]] = []
+
+    def use_shipped(self) -> None:
+        """Adds the clips that ship with the package, in place of recordings of the voice."""
+        for clip in CLIPS:
+            self.recorded.add(self.front_end(read_clip(clip, self.own.sample_rate)[None])[0])
 
     def use_pair(self, pair: Pair) -> None:
         """Adds a predicted mel and, if there is one, its recording: both or neither."""
@@ -117,11 +136,15 @@ def fit_to_speech(
 
     Raises:
         MelMismatch: the source can't be aligned to the model's mel.
-        ValueError: the model takes EnCodec codes, or too little speech could be used.
+        ValueError: the model takes EnCodec codes, too little speech could be used, or there are no recordings and the
+            mel goes beyond the shipped speech.
     """
     if vocos.mel is None:
         raise ValueError("the model takes EnCodec codes; a postfilter needs a model that takes mels")
     reader, failures = _Reader(vocos.mel, source, candidates), []
+    if not speech.same_voice:
+        _check_band(vocos.mel)
+        reader.use_shipped()
     jobs: list[tuple[str, Callable[[], object]]] = [
         (pair.name, partial(reader.use_pair, pair)) for pair in speech.pairs
     ]
@@ -136,11 +159,19 @@ def fit_to_speech(
         if progress is not None:
             progress.advance()
     try:
-        vocos.set_postfilter(*fit_postfilter(reader.predicted, reader.recorded))
+        vocos.set_postfilter(*fit_postfilter(reader.predicted, reader.recorded, same_voice=speech.same_voice))
     except ValueError as error:
         named = "".join(f"; {failure.file}: {failure.error}" for failure in failures[:MAX_NAMED])
         raise ValueError(f"{error}{named}") from error
     return Fit(predicted=reader.predicted, recorded=reader.recorded, failures=failures, blur=_blur(vocos, reader.mels))
+
+
+def _check_band(mel: MelConvention) -> None:
+    if (top := top_frequency(mel)) > CLIP_RATE / 2:
+        raise ValueError(
+            f"the mel goes up to {top:g} Hz, and the speech that ships with the package to {CLIP_RATE // 2}; name "
+            "recordings by --data, best of the same voice"
+        )
 
 
 def _blur(vocos: Vocos, mels: Sequence[tuple[Tensor, Tensor]]) -> str:

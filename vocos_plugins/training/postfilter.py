@@ -2,7 +2,8 @@
 
 Of all such maps it moves mels the least: the optimal transport between two normal distributions (Knott and Smith, 1984;
 Peyre and Cuturi, arXiv 1803.00567, remark 2.31). It is found in closed form, from a few minutes of speech, and the
-sentences of both sides need not be the same.
+sentences of both sides need not be the same. Nor need the voice: what mels of any voice have in common, the covariance
+within a recording, gives most of the gain, and the predicted mels keep their own mean.
 """
 
 from __future__ import annotations
@@ -33,13 +34,16 @@ class Moments:
         self.n_frames = 0
         self._sum = torch.zeros(n_mels, dtype=torch.float64)
         self._products = torch.zeros(n_mels, n_mels, dtype=torch.float64)
+        self._means = torch.zeros(n_mels, n_mels, dtype=torch.float64)  # of each mel, times themselves
 
     def add(self, mel: Tensor) -> None:
         """Adds the frames of a mel ``(n_mels, T)``."""
         frames = mel.detach().cpu().double()
+        total = frames.sum(dim=1)
         self.n_frames += frames.shape[1]
-        self._sum += frames.sum(dim=1)
+        self._sum += total
         self._products += frames @ frames.T
+        self._means += torch.outer(total, total) / max(1, frames.shape[1])
 
     @property
     def mean(self) -> Tensor:
@@ -51,14 +55,23 @@ class Moments:
         """``(n_mels, n_mels)``."""
         return self._products / self.n_frames - torch.outer(self.mean, self.mean)
 
+    @property
+    def covariance_within(self) -> Tensor:
+        """``(n_mels, n_mels)``: about each mel's own mean, which a voice and a microphone determine."""
+        return (self._products - self._means) / self.n_frames
 
-def fit_postfilter(predicted: Moments, recorded: Moments, *, shrinkage: float = SHRINKAGE) -> LinearMap:
+
+def fit_postfilter(
+    predicted: Moments, recorded: Moments, *, same_voice: bool = True, shrinkage: float = SHRINKAGE
+) -> LinearMap:
     """Fits the postfilter that `Vocos.set_postfilter` takes.
 
     Args:
         predicted: of the mels that an acoustic model predicts, in the convention of the vocoder's mel.
-        recorded: of recordings of the same voice, in the same convention. Different sentences need more of both sides:
-            with 10 sentences they should be the same, with 100 it makes little difference.
+        recorded: of recordings, in the same convention. Different sentences need more of both sides: with 10 sentences
+            they should be the same, with 100 it makes little difference.
+        same_voice: whether the recordings are of the voice that the acoustic model predicts. Otherwise the predicted
+            mels keep their mean, and their covariance about each mel's mean becomes the recordings'.
         shrinkage: added to every variance, as a share of the side's mean variance.
 
     Raises:
@@ -69,11 +82,14 @@ def fit_postfilter(predicted: Moments, recorded: Moments, *, shrinkage: float = 
     for name, moments in (("predicted mels", predicted), ("recordings", recorded)):
         if moments.n_frames < needed:
             raise ValueError(f"the {name} have {moments.n_frames} frames, expected at least {needed}: add sentences")
-    before, after = (_shrunk(moments.covariance, shrinkage) for moments in (predicted, recorded))
+    sides = (predicted, recorded)
+    covariances = [side.covariance if same_voice else side.covariance_within for side in sides]
+    before, after = (_shrunk(covariance, shrinkage) for covariance in covariances)
     root = _power(before, 0.5)
     inverse = _power(before, -0.5)
     weight = inverse @ _power(root @ after @ root, 0.5) @ inverse
-    return LinearMap(weight.float(), (recorded.mean - weight @ predicted.mean).float())
+    wanted = recorded.mean if same_voice else predicted.mean
+    return LinearMap(weight.float(), (wanted - weight @ predicted.mean).float())
 
 
 def _shrunk(covariance: Tensor, shrinkage: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -83,8 +84,31 @@ def test_other_sentences(run, model, predicted, tmp_path) -> None:
     torch.testing.assert_close(fitted.postfilter.weight, 2 * torch.eye(12), rtol=0, atol=CLOSE * 5)
 
 
+def test_without_recordings(run, model, predicted, own, tmp_path) -> None:
+    """The shipped speech gives its covariance; here it is what was flattened, and the mean stays."""
+    output = run("postfilter", model, tmp_path / "out", "--predicted", predicted).output
+    n_frames = sum(mel.shape[1] for mel in own)
+    assert f"{n_frames} recorded frames of other voices: the speech that ships with vocos-plugins." in output
+    fitted = Vocos.from_pretrained(tmp_path / "out")
+    torch.testing.assert_close(fitted.postfilter.weight, 2 * torch.eye(12), rtol=0, atol=CLOSE * 5)
+    mean = torch.from_numpy(np.concatenate([0.5 * mel - 3 for mel in own], axis=1)).mean(dim=1)
+    torch.testing.assert_close(fitted.postfilter(mean[None, :, None])[0, :, 0], mean, rtol=0, atol=CLOSE * 10)
+    assert fitted.provenance["postfilter"].endswith("recorded frames of other voices")
+
+
+def test_a_mel_beyond_the_shipped_speech_needs_recordings(run, make_config, predicted, tmp_path) -> None:
+    """The clips end at 8 kHz."""
+    config = make_config()
+    wide = dataclasses.replace(config, features=dataclasses.replace(config.features, sample_rate=24000))
+    Vocos(wide).save_pretrained(tmp_path / "model")
+    arguments = ("postfilter", tmp_path / "model", tmp_path / "out", "--predicted", predicted)
+    output = " ".join(run(*arguments, code=2).output.split())
+    assert "the mel goes up to 12000 Hz, and the speech that ships with the package to 8000" in output
+    assert not (tmp_path / "out").exists()
+
+
 def test_refusals(run, model, predicted, tmp_path) -> None:
-    """Nothing is written without recordings, with too little speech, or for mels of other bands."""
+    """Nothing is written with too little speech, or for mels of other bands."""
     short = tmp_path / "short"
     short.mkdir()
     np.save(short / "a.npy", np.zeros((12, 50), np.float32))
@@ -92,7 +116,6 @@ def test_refusals(run, model, predicted, tmp_path) -> None:
     wide.mkdir()
     np.save(wide / "a.npy", np.zeros((80, 500), np.float32))
     for arguments, words in (
-        (("--predicted", predicted), "it names no recordings; add --data, recordings of the same voice"),
         (("--predicted", tmp_path / "absent", "--data", RECORDINGS), "no such file or folder"),
         (("--predicted", short, "--data", RECORDINGS), "the predicted mels have 50 frames, expected at least 120"),
         (("--predicted", wide, "--data", RECORDINGS), "a.npy: the mel has 80 bands, expected 12"),

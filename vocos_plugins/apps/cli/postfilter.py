@@ -30,7 +30,7 @@ def postfilter(
         typer.Option(
             "--data",
             help="Recordings of the same voice: a folder, a list of files, or a manifest (.csv). Mels of a folder are "
-            "paired with recordings of the same names.",
+            "paired with recordings of the same names. By default the speech that ships with the package.",
         ),
     ] = None,
     source: Annotated[
@@ -42,7 +42,8 @@ def postfilter(
 
     Predicted mels are flatter than those of recordings, which makes speech dull. The postfilter is a linear map that
     gives them the recordings' mean and covariance; nothing is trained, so a minute or two of speech and a few seconds
-    are enough. 10 sentences that were both predicted and recorded do; of different sentences, take 100.
+    are enough. 10 sentences that were both predicted and recorded do; of different sentences, take 100. Without
+    recordings of the voice, the mels get the covariance of other voices and keep their mean, which gains a little less.
 
     OUT is for the mels of that acoustic model only. Copy-synthesis of recordings is not affected.
     """
@@ -60,10 +61,9 @@ def postfilter(
     try:
         fit = fit_to_speech(vocos, speech, convention, mel_conventions().values(), progress)
         progress.stop()
-        vocos.provenance = {
-            **vocos.provenance,
-            "postfilter": f"fitted on {fit.predicted.n_frames} predicted and {fit.recorded.n_frames} recorded frames",
-        }
+        counts = f"{fit.predicted.n_frames} predicted and {fit.recorded.n_frames} recorded frames"
+        voice = "" if speech.same_voice else " of other voices"
+        vocos.provenance = {**vocos.provenance, "postfilter": f"fitted on {counts}{voice}"}
         vocos.save_pretrained(out)
     except (CheckpointError, ValueError) as error:
         progress.stop()
@@ -72,9 +72,9 @@ def postfilter(
         fail(describe(error))
     finally:
         progress.stop()
-    sides = "the same sentences" if speech.paired else "not the same sentences"
-    counts = f"{fit.predicted.n_frames} predicted and {fit.recorded.n_frames} recorded frames"
-    typer.echo(f"Fitted on {counts}, of {sides}. {fit.blur}".rstrip())
+    same = "the same sentences" if speech.paired else "not the same sentences"
+    sides = f", of {same}" if speech.same_voice else f"{voice}: the speech that ships with vocos-plugins"
+    typer.echo(f"Fitted on {counts}{sides}. {fit.blur}".rstrip())
     typer.echo(f"Wrote {out}")
     for failure in fit.failures:
         typer.secho(f"failed: {failure.file}: {failure.error}", fg="red", err=True)
