@@ -113,6 +113,34 @@ def test_the_command_fits_such_a_postfilter(plain, predicted, own, toolkit, tmp_
     assert 0.75 < steps(mels, own) < 1.05
 
 
+def test_decode_says_that_they_are_blurred(plain, tmp_path) -> None:
+    """Once, for two of each model's mels in their own convention; not if the model has a postfilter."""
+    fitted = copy.deepcopy(plain)
+    fitted.set_postfilter(torch.eye(80))
+    fitted.save_pretrained(tmp_path / "fitted")
+    for toolkit, convention in CONVENTIONS.items():
+        mels = [str(TTS / "predicted" / toolkit / f"joe-0000{number}.npy") for number in (4, 8)]
+        arguments = ["decode", *mels, str(tmp_path / "out"), "--source", convention]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+        assert result.stderr.count("note: ") == 1
+        assert "as mels of acoustic models are: `vocos postfilter` gives the detail back" in result.stderr
+        result = CliRunner().invoke(app, [*arguments, "--model", str(tmp_path / "fitted")])
+        assert "note: " not in result.stderr
+
+
+def test_a_postfilter_needs_no_recordings(plain, predicted, own, tmp_path) -> None:
+    """The shipped speech, four other voices, gives most of the steps back."""
+    for toolkit, convention in CONVENTIONS.items():
+        mels = ["--predicted", str(TTS / "predicted" / toolkit), "--source", convention]
+        result = CliRunner().invoke(app, ["postfilter", "vocos-mel-22khz-small", str(tmp_path / toolkit), *mels])
+        assert result.exit_code == 0, result.output
+        assert "of other voices" in result.output
+        fitted = Vocos.from_pretrained(tmp_path / toolkit)
+        sharper = {key: fitted.postfiltered(mel[None])[0] for key, mel in predicted(toolkit).items()}
+        assert 0.75 < steps(sharper, own) < 1.3
+
+
 def test_the_script_puts_one_beside_a_model(plain, predicted, own, recipe_module, tmp_path, capsys) -> None:
     """A file for `speak.py`; what can't be used is named, and an unknown convention is refused."""
     script, mels = recipe_module("postfilter"), tmp_path / "mels"

@@ -1,4 +1,4 @@
-"""The warning that mels do not look like the convention that they are decoded as."""
+"""The warning that mels look like another convention, and the note that they look like predicted ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ...evaluation.blur import measure_against_speech
 from ...mel.guess import find_mismatch
 from ...plugins import mel_conventions
 from ..batch.work import Decoding
@@ -23,15 +24,19 @@ PROBED = 10  # the mels of a batch have one origin, and checking one takes a few
 
 
 class MelChecker:
-    """Checks the first mels of a batch and warns once on standard error; thread-safe.
+    """Checks the first mels of a batch and warns once on standard error, or says once that they are blurred.
+
+    It is thread-safe.
 
     Args:
         convention: the convention that the mels are decoded as.
+        postfilter: whether the model has one, so that blurred mels are what it expects.
     """
 
-    def __init__(self, convention: MelConvention) -> None:
+    def __init__(self, convention: MelConvention, *, postfilter: bool = False) -> None:
         self.convention = convention
         self._left = PROBED
+        self._may_be_blurred = not postfilter
         self._lock = threading.Lock()
 
     def __call__(self, job: Job, mel: Tensor) -> None:
@@ -45,6 +50,7 @@ class MelChecker:
             # Inside the lock: two threads that find a mismatch at the same time must not both warn.
             found = find_mismatch(mel, self.convention, mel_conventions().values())
             if found is None:
+                self._look_for_blur(job, mel)
                 return
             self._left = 0
         name = self.convention.name
@@ -58,6 +64,18 @@ class MelChecker:
             err=True,
         )
 
+    def _look_for_blur(self, job: Job, mel: Tensor) -> None:
+        if not self._may_be_blurred:
+            return
+        blur = measure_against_speech([mel[0].double().numpy()], self.convention)
+        self._may_be_blurred = blur is None  # it takes longer than the other check, so one mel that is long must do
+        if blur is not None and blur.significant:
+            typer.echo(
+                f"note: {job.source} is blurred by {blur.bands:.1f} bands and {blur.frames:.1f} frames, as mels of "
+                "acoustic models are: `vocos postfilter` gives the detail back",
+                err=True,
+            )
+
 
 class CheckedDecoding(Decoding):
     """`Decoding` that checks the first mels with a `MelChecker`."""
@@ -66,7 +84,7 @@ class CheckedDecoding(Decoding):
         super().__init__(vocos, source, strict)
         convention = source or vocos.mel
         assert convention is not None  # noqa: S101
-        self._check_mel = MelChecker(convention)
+        self._check_mel = MelChecker(convention, postfilter=vocos.postfilter is not None)
 
     def read(self, job: Job) -> Tensor:
         mel = super().read(job)
