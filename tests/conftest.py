@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +34,8 @@ torch.set_num_threads(1)
 # What is compared with an independent implementation is compared in float32, in this process and those that tests
 # start; tests/inference is about the other precisions, and tests of adapters and commands that only listen don't mind.
 os.environ["VOCOS_PLUGINS_PRECISION"] = "float32"
+# What is remembered between processes stays out of the user's cache.
+os.environ["VOCOS_PLUGINS_CACHE"] = str(Path(tempfile.gettempdir(), "vocos-plugins-tests"))
 
 TACOTRON2 = """
 model: !new:speechbrain.lobes.models.Tacotron2.Tacotron2

@@ -42,6 +42,9 @@ class RuntimeBackend(Backend):
     def _can_build(self, network: Network) -> bool:
         return True
 
+    def _by_preference(self, network: Network, usable: list[Precision]) -> tuple[Precision, ...]:
+        return (usable[-1],)  # the runtime's own bfloat16 is fast wherever the processor has it
+
     def _build(self, network: Network, precision: Precision) -> Engine:
         synthesize = export_to(self.name, network, precision)
 

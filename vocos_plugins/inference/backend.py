@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 from torch import nn
 
 from ..network import heads
-from ..network.backbone import AdaLayerNorm, ConvNeXtBackbone, ConvNeXtBlock
+from ..network.backbone import AdaLayerNorm, ConvNeXtBackbone, ConvNeXtBlock, convnext_blocks
 from ..network.network import Engine, Network, engine_allowed, module_engine
+from .fast.choice import Choice, choose_precision
 from .fast.engine import build_fast_engine
 from .fast.onednn import has_bfloat16, has_int8, has_onednn
 from .snapshot import Layout, Snapshot, is_ordinary, is_patched, layout_of
@@ -53,15 +54,19 @@ class Backend:
 
     Args:
         precision: of the backbone's linear layers, nine tenths of the work; everything else is float32. ``auto`` is
-            the value of the environment variable ``VOCOS_PLUGINS_PRECISION``, or else the first of these that the CPU
-            has instructions for: ``int8`` for weights that were measured to lose nothing by it, ``bfloat16``,
-            ``float32``. ``int8`` is calibrated on the speech that ships with the package.
+            the value of the environment variable ``VOCOS_PLUGINS_PRECISION``, or else the fastest of these, which is
+            found by timing one block of the model: ``float32``, ``bfloat16``, and ``int8`` for weights that were
+            measured to lose nothing by it. ``int8`` is calibrated on the speech that ships with the package.
+
+    Attributes:
+        choice: what ``auto`` found when the engine was built; None before, and where nothing was timed.
 
     Raises:
         ValueError: the precision is unknown, or this CPU or torch does not support it.
     """
 
     name: BackendName = "torch"
+    choice: Choice | None = None
 
     def __init__(self, precision: Precision = "float32") -> None:
         self.precision = self._supported(precision)
@@ -106,11 +111,23 @@ class Backend:
     def _build_from(self, network: Network, layout: Layout) -> tuple[Snapshot, Engine]:
         if all(map(is_ordinary, layout.tensors)) and not _has_unknown_parts(network) and self._can_build(network):
             # The snapshot comes first: what another thread writes meanwhile is noticed at the next decode.
-            self._built = Snapshot(layout), self._build(network, self._chosen(network))
+            self._built = Snapshot(layout), self._build_chosen(network)
         else:
             # Modules compute with the weights as they are: there is nothing to look at.
             self._built = Snapshot(layout._replace(tensors=[])), module_engine(network)
         return self._built
+
+    def _build_chosen(self, network: Network) -> Engine:
+        """Builds the engine of the precision that was asked for; for ``auto``, of the fastest one that can be built."""
+        candidates = self._candidates(network)
+        if self.precision != "auto":
+            return self._build(network, candidates[0])
+        for precision in candidates:
+            try:
+                return self._build(network, precision)
+            except RuntimeError:  # of torch: an operator that this processor, or its limits, can't do
+                continue
+        return module_engine(network)
 
     def _can_build(self, network: Network) -> bool:
         return has_onednn() and _has_fast_path(network.backbone)
@@ -131,16 +148,24 @@ class Backend:
             raise ValueError("this CPU has no 8-bit dot products (VNNI); use precision='float32' or 'auto'")
         return precision
 
-    def _chosen(self, network: Network) -> Precision:
-        """The precision to compute in, with ``auto`` resolved."""
+    def _candidates(self, network: Network) -> tuple[Precision, ...]:
+        """The precisions to compute in, the preferred one first; one, unless it is ``auto``."""
         if self.precision != "auto":
-            return self.precision
+            return (self.precision,)
         asked = os.environ.get(PRECISION_VARIABLE, "auto")
         if asked != "auto":
-            return self._supported(asked)
-        if self.name == "torch" and has_int8() and keeps_quality_in_int8(network):
-            return "int8"
-        return "bfloat16" if has_bfloat16() and "bfloat16" in PRECISIONS[self.name] else "float32"
+            return (self._supported(asked),)
+        usable: list[Precision] = ["float32"]
+        if has_bfloat16() and "bfloat16" in PRECISIONS[self.name]:
+            usable.append("bfloat16")
+        return self._by_preference(network, usable)
+
+    def _by_preference(self, network: Network, usable: list[Precision]) -> tuple[Precision, ...]:
+        """Puts precisions, the most exact first, into the order in which to try them: the fastest first."""
+        if has_int8() and keeps_quality_in_int8(network):
+            usable = [*usable, "int8"]
+        self.choice = choose_precision(next(iter(convnext_blocks(network.backbone))), usable)
+        return cast(tuple[Precision, ...], self.choice.order)
 
 
 def keeps_quality_in_int8(network: nn.Module) -> bool:

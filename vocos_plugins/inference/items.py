@@ -5,16 +5,13 @@ On a CPU a padded batch is slower than its items one after the other, whose hidd
 
 from __future__ import annotations
 
-import functools
-import os
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
 from ..network.network import Engine, Network
+from .cores import core_threads
 from .cuts import PIECE_FRAMES, cut_frames
 
 
@@ -54,27 +51,3 @@ def _decode(network: Network, engine: Engine, features: Tensor, bandwidth: int |
     for cut in cut_frames(n_frames, PIECE_FRAMES, context=context, hop_length=hop_length, n_samples=len(audio)):
         target = audio[cut.samples]
         target.copy_(engine(features[:, cut.frames], bandwidth)[cut.skipped : cut.skipped + len(target)])
-
-
-@functools.lru_cache(maxsize=2)
-def core_threads(n_threads: int) -> ThreadPoolExecutor:
-    """Returns threads that each compute on one core; the same ones at every call."""
-    together = threading.Barrier(n_threads)
-
-    def start() -> None:
-        torch.set_num_threads(1)
-        torch.get_num_threads()  # settles it for this thread
-        together.wait()
-
-    pool = ThreadPoolExecutor(n_threads, "vocos", start)
-    try:
-        # The barrier makes every thread start now: a thread that started later would set the number again below.
-        list(pool.map(lambda _: None, range(n_threads)))
-    finally:
-        torch.set_num_threads(n_threads)  # what the threads set holds for new ones, and for MKL everywhere
-    return pool
-
-
-# A forked child has none of its parent's threads.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=core_threads.cache_clear)

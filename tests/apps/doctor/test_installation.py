@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
 
 import pytest
 import torch
@@ -71,7 +72,7 @@ def test_this_installation(quick):
     """Versions are the packages' own; only missing packages have none."""
     checks = module.check_installation()
     core = by_name(check for check in checks if check.group == "core")
-    assert list(core) == ["python", "vocos-plugins", "torch", "torchaudio"]
+    assert list(core) == ["python", "vocos-plugins", "torch", "fast kernels", "torchaudio"]
     assert core["torch"].version == torch.__version__
     assert core["torchaudio"].version == "2.11.0"
     for check in checks:
@@ -98,11 +99,24 @@ def test_a_torchaudio_that_can_t_be_imported(monkeypatch):
     assert "of the same build" in check.fix
 
 
+@pytest.mark.skipif(not module.has_onednn(), reason="this processor or torch has no oneDNN for x86")
+def test_fast_kernels(monkeypatch, tmp_path):
+    """The fastest precision is named with the times, and so is a file of earlier times that can't be read."""
+    monkeypatch.setenv("VOCOS_PLUGINS_CACHE", str(tmp_path))
+    detail = by_name(module.check_installation())["fast kernels"].detail
+    assert re.match(r"(float32|bfloat16|int8) is the fastest of float32\b.*; relative times: float32 \d", detail)
+    assert "ignored" not in detail
+    (tmp_path / "precisions.json").write_text("{")
+    detail = by_name(module.check_installation())["fast kernels"].detail
+    assert f"{tmp_path / 'precisions.json'} is ignored: it is damaged" in detail
+
+
 def test_no_torchaudio_is_no_fault(monkeypatch):
     """A missing torchaudio isn't an error, since the core doesn't need it."""
     monkeypatch.setattr(module, "probe_torchaudio", lambda: None)
     monkeypatch.setattr(module, "plugin_states", list)
-    assert [check.state for check in module.check_installation()] == ["ok", "ok", "ok", "missing"]
+    monkeypatch.setattr(module, "has_onednn", lambda: False)  # nor is a processor without fast kernels
+    assert [check.state for check in module.check_installation()] == ["ok", "ok", "ok", "missing", "missing"]
 
 
 def test_a_toolkit_that_isn_t_installed_is_no_fault():

@@ -18,7 +18,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ...inference.items import core_threads
+from ...inference.cores import core_threads
 from ...inference.windows import Window
 from ...storage.audio_writer import AudioWriter
 from .jobs import Job, Outcome, describe

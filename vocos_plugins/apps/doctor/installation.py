@@ -14,6 +14,10 @@ from typing import Literal
 
 import torch
 
+from ...inference.fast.choice import choose_precision
+from ...inference.fast.onednn import has_bfloat16, has_int8, has_onednn
+from ...inference.fast.remembered import find_fault
+from ...network.backbone import ConvNeXtBlock
 from ...plugins import PluginState, PluginWarning, plugin_states, problems
 from .torchaudio import probe_torchaudio, suggest_fix
 
@@ -23,6 +27,7 @@ CheckState = Literal["ok", "missing", "off", "broken"]
 UNDECLARED = {"coqui-tts": ("torchaudio", "torchcodec", "six"), "speechbrain": ("torchaudio",)}
 TORCHCODEC_SINCE = (2, 9)  # the torch version from which TTS/__init__.py needs it
 PYTHONS = ((3, 10), (3, 13))
+BUNDLED_BLOCK = (256, 768)  # width and hidden width of the bundled models' blocks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,7 @@ def check_installation() -> list[Check]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PluginWarning)  # its text is among the states and the problems
         states, contradictions = plugin_states(), problems()
-    checks = [_python(), _ours(), _torch(), _torchaudio()]
+    checks = [_python(), _ours(), _torch(), _kernels(), _torchaudio()]
     checks += [check for state in states if state.toolkit is not None for check in check_toolkit(state)]
     checks += [_plugin(state) for state in states]
     reported = [state.reason for state in states if state.reason is not None]
@@ -137,6 +142,21 @@ def _torch() -> Check:
     devices = f"{torch.cuda.device_count()} GPU" if torch.cuda.is_available() else "no GPU found"
     detail = build if build == "for the CPU" else f"{build}, {devices}"
     return Check(group="core", name="torch", version=torch.__version__, state="ok", detail=detail)
+
+
+def _kernels() -> Check:
+    """Says which precision `auto` would choose for a block of the bundled models' size."""
+    if not has_onednn():
+        detail = "none for this processor; PyTorch's own modules decode"
+        return Check(group="core", name="fast kernels", version=None, state="missing", detail=detail)
+    usable = ["float32", *(["bfloat16"] if has_bfloat16() else []), *(["int8"] if has_int8() else [])]
+    with torch.random.fork_rng(devices=[]):
+        choice = choose_precision(ConvNeXtBlock(*BUNDLED_BLOCK, 1.0, None).requires_grad_(False), usable)
+    fastest = f"{choice.order[0] if choice.order else 'none'} is the fastest of {', '.join(usable)}"
+    detail = "; ".join(filter(None, (fastest, str(choice), find_fault())))
+    found = re.search(r"DNN v([\d.]+)", torch.__config__.show())
+    version = f"oneDNN {found[1]}" if found else "oneDNN"
+    return Check(group="core", name="fast kernels", version=version, state="ok", detail=detail)
 
 
 def _torchaudio() -> Check:

@@ -6,6 +6,7 @@ Rows are frames: every input is ``(T, C)``.
 
 from __future__ import annotations
 
+import functools
 import platform
 from typing import Any
 
@@ -14,29 +15,53 @@ from torch import Tensor
 
 # Weights are reordered for about this many frames; for more or fewer they are as fast.
 ROWS = 256
+SMALL = 16  # channels of a trial
 
 _mkldnn: Any = torch.ops.mkldnn
 _onednn: Any = torch.ops.onednn
 
 
 def has_onednn() -> bool:
-    """Whether this build of torch has the operators, and this CPU is fast with them."""
+    """Whether this build of torch has the operators, this CPU is fast with them, and they run."""
     return (
         platform.machine() in ("x86_64", "AMD64")
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and torch.cpu._is_avx2_supported()
         and hasattr(_mkldnn, "_linear_pointwise")
+        and _runs(torch.float32)
     )
 
 
 def has_bfloat16() -> bool:
-    """Whether the CPU has bfloat16 instructions; torch emulates them otherwise."""
-    return has_onednn() and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    """Whether the CPU has bfloat16 instructions, and torch may use them."""
+    has_instructions = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return has_onednn() and has_instructions and _runs(torch.bfloat16)
 
 
 def has_int8() -> bool:
     """Whether the CPU has 8-bit dot products (VNNI), and torch the operators."""
-    return has_onednn() and torch.cpu._is_vnni_supported() and hasattr(_onednn, "qlinear_pointwise")
+    return (
+        has_onednn() and torch.cpu._is_vnni_supported() and hasattr(_onednn, "qlinear_pointwise") and _runs(torch.int8)
+    )
+
+
+@functools.cache
+def _runs(dtype: torch.dtype) -> bool:
+    """Whether a product, and a convolution where there is one, can be laid out and computed.
+
+    What the processor has says too little: `ONEDNN_MAX_CPU_ISA` and `ATEN_CPU_CAPABILITY` limit what oneDNN and torch
+    use of it, and operators whose names begin with an underscore may change.
+    """
+    weight, rows = torch.eye(SMALL), torch.ones(2, SMALL)
+    try:
+        if dtype == torch.int8:
+            Int8Linear(weight, None, 1.0, 0)(rows.to(torch.uint8))
+        else:
+            Linear(weight.to(dtype), None)(rows.to(dtype))
+            Conv(torch.nn.Conv1d(SMALL, SMALL, 3, padding=1).requires_grad_(False), dtype)(rows)
+    except (RuntimeError, TypeError, AttributeError):
+        return False
+    return True
 
 
 def edge_dtype(precision: str) -> torch.dtype:
