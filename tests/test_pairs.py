@@ -138,8 +138,8 @@ def test_lossy_pairs_are_off_by_what_they_say(source, target, speech) -> None:
 
 
 def test_nothing_becomes_nan(speech) -> None:
-    """Speech, silence, floors and absurd values through one pair in seven."""
-    for source, target in list(itertools.permutations(CATALOGUE.values(), 2))[::7]:
+    """Speech, silence, floors and absurd values through one pair in twenty-nine."""
+    for source, target in list(itertools.permutations(CATALOGUE.values(), 2))[::29]:
         alignment = quiet_align(source, target)
         if alignment is None:
             continue
@@ -149,7 +149,7 @@ def test_nothing_becomes_nan(speech) -> None:
 
 
 def test_the_matrix_in_the_docs_is_up_to_date() -> None:
-    """The groups, their order, what becomes of each pair, and the error of every ninth that is lossy."""
+    """The groups, their order, what becomes of each pair, and the error of every fortieth that is lossy."""
     path = ROOT / "scripts" / "pair_matrix.py"
     spec = importlib.util.spec_from_file_location("pair_matrix", path)
     module = importlib.util.module_from_spec(spec)
@@ -164,7 +164,7 @@ def test_the_matrix_in_the_docs_is_up_to_date() -> None:
     for (source, target), cell in zip(pairs, cells, strict=True):
         number = re.fullmatch(r"(\d\.\d\d)(\*?)", cell)
         lossy += number is not None
-        if number is None or lossy % 9 == 0:
+        if number is None or lossy % 40 == 0:
             found = quiet_cell(module, source[0], target[0])
             if number is None:
                 assert found == cell, f"{source[0].name} to {target[0].name}"

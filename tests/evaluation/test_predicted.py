@@ -35,14 +35,14 @@ def own():
 
 @pytest.fixture
 def manifest(tmp_path: Path, own):
-    """Writes mels and a manifest of them; each mel comes with its recording unless it is a pair without one."""
+    """Writes mels and a manifest of them, with their recording, and the text if its words are to be read back."""
 
-    def write(*mels, recording: bool = True) -> Path:
+    def write(*mels, recording: bool = True, text: str = "") -> Path:
         lines = []
         for number, mel in enumerate(mels):
             if mel is not None:
                 np.save(tmp_path / f"{number}.npy", mel)
-            known = {"audio_filepath": str(CLIP.path), "text": CLIP.text} if recording else {}
+            known = {"audio_filepath": str(CLIP.path), "text": text} if recording else {}
             lines.append(json.dumps({"mel_filepath": f"{number}.npy", **known}))
         (tmp_path / "list.json").write_text("\n".join(lines))
         return tmp_path / "list.json"
@@ -56,7 +56,7 @@ def run(path: Path, *names: str, data: Path | None = None):
 
 def test_own_and_predicted_mels_side_by_side(manifest, own) -> None:
     """The error in nepers and the blur are those that were put in, and the words are read."""
-    table = run(manifest(gaussian_filter(own, (1.0, 0.6)) + LOUDER), "pesq", "plcmos")
+    table = run(manifest(gaussian_filter(own, (1.0, 0.6)) + LOUDER, text=CLIP.text), "pesq", "plcmos")
     scores = {row.system: {name: score.value for name, score in row.scores.items()} for row in table.rows}
     assert list(scores) == ["recording", "GL, own mel", "GL, predicted"]
     assert scores["recording"]["wer"] == 0
@@ -83,7 +83,7 @@ def test_mels_without_recordings(manifest, own) -> None:
 
 def test_page_plays_both_mels_and_the_recording(manifest, own, tmp_path) -> None:
     """Under the sentence, with its blur; a pair that can't be used is listed."""
-    write_evaluation(run(manifest(own, None), "plcmos"), tmp_path / "out", {})
+    write_evaluation(run(manifest(own, None, text=CLIP.text), "plcmos"), tmp_path / "out", {})
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert page.count("<audio ") == page.count("<img ") == 3
     for name in ("Original", "GL, own mel", "GL, predicted"):

@@ -72,7 +72,7 @@ def test_this_installation(quick):
     """Versions are the packages' own; only missing packages have none."""
     checks = module.check_installation()
     core = by_name(check for check in checks if check.group == "core")
-    assert list(core) == ["python", "vocos-plugins", "torch", "fast kernels", "torchaudio"]
+    assert list(core) == ["python", "vocos-plugins", "torch", "kernels", "torchaudio"]
     assert core["torch"].version == torch.__version__
     assert core["torchaudio"].version == "2.11.0"
     for check in checks:
@@ -103,11 +103,11 @@ def test_a_torchaudio_that_can_t_be_imported(monkeypatch):
 def test_fast_kernels(monkeypatch, tmp_path):
     """The fastest precision is named with the times, and so is a file of earlier times that can't be read."""
     monkeypatch.setenv("VOCOS_PLUGINS_CACHE", str(tmp_path))
-    detail = by_name(module.check_installation())["fast kernels"].detail
+    detail = by_name(module.check_installation())["kernels"].detail
     assert re.match(r"(float32|bfloat16|int8) is the fastest of float32\b.*; relative times: float32 \d", detail)
     assert "ignored" not in detail
     (tmp_path / "precisions.json").write_text("{")
-    detail = by_name(module.check_installation())["fast kernels"].detail
+    detail = by_name(module.check_installation())["kernels"].detail
     assert f"{tmp_path / 'precisions.json'} is ignored: it is damaged" in detail
 
 

@@ -148,7 +148,7 @@ def _kernels() -> Check:
     """Says which precision `auto` would choose for a block of the bundled models' size."""
     if not has_onednn():
         detail = "none for this processor; PyTorch's own modules decode"
-        return Check(group="core", name="fast kernels", version=None, state="missing", detail=detail)
+        return Check(group="core", name="kernels", version=None, state="missing", detail=detail)
     usable = ["float32", *(["bfloat16"] if has_bfloat16() else []), *(["int8"] if has_int8() else [])]
     with torch.random.fork_rng(devices=[]):
         choice = choose_precision(ConvNeXtBlock(*BUNDLED_BLOCK, 1.0, None).requires_grad_(False), usable)
@@ -156,7 +156,7 @@ def _kernels() -> Check:
     detail = "; ".join(filter(None, (fastest, str(choice), find_fault())))
     found = re.search(r"DNN v([\d.]+)", torch.__config__.show())
     version = f"oneDNN {found[1]}" if found else "oneDNN"
-    return Check(group="core", name="fast kernels", version=version, state="ok", detail=detail)
+    return Check(group="core", name="kernels", version=version, state="ok", detail=detail)
 
 
 def _torchaudio() -> Check:
