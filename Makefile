@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --max-
 # The slowest comes first. These tests start trainings in separate processes, and each toolkit gets its own test process.
 RECIPES := nemo coqui speechbrain
 
-.PHONY: help demo speak install test test-recipes docs pages check format clean
+.PHONY: help demo speak install test test-recipes test-slow docs pages check format clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -34,16 +34,26 @@ install: $(VENV)/dev.stamp  ## install everything that the tests need into .venv
 # In parts: a process that has run thousands of tests, each with other libraries, is large and has many threads.
 PARTS := tests/apps tests/training tests/adapters
 
-test: $(VENV)/dev.stamp  ## install everything and run the whole test suite
-	$(PYTEST) $(PARTS:%=--ignore=%) $(RECIPES:%=--ignore=tests/recipes/%)
-	for part in $(PARTS); do $(PYTEST) $$part || exit 1; done
+# Which tests: those of tests/slow.txt take half of all the time.
+CHOICE := not slow
+
+test: $(VENV)/dev.stamp  ## install everything and run the test suite, without the tests of tests/slow.txt
+	$(PYTEST) -m '$(CHOICE)' $(PARTS:%=--ignore=%) $(RECIPES:%=--ignore=tests/recipes/%)
+	for part in $(PARTS); do $(PYTEST) -m '$(CHOICE)' $$part || exit 1; done
 	$(MAKE) test-recipes
+	@echo "Left out: the tests of tests/slow.txt, which 'make test-slow' runs."
+
+test-slow: $(VENV)/dev.stamp  ## run the tests of tests/slow.txt; do this before a release and after changes to what they test
+	$(PYTEST) -m slow $(PARTS:%=--ignore=%) $(RECIPES:%=--ignore=tests/recipes/%)
+	for part in $(PARTS); do $(PYTEST) -m slow $$part || exit 1; done
+	$(MAKE) test-recipes CHOICE=slow
 
 test-recipes: $(VENV)/dev.stamp  ## run the tests of the toolkits' recipes, one process per toolkit
 	$(MAKE) --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(RECIPES:%=test-recipe-%)
 
+# A recipe that has none of the chosen tests makes pytest exit with 5.
 test-recipe-%: $(VENV)/dev.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/recipes/$*
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 -m '$(CHOICE)' tests/recipes/$* || [ $$? = 5 ]
 
 docs: $(VENV)/dev.stamp  ## build the site into site/; every warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

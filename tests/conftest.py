@@ -66,6 +66,15 @@ torch.save(model.state_dict(), sys.argv[1])
 """
 
 
+SLOW = frozenset(Path(__file__).with_name("slow.txt").read_text().splitlines())
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks the tests of slow.txt."""
+    if not SLOW.isdisjoint((item.nodeid, item.nodeid.partition("[")[0])):
+        item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuses to run if pytest-xdist lost its groups, as it does with pytest 9.2."""
