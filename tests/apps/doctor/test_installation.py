@@ -100,7 +100,7 @@ def test_a_torchaudio_that_can_t_be_imported(monkeypatch):
 
 
 @pytest.mark.skipif(not module.has_onednn(), reason="this processor or torch has no oneDNN for x86")
-def test_fast_kernels(monkeypatch, tmp_path):
+def test_fast_kernels(quick, monkeypatch, tmp_path):
     """The fastest precision is named with the times, and so is a file of earlier times that can't be read."""
     monkeypatch.setenv("VOCOS_PLUGINS_CACHE", str(tmp_path))
     detail = by_name(module.check_installation())["kernels"].detail
