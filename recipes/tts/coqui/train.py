@@ -3,8 +3,8 @@
     python recipes/tts/coqui/train.py --config_path recipes/tts/coqui/fastspeech2.json --corpus CORPUS
 
 It takes what ``python -m TTS.bin.train_tts`` takes, ``--continue_path RUN`` among it, and the corpus besides. It
-differs in two things. The last layer starts at the mean mel, which takes hundreds of steps to learn. And a batch is
-sorted by length twice in Coqui TTS 0.28 where it has attention masks (``TTSDataset.collate_fn`` applies
+differs in two things. FastSpeech2's last layer starts at the mean mel, which takes hundreds of steps to learn. And a
+batch is sorted by length twice in Coqui TTS 0.28 where it has attention masks (``TTSDataset.collate_fn`` applies
 ``ids_sorted_decreasing`` to what is sorted already), which gives each sentence the durations of another. Batches that
 come sorted are spared that.
 """
@@ -64,7 +64,7 @@ def main() -> None:
     train_samples, eval_samples = load_tts_samples(config, eval_split=True)
     model = setup_model(config)
     sort_batches(model)
-    if not (args.continue_path or args.restore_path):
+    if config.model == "fastspeech2" and not (args.continue_path or args.restore_path):
         start_at_the_mean(model, train_samples)
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     print(f" > {n_parameters / 1e6:.2f} M parameters")
