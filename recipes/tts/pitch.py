@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -64,7 +65,8 @@ def main() -> None:
     ids = [row.id for row in read_rows(corpus)[0]]
     write = partial(_write_pitch, corpus=corpus, f_min=arguments.f_min, f_max=arguments.f_max)
     voiced = []
-    with ProcessPoolExecutor(arguments.workers) as workers:
+    # Not forked: numba ends a child of a process in which OpenMP has run.
+    with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as workers:
         for number, pitch in enumerate(workers.map(write, ids, chunksize=4), start=1):
             voiced.append(pitch[pitch > 0])
             if number % REPORT_EVERY == 0:
