@@ -34,6 +34,11 @@ torch.set_num_threads(1)
 # What is compared with an independent implementation is compared in float32, in this process and those that tests
 # start; tests/inference is about the other precisions, and tests of adapters and commands that only listen don't mind.
 os.environ["VOCOS_PLUGINS_PRECISION"] = "float32"
+# numba's cache: of two processes that fill one at the same time with functions of two types, each can find the other's
+# under the type of its own, and crashes, as does everyone after it. librosa is compiled by numba.
+NUMBA_CACHE = tempfile.TemporaryDirectory(prefix="vocos-plugins-numba-")
+os.environ["NUMBA_CACHE_DIR"] = NUMBA_CACHE.name
+
 # What is remembered between processes stays out of the user's cache.
 os.environ["VOCOS_PLUGINS_CACHE"] = str(Path(tempfile.gettempdir(), "vocos-plugins-tests"))
 
