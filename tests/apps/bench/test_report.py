@@ -8,12 +8,13 @@ import sys
 
 import pytest
 
-from vocos_plugins.apps.bench.contestants import REFERENCE, Contestant
+from vocos_plugins.apps.bench.contestants import REFERENCE, Contestant, auto_choice
 from vocos_plugins.apps.bench.grid import Case, Measurement, measure_grid
 from vocos_plugins.apps.bench.report import Plan, Report, as_data, bench
 from vocos_plugins.apps.bench.roofline import Limits, Roofline, Stage
 from vocos_plugins.apps.bench.tables import LOADED, markdown, ratio, speed_tables, stage_table
 from vocos_plugins.apps.bench.timing import Timing
+from vocos_plugins.inference.fast.onednn import has_onednn
 
 CASES = (Case(1, 0.1), Case(1, 0.5), Case(3, 0.1))
 OURS = Contestant("torch", "float32")
@@ -45,6 +46,16 @@ def test_a_report_is_written_as_markdown_and_as_data(report) -> None:
         assert word in text
     assert data["rows"][0]["timing"]["seconds"] == report.rows[0].timing.seconds
     assert data["machine"]["torch"]
+
+
+def test_the_precision_auto_is_said_with_its_times(report, make_config, monkeypatch) -> None:
+    """For a model that the fast kernels compute; a ResNet's modules run it."""
+    assert report.choice == auto_choice(make_config(backbone="resnet")) == ""
+    monkeypatch.delenv("VOCOS_PLUGINS_PRECISION", raising=False)
+    if has_onednn():
+        choice = auto_choice(make_config())
+        assert choice.partition("; ")[0] in ("float32", "bfloat16")
+        assert f"The precision `auto` is {choice}." in markdown(dataclasses.replace(report, choice=choice))
 
 
 def test_precisions_that_a_machine_lacks_are_reported(short, make_config, monkeypatch) -> None:

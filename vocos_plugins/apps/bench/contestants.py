@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...config import VocosConfig
 from ...export.backend import choose_backend
-from ...inference.backend import PRECISIONS, BackendName, Precision
+from ...inference.backend import PRECISIONS, Backend, BackendName, Precision
 from ...model import Vocos
 
 Source = str | VocosConfig  # a name for `Vocos.from_pretrained`, or an architecture for random weights
@@ -80,6 +80,16 @@ def prepare(contestant: Contestant, vocos: Vocos) -> Decode:
     vocos.backend = choose_backend(contestant.backend, contestant.precision)  # type: ignore[arg-type]
     vocos.backend.prepare(vocos)  # as `Vocos.from_pretrained` does
     return functools.partial(vocos.decode, bandwidth_id=bandwidth)
+
+
+def auto_choice(source: Source) -> str:
+    """Returns what the precision ``auto`` is for a model in this process, and why; empty if its modules run it."""
+    vocos = load(source)
+    vocos.backend = backend = Backend("auto")
+    backend.prepare(vocos)
+    if backend.choice is None or not backend.choice.order:
+        return ""
+    return "; ".join(filter(None, (backend.choice.order[0], str(backend.choice))))
 
 
 def last_bandwidth(vocos: Vocos) -> int | None:

@@ -13,7 +13,7 @@ import torch
 
 from ... import __version__
 from .alone import in_fresh_process
-from .contestants import Contestant, Source, load
+from .contestants import Contestant, Source, auto_choice, load
 from .grid import Case, FirstCall, Measurement, first_call, measure_grid
 from .roofline import Limits, Roofline, rooflines
 
@@ -53,6 +53,8 @@ class Report:
         limits: the machine's peaks.
         rooflines: stages, one roofline for each precision.
         first_calls: first calls compared with later ones.
+        choice: what the precision ``auto`` is on this machine, with the most threads, and why; empty if the model's
+            modules run it.
     """
 
     model: str
@@ -63,6 +65,7 @@ class Report:
     limits: Limits
     rooflines: list[Roofline]
     first_calls: list[FirstCall]
+    choice: str = ""
 
 
 def bench(plan: Plan, show_progress: Callable[[str], None]) -> Report:
@@ -98,6 +101,7 @@ def bench(plan: Plan, show_progress: Callable[[str], None]) -> Report:
         limits=limits,
         rooflines=stages,
         first_calls=first_calls,
+        choice=in_fresh_process(most, auto_choice, plan.source),
     )
 
 

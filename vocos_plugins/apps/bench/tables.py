@@ -26,6 +26,8 @@ def model_tables(report: Report) -> str:
     disturbed += [roofline.disturbed for roofline in report.rooflines]
     if any(disturbed) or any(call.disturbed for call in report.first_calls):
         parts.append(LOADED)
+    if report.choice:
+        parts.append(f"The precision `auto` is {report.choice}.")
     parts += [f"Not measured: {name}: {reason}." for name, reason in report.absent.items()]
     parts.append(speed_tables(report.rows))
     parts += ["Where the time goes in one item, and this machine's limits:", limits_line(report.limits)]
