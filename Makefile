@@ -34,19 +34,22 @@ install: $(VENV)/dev.stamp  ## install everything that the tests need into .venv
 # In parts: a process that has run thousands of tests, each with other libraries, is large and has many threads.
 PARTS := tests/apps tests/training tests/adapters
 
-# Which tests: those of tests/slow.txt take half of all the time.
+# Which tests: not those of tests/slow.txt, which take ten seconds and more each.
 CHOICE := not slow
 
+define RUN_TESTS
+$(PYTEST) -m '$(CHOICE)' $(PARTS:%=--ignore=%) $(RECIPES:%=--ignore=tests/recipes/%)
+for part in $(PARTS); do $(PYTEST) -m '$(CHOICE)' $$part || exit 1; done
+$(MAKE) test-recipes CHOICE='$(CHOICE)'
+endef
+
 test: $(VENV)/dev.stamp  ## install everything and run the test suite, without the tests of tests/slow.txt
-	$(PYTEST) -m '$(CHOICE)' $(PARTS:%=--ignore=%) $(RECIPES:%=--ignore=tests/recipes/%)
-	for part in $(PARTS); do $(PYTEST) -m '$(CHOICE)' $$part || exit 1; done
-	$(MAKE) test-recipes
+	$(RUN_TESTS)
 	@echo "Left out: the tests of tests/slow.txt, which 'make test-slow' runs."
 
+test-slow: CHOICE := slow
 test-slow: $(VENV)/dev.stamp  ## run the tests of tests/slow.txt; do this before a release and after changes to what they test
-	$(PYTEST) -m slow $(PARTS:%=--ignore=%) $(RECIPES:%=--ignore=tests/recipes/%)
-	for part in $(PARTS); do $(PYTEST) -m slow $$part || exit 1; done
-	$(MAKE) test-recipes CHOICE=slow
+	$(RUN_TESTS)
 
 test-recipes: $(VENV)/dev.stamp  ## run the tests of the toolkits' recipes, one process per toolkit
 	$(MAKE) --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(RECIPES:%=test-recipe-%)
