@@ -20,7 +20,7 @@ from vocos_plugins.training.stages import read_stages
 RECIPES = ROOT / "recipes"
 # Not the exported models: nobody edits their files.
 ALL = sorted(path for kind in ("yaml", "json") for path in RECIPES.rglob(f"*.{kind}") if "models" not in path.parts)
-N_CONFIGS = {"coqui": 8, "lightning": 11, "nemo": 17, "speechbrain": 9, "tts": 3}
+N_CONFIGS = {"coqui": 8, "lightning": 11, "nemo": 17, "speechbrain": 9, "tts": 4}
 PARTS = {"base", "recorded", "predicted"}  # parts of NeMo's configurations, which are not run by themselves
 COMMANDS = {
     "coqui": "python recipes/coqui/train_vocos.py --config_path recipes/coqui/{path.name}",
