@@ -17,6 +17,7 @@ from .parts import (
     ISTFT,
     OPTIONAL_PARTS,
     PARTS,
+    AdaptivePostfilter,
     Backbone,
     ConvNeXt,
     EncodecCodes,
@@ -62,6 +63,8 @@ class VocosConfig:
             _check_prior(self.head, self.features)
         if self.postfilter is not None and not isinstance(self.features, MelConvention):
             raise ConfigError("postfilter needs mel features; codes are not predicted band by band")
+        if isinstance(self.postfilter, AdaptivePostfilter):
+            _check_logarithm(self.features)
         if isinstance(self.backbone, ConvNeXt) and isinstance(self.features, EncodecCodes):
             embeddings, needed = self.backbone.adanorm_num_embeddings, len(self.features.bandwidths)
             if embeddings is not None and embeddings < needed:  # more do no harm: the surplus is never chosen
@@ -122,6 +125,14 @@ class VocosConfig:
             if (part := getattr(self, name)) is not None:
                 written[name] = write_part(part, table)
         return written
+
+
+def _check_logarithm(mel: Features) -> None:
+    if isinstance(mel, MelConvention) and (mel.log, mel.log_gain, mel.normalization) != ("natural", 1.0, None):
+        raise ConfigError(
+            "an adaptive postfilter needs a mel in natural logarithms, whose steps it measures; the features have "
+            f"log={mel.log}, log_gain={mel.log_gain}, normalization={mel.normalization}"
+        )
 
 
 def _check_prior(head: ISTFT, mel: Features) -> None:

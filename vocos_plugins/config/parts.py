@@ -24,6 +24,7 @@ LARGEST = {
     "num_blocks": 256,
     "adanorm_num_embeddings": 1024,
     "refinement_steps": 1000,
+    "window_frames": 1 << 14,
 }
 
 
@@ -167,10 +168,33 @@ class LinearPostfilter:
     """A linear map of a predicted mel's bands, before the backbone (`network.postfilter`). It has no options."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class AdaptivePostfilter:
+    """A linear map that is applied as far as a mel is blurred, for natural logarithms (`network.postfilter`).
+
+    Attributes:
+        window_frames: frames up to the present one over which the roughness is measured, a power of two. Roughness is
+            the mean absolute second difference from band to band, in nepers.
+        blurred: the roughness at which and below which the whole map is applied.
+        sharp: the roughness from which a mel stays as it is.
+    """
+
+    window_frames: int = 128
+    blurred: float = 0.28
+    sharp: float = 0.45
+
+    def __post_init__(self) -> None:
+        _check_sizes(self, "window_frames")
+        if self.window_frames.bit_count() != 1:
+            raise ValueError(f"window_frames must be a power of two, got {self.window_frames}")
+        if not 0 <= self.blurred < self.sharp:
+            raise ValueError(f"expected 0 <= blurred < sharp, got blurred={self.blurred}, sharp={self.sharp}")
+
+
 Features = MelConvention | EncodecCodes
 Backbone = ConvNeXt | ResNet
 Head = ISTFT | IMDCTSymExp | IMDCTCos | WaveNeXt
-Postfilter = LinearPostfilter
+Postfilter = LinearPostfilter | AdaptivePostfilter
 
 FEATURES: dict[str, type[Any]] = {"mel": MelConvention, "encodec": EncodecCodes}
 BACKBONES: dict[str, type[Any]] = {"convnext": ConvNeXt, "resnet": ResNet}
@@ -180,7 +204,7 @@ HEADS: dict[str, type[Any]] = {
     "imdct-cos": IMDCTCos,
     "wavenext": WaveNeXt,
 }
-POSTFILTERS: dict[str, type[Any]] = {"linear": LinearPostfilter}
+POSTFILTERS: dict[str, type[Any]] = {"linear": LinearPostfilter, "adaptive": AdaptivePostfilter}
 PARTS = {"features": FEATURES, "backbone": BACKBONES, "head": HEADS}
 # A model without such a part has no key for it.
 OPTIONAL_PARTS = {"postfilter": POSTFILTERS}

@@ -82,10 +82,10 @@ def decode_chunks(
             postfilter=postfilter,
         )
         return
-    windows = decode_windows(network, features, source=source, strict=strict, chunk_frames=chunk_frames)
-    for window in windows:
-        audio = decode_every_frame(network, window.inputs, bandwidth_id=bandwidth_id, postfilter=postfilter)
-        yield window.cut(audio)
+    for window in decode_windows(
+        network, features, source=source, strict=strict, chunk_frames=chunk_frames, postfilter=postfilter
+    ):
+        yield decode_window(network, window, bandwidth_id)
 
 
 def decode_windows(
@@ -95,25 +95,34 @@ def decode_windows(
     source: MelConvention | None = None,
     strict: bool = False,
     chunk_frames: int = STREAM_FRAMES,
+    postfilter: bool = True,
 ) -> Iterator[Window]:
-    """Yields the windows that `decode_chunks` decodes, with aligned features, up to the longest row's padding."""
+    """Yields the windows that `decode_chunks` decodes, up to the longest row's padding, for `decode_window`.
+
+    Their features are aligned and, if ``postfilter`` is true, postfiltered: both see more than one window.
+    """
     features = check_features(features, network.config.n_features if source is None else source.n_mels)
     n_frames, n_filled = features.shape[2], longest_filled(features, source or network.mel)
     filled = features[:, :, :n_filled]
     if source is None or source == network.mel:
-        windows = _own_windows(network, filled, chunk_frames)
+        windows = _own_windows(network, filled, chunk_frames, postfilter)
         silence = network.config.n_samples(n_frames) - network.config.n_samples(n_filled)
     else:
         # The whole mel is aligned, as an alignment may depend on all of it; it is a hundredth of the audio's size.
         alignment = align(source, network.mel, strict=strict)
-        windows = _own_windows(network, alignment(filled), chunk_frames)
+        windows = _own_windows(network, alignment(filled), chunk_frames, postfilter)
         windows = _cut_windows(windows, alignment.first_sample, alignment.n_samples(n_filled))
         silence = alignment.n_samples(n_frames) - alignment.n_samples(n_filled)
     nothing = features.new_zeros(len(features), network.config.n_features, 1)
     yield from _end_in_silence(windows, Window(inputs=nothing, first=0, n_samples=0, silence=silence))
 
 
-def _own_windows(network: Network, features: Tensor, chunk_frames: int) -> Iterator[Window]:
+def decode_window(network: Network, window: Window, bandwidth_id: int | None = None) -> Tensor:
+    """Returns the audio ``(B, n)`` of a window of `decode_windows`."""
+    return window.cut(decode_every_frame(network, window.inputs, bandwidth_id=bandwidth_id, postfilter=False))
+
+
+def _own_windows(network: Network, features: Tensor, chunk_frames: int, postfilter: bool) -> Iterator[Window]:
     n_frames = features.shape[2]
     for cut in cut_frames(
         n_frames,
@@ -123,7 +132,10 @@ def _own_windows(network: Network, features: Tensor, chunk_frames: int) -> Itera
         n_samples=network.config.n_samples(n_frames),
     ):
         n_samples = cut.samples.stop - cut.samples.start
-        yield Window(inputs=features[:, :, cut.frames], first=cut.skipped, n_samples=n_samples)
+        inputs = features[:, :, cut.frames]
+        if postfilter:
+            inputs = network.postfiltered(features[:, :, : cut.frames.stop], cut.frames.start)
+        yield Window(inputs=inputs, first=cut.skipped, n_samples=n_samples)
 
 
 def resynthesize_chunks(

@@ -11,15 +11,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ..config import ISTFT, LinearPostfilter, VocosConfig
+from ..config import ISTFT, LinearPostfilter, Postfilter, VocosConfig
 from ..mel.convention import MelConvention
 from ..mel.inputs import Numbers
 from ..mel.spectrogram import MelSpectrogram
-from . import postfilter
 from .backbone import build_backbone
 from .encodec import EncodecFeatures
 from .encodec_encoder import EncodecEncoder
 from .heads import ISTFTHead, build_head
+from .postfilter import build_postfilter
 
 Engine = Callable[[Tensor, int | None], Tensor]  # features (C, T), bandwidth -> audio (N,)
 
@@ -66,7 +66,7 @@ class Network(nn.Module):
             self.feature_extractor = EncodecFeatures(config.features)
         self.backbone = build_backbone(config.n_features, config.backbone)
         self.head = build_head(config.backbone.dim, config.head, self.mel)
-        self.postfilter = None if config.postfilter is None else postfilter.LinearPostfilter(config.n_features)
+        self.postfilter = None if config.postfilter is None else build_postfilter(config.n_features, config.postfilter)
         self.backend = backend
 
     @property
@@ -110,9 +110,21 @@ class Network(nn.Module):
         audio: Tensor = self.head(hidden, features, mask)
         return audio
 
-    def postfiltered(self, mel: Tensor) -> Tensor:
-        """Returns a predicted mel ``(B, n_mels, T)``, in the model's convention, as the backbone should see it."""
-        return mel if self.postfilter is None else self.postfilter(mel)
+    def postfiltered(self, mel: Tensor, first: int = 0) -> Tensor:
+        """Returns a predicted mel, in the model's convention, as the backbone should see it.
+
+        Args:
+            mel: ``(B, n_mels, T)``.
+            first: the first frame to return; frames before it may influence later ones.
+
+        Shape: ``(B, n_mels, T - first)``, float32 at least.
+        """
+        if self.postfilter is None:
+            return mel[:, :, first:]
+        seen = max(0, first - self.postfilter.past_frames)
+        filtered = self.postfilter(mel[:, :, seen:].to(torch.promote_types(mel.dtype, torch.float32)))
+        result: Tensor = filtered[:, :, first - seen :]
+        return result
 
     def filled_length(self, n_samples: int) -> int:
         """Returns the next number of samples that is whole frames and long enough to be mirrored at its ends."""
@@ -168,7 +180,9 @@ class Network(nn.Module):
         self.head.options = dataclasses.replace(self.head.options, refinement_steps=steps)
         self.config = dataclasses.replace(self.config, head=self.head.options)
 
-    def set_postfilter(self, weight: Tensor | None, bias: Tensor | None = None) -> None:
+    def set_postfilter(
+        self, weight: Tensor | None, bias: Tensor | None = None, *, options: Postfilter | None = None
+    ) -> None:
         """Sets or removes the postfilter of predicted mels (`training.postfilter.fit_postfilter` fits one).
 
         `decode`, `streaming` and exports apply it; calling the model with audio, `synthesize` and training do not,
@@ -177,9 +191,11 @@ class Network(nn.Module):
         Args:
             weight: ``(n_mels, n_mels)``; None for no postfilter.
             bias: ``(n_mels,)``; 0 if None.
+            options: its kind, by default `config.LinearPostfilter`. An adaptive one has no bias.
 
         Raises:
-            ValueError: a shape is wrong, a value is not finite, or the model takes EnCodec codes.
+            ValueError: a shape is wrong, a value is not finite, the model takes EnCodec codes, or its mel is one that
+                the kind does not work on.
         """
         if weight is None:
             self.postfilter, self.config = None, dataclasses.replace(self.config, postfilter=None)
@@ -193,11 +209,11 @@ class Network(nn.Module):
             )
         if not (bool(torch.isfinite(weight).all()) and bool(torch.isfinite(bias).all())):
             raise ValueError("the postfilter has values that are NaN or infinite")
-        self.config = dataclasses.replace(self.config, postfilter=LinearPostfilter())
-        filter_ = postfilter.LinearPostfilter(n_mels).to(next(self.backbone.parameters()).device)
-        filter_.weight.copy_(weight)
-        filter_.bias.copy_(bias)
-        self.postfilter = filter_
+        self.config = dataclasses.replace(self.config, postfilter=options or LinearPostfilter())
+        postfilter = build_postfilter(n_mels, options or LinearPostfilter())
+        values = {"weight": weight, "bias": bias}
+        postfilter.load_state_dict({name: values[name] for name in postfilter.state_dict()})
+        self.postfilter = postfilter.to(next(self.backbone.parameters()).device)
 
 
 def module_engine(network: Network) -> Engine:

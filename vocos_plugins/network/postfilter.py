@@ -1,13 +1,18 @@
-"""A linear postfilter: gives mels that an acoustic model predicted the mean and the covariance of recordings' mels.
+"""Postfilters: they give mels that an acoustic model predicted the detail of recordings' mels.
 
 Models that minimize a distance predict means where detail can't be known: formants become flat, and the vocoder sounds
-dull. `training.postfilter` fits the map.
+dull. `training.postfilter` fits the maps.
 """
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .. import config
+
+MAX_LEVEL = 40.0  # nepers
 
 
 class LinearPostfilter(nn.Module):
@@ -18,10 +23,12 @@ class LinearPostfilter(nn.Module):
     Attributes:
         weight: ``(n_mels, n_mels)``.
         bias: ``(n_mels,)``, in the unit of the mel.
+        past_frames: frames before a frame that its result depends on.
     """
 
     weight: Tensor
     bias: Tensor
+    past_frames = 0
 
     def __init__(self, n_mels: int) -> None:
         super().__init__()
@@ -30,4 +37,59 @@ class LinearPostfilter(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         # In the mel's own precision: in bfloat16, the products of a band and its neighbours would not cancel.
-        return self.weight.to(mel.dtype) @ mel + self.bias.to(mel.dtype)[:, None]
+        return self.weight.to(mel) @ mel + self.bias.to(mel)[:, None]
+
+
+class AdaptivePostfilter(nn.Module):
+    """Sharpens what is blurred and leaves the rest as it is: ``(B, n_mels, T)`` -> same, of logarithmic mels.
+
+    Recordings' mels are rough from band to band: harmonics and noise show. Predicted mels are smooth. The roughness of
+    the last frames decides how much of the map is applied, to the deviation from their mean. No frame depends on a
+    later one, so that a stream equals the whole.
+
+    Attributes:
+        weight: ``(n_mels, n_mels)``, the map for mels that are as blurred as `config.AdaptivePostfilter.blurred`.
+        past_frames: frames before a frame that its result depends on.
+    """
+
+    weight: Tensor
+
+    def __init__(self, n_mels: int, options: config.AdaptivePostfilter) -> None:
+        super().__init__()
+        self.options = options
+        self.past_frames = options.window_frames - 1
+        self.register_buffer("weight", torch.eye(n_mels))
+
+    def forward(self, mel: Tensor) -> Tensor:
+        deviation = mel - self._recent(mel) / self._recent(torch.ones_like(mel[:, :1]))
+        change = self.weight.to(mel) @ deviation - deviation
+        return mel + self.share(mel) * change
+
+    def share(self, mel: Tensor) -> Tensor:
+        """Returns how much of the map each frame gets, 0 to 1: ``(B, 1, T)``."""
+        options = self.options
+        return ((options.sharp - self.roughness(mel)) / (options.sharp - options.blurred)).clamp(0, 1)
+
+    def roughness(self, mel: Tensor) -> Tensor:
+        """Returns the mean absolute second difference from band to band of the frames up to each: ``(B, 1, T)``.
+
+        Frames count by the root of their amplitude: in pauses, recordings may be smooth too.
+        """
+        # Within bounds that no sound reaches, so that sums are neither 0 nor infinite.
+        amplitude = (mel.logsumexp(dim=1, keepdim=True).clamp(-MAX_LEVEL, MAX_LEVEL) / 2).exp()
+        steps = (mel[:, 2:] - 2 * mel[:, 1:-1] + mel[:, :-2]).abs().mean(dim=1, keepdim=True)
+        return self._recent(amplitude * steps) / self._recent(amplitude)
+
+    def _recent(self, values: Tensor) -> Tensor:
+        """Returns the sum of the last `window_frames` frames up to each: ``(B, C, T)`` -> same."""
+        sums, n_summed = F.pad(values, (self.past_frames, 0)), 1
+        while n_summed < self.options.window_frames:
+            sums, n_summed = sums[:, :, n_summed:] + sums[:, :, :-n_summed], 2 * n_summed
+        return sums
+
+
+def build_postfilter(n_mels: int, options: config.Postfilter) -> LinearPostfilter | AdaptivePostfilter:
+    """Returns a new postfilter, which changes nothing."""
+    if isinstance(options, config.AdaptivePostfilter):
+        return AdaptivePostfilter(n_mels, options)
+    return LinearPostfilter(n_mels)

@@ -27,6 +27,7 @@ class _StreamState:
 
     Attributes:
         layers: state of the backbone's layers.
+        past: the last frames ``(B, C, n)`` that came in, for the postfilter, if there is one.
         waiting: features ``(B, C, n)`` whose hidden states are yet to come.
         source: returns the head's frames.
         overlap: sums the frames.
@@ -34,6 +35,7 @@ class _StreamState:
     """
 
     layers: LayerState
+    past: Tensor
     waiting: Tensor
     source: FrameSource
     overlap: StreamingOverlapAdd
@@ -114,6 +116,7 @@ class Stream:
         self._full_look_ahead = self._layers.look_ahead + source.look_ahead + overlapping_frames(options)
         self._state = _StreamState(
             layers=self._layers.start(self._batch_size),
+            past=silence.new_zeros(self._batch_size, network.config.n_features, 0),
             waiting=silence.new_zeros(self._batch_size, network.config.n_features, 0),
             source=source,
             overlap=StreamingOverlapAdd(options, window, silence),
@@ -139,7 +142,7 @@ class Stream:
         check_finite(features, self._weight.dtype)
         if features.shape[2] == 0:
             return state.overlap.silence
-        self._advance(state, self._network.postfiltered(features.to(state.waiting)), last=False)
+        self._advance(state, self._postfiltered(state, features.to(state.waiting)), last=False)
         # The last frame of a centred mel stands for no hop of its own, and this could be the last.
         return state.overlap.pop(min(state.overlap.n_final, self._network.config.n_samples(state.n_frames)))
 
@@ -162,6 +165,14 @@ class Stream:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._state = None
+
+    def _postfiltered(self, state: _StreamState, features: Tensor) -> Tensor:
+        postfilter = self._network.postfilter
+        if postfilter is None:
+            return features
+        seen = torch.cat([state.past, features], dim=2)
+        state.past = seen[:, :, max(0, seen.shape[2] - postfilter.past_frames) :].clone()
+        return self._network.postfiltered(seen, seen.shape[2] - features.shape[2])
 
     def _running(self) -> _StreamState:
         if self._state is None:

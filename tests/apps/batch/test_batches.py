@@ -50,3 +50,13 @@ def test_masked_rows_equal_items_alone(make_model, noise, relative_error, monkey
     items = [noise(12, n_frames, seed=n_frames) for n_frames in (30, 28, 29, 31, 7)]
     for item, decoded in zip(items, decode_together(vocos, items), strict=True):
         assert relative_error(decoded, vocos.decode(item[None])[0]) < 1e-5
+
+
+def test_a_postfilter_is_not_applied_again(make_model, noise) -> None:
+    """What is decoded together is a recording's mel, or filtered already."""
+    vocos = make_model("mel", "convnext", "istft", "center")
+    items = [noise(12, n_frames, seed=n_frames) for n_frames in (30, 7)]
+    plain = decode_together(vocos, items)
+    vocos.set_postfilter(2 * torch.eye(12))
+    for decoded, expected in zip(decode_together(vocos, items), plain, strict=True):
+        assert torch.equal(decoded, expected)

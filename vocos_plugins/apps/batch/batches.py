@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ...inference.decode import decode_every_frame
+
 if TYPE_CHECKING:
     from ...model import Vocos
 
@@ -37,7 +39,10 @@ def by_length(lengths: Sequence[int], max_frames: int, max_waste: float = MAX_WA
 
 
 def decode_together(vocos: Vocos, items: Sequence[Tensor], max_frames: int = BATCH_FRAMES) -> list[Tensor]:
-    """Decodes features ``(C, T)`` of any lengths to audio ``(N,)`` on the CPU, each equal to its own decode."""
+    """Decodes features ``(C, T)`` of any lengths to audio ``(N,)`` on the CPU, each equal to its own decode.
+
+    Without a postfilter: features of recordings need none, and `decode_windows` has applied it to predicted ones.
+    """
     lengths = [item.shape[1] for item in items]
     audio = [items[0].new_empty(0)] * len(items)
     for batch in by_length(lengths, max_frames):
@@ -46,7 +51,7 @@ def decode_together(vocos: Vocos, items: Sequence[Tensor], max_frames: int = BAT
         padded = items[0].new_zeros(len(batch), items[0].shape[0], int(counts.max()))
         for row, item in zip(padded, batch, strict=True):
             row[:, : lengths[item]] = items[item]
-        decoded = vocos.decode(padded, lengths=counts.to(padded.device)).cpu()
+        decoded = decode_every_frame(vocos, padded, lengths=counts.to(padded.device), postfilter=False).cpu()
         for row, item in zip(decoded, batch, strict=True):
             audio[item] = row[: vocos.config.n_samples(lengths[item])]
     return audio

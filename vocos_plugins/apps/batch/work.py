@@ -12,8 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...inference.cuts import PIECE_FRAMES
-from ...inference.decode import decode_every_frame
-from ...inference.windows import Window, decode_chunks, decode_windows, resynthesis_windows, resynthesize_chunks
+from ...inference.windows import (
+    Window,
+    decode_chunks,
+    decode_window,
+    decode_windows,
+    resynthesis_windows,
+    resynthesize_chunks,
+)
 from ...mel import MelConvention
 from ...model import Vocos
 from ...storage.audio import read_blocks
@@ -140,7 +146,7 @@ class Decoding(Vocoding):
     def compute(self, windows: Sequence[Window]) -> list[Tensor]:
         if self.group_frames is None:
             # The padding was left out of the windows; another frame of that value is sound.
-            return [window.cut(decode_every_frame(self.vocos, window.inputs)) for window in windows]
+            return [decode_window(self.vocos, window) for window in windows]
         return decode_batched(self.vocos, windows, [window.inputs.to(self.device) for window in windows])
 
 
