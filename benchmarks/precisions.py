@@ -15,7 +15,8 @@ from torch import Tensor
 
 from vocos_plugins import Vocos
 from vocos_plugins.evaluation.measures import MEASURES
-from vocos_plugins.inference.backend import Backend, fingerprint
+from vocos_plugins.inference.backend import Backend
+from vocos_plugins.inference.certificate import fingerprint
 from vocos_plugins.storage.audio import read_mono
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")

@@ -11,6 +11,7 @@ import torch
 from vocos_plugins import Vocos
 from vocos_plugins.config import ConvNeXt, EncodecCodes, LinearPostfilter, VocosConfig
 from vocos_plugins.config.mapping import ConfigError
+from vocos_plugins.inference.certificate import keeps_quality
 from vocos_plugins.inference.frames import decode_frames, synthesize_frames
 from vocos_plugins.inference.windows import decode_chunks
 from vocos_plugins.mel import align
@@ -127,10 +128,8 @@ def test_removed(plain, filtered, mel, tmp_path) -> None:
 
 def test_eight_bits_stay_certified(plain, filtered) -> None:
     """`auto` chooses by the backbone's and the head's weights, which a postfilter leaves alone."""
-    from vocos_plugins.inference.backend import keeps_quality_in_int8
-
-    assert keeps_quality_in_int8(plain)
-    assert keeps_quality_in_int8(filtered)
+    assert keeps_quality(plain)["int8"]
+    assert keeps_quality(filtered)["int8"]
 
 
 def test_refusals(plain) -> None:

@@ -43,7 +43,8 @@ class RuntimeBackend(Backend):
         return True
 
     def _by_preference(self, network: Network, usable: list[Precision]) -> tuple[Precision, ...]:
-        return (usable[-1],)  # the runtime's own bfloat16 is fast wherever the processor has it
+        # Certificates are of torch's 8 bits, and the runtime's own bfloat16 is fast wherever the processor has it.
+        return ("bfloat16" if "bfloat16" in usable else "float32",)
 
     def _build(self, network: Network, precision: Precision) -> Engine:
         synthesize = export_to(self.name, network, precision)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from typing import Literal, cast, get_args
@@ -13,6 +12,7 @@ from torch import nn
 from ..network import heads
 from ..network.backbone import AdaLayerNorm, ConvNeXtBackbone, ConvNeXtBlock, convnext_blocks
 from ..network.network import Engine, Network, engine_allowed, module_engine
+from .certificate import keeps_quality
 from .fast.choice import Choice, choose_precision
 from .fast.engine import build_fast_engine
 from .fast.onednn import has_bfloat16, has_int8, has_onednn
@@ -27,15 +27,6 @@ PRECISIONS: dict[BackendName, tuple[Precision, ...]] = {
 }
 # For the toolkits' commands, which have no option for it.
 PRECISION_VARIABLE = "VOCOS_PLUGINS_PRECISION"
-
-# How much PESQ-wb, a mean over recordings, 8 bits may cost a model for `auto` to choose them; and how much they cost
-# the weights that were measured, by fingerprint. Other weights can lose more: `benchmarks/precisions.py` measures it.
-MAX_PESQ_LOSS = 0.02
-INT8_PESQ_LOSS = {
-    "30ddc6f01067ac60": 0.007,  # vocos-mel-22khz-small
-    "3a97c0fa523c775a": 0.003,  # vocos-mel-16khz-small
-}
-
 
 # What engines know how to compute. A model with anything else in it, a LoRA layer for instance, is run by its modules.
 KNOWN_MODULES = {
@@ -55,8 +46,9 @@ class Backend:
     Args:
         precision: of the backbone's linear layers, nine tenths of the work; everything else is float32. ``auto`` is
             the value of the environment variable ``VOCOS_PLUGINS_PRECISION``, or else the fastest of these, which is
-            found by timing one block of the model: ``float32``, ``bfloat16``, and ``int8`` for weights that were
-            measured to lose nothing by it. ``int8`` is calibrated on the speech that ships with the package.
+            found by timing one block of the model: ``float32``, ``bfloat16``, and ``int8`` for weights with a
+            certificate that they lose nothing by it (`certificate`). ``int8`` is calibrated on the speech that ships
+            with the package.
 
     Attributes:
         choice: what ``auto`` found when the engine was built; None before, and where nothing was timed.
@@ -155,31 +147,14 @@ class Backend:
         asked = os.environ.get(PRECISION_VARIABLE, "auto")
         if asked != "auto":
             return (self._supported(asked),)
-        usable: list[Precision] = ["float32"]
-        if has_bfloat16() and "bfloat16" in PRECISIONS[self.name]:
-            usable.append("bfloat16")
-        return self._by_preference(network, usable)
+        kept = keeps_quality(network)
+        runs = {"float32": True, "bfloat16": has_bfloat16(), "int8": has_int8()}
+        return self._by_preference(network, [name for name in PRECISIONS[self.name][1:] if kept[name] and runs[name]])
 
     def _by_preference(self, network: Network, usable: list[Precision]) -> tuple[Precision, ...]:
         """Puts precisions, the most exact first, into the order in which to try them: the fastest first."""
-        if has_int8() and keeps_quality_in_int8(network):
-            usable = [*usable, "int8"]
         self.choice = choose_precision(next(iter(convnext_blocks(network.backbone))), usable)
         return cast(tuple[Precision, ...], self.choice.order)
-
-
-def keeps_quality_in_int8(network: nn.Module) -> bool:
-    """Whether these weights were measured to lose no more than `MAX_PESQ_LOSS` in 8 bits."""
-    return INT8_PESQ_LOSS.get(fingerprint(network), float("inf")) <= MAX_PESQ_LOSS
-
-
-def fingerprint(network: nn.Module) -> str:
-    """Returns 16 hexadecimal digits that identify weights, whatever file or toolkit they came from."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(network.named_parameters()):
-        digest.update(name.encode())
-        digest.update(weight.detach().cpu().float().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _has_fast_path(backbone: nn.Module) -> bool:

@@ -62,15 +62,31 @@ def write_checkpoint(checkpoint: Checkpoint, directory: str | Path, *, half: boo
     from safetensors.torch import save  # slow to import, and reading a model does not need it
 
     config = {"format": FORMAT, **checkpoint.config.to_dict(), "provenance": dict(checkpoint.provenance)}
-    try:
-        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-    except yaml.YAMLError as error:
-        raise CheckpointError(f"the provenance cannot be written as YAML: {error}") from error
+    text = _to_yaml(config)
     contents = {
         WEIGHTS_FILE: save(weights_to_save(checkpoint.weights, half=half), metadata={"format": "pt"}),
-        CONFIG_FILE: text.encode(),
+        CONFIG_FILE: text,
     }
     write_files(Path(os.path.expanduser(directory)), contents)
+
+
+def is_own_directory(directory: Path) -> bool:
+    """Whether a directory holds a checkpoint in this package's form, not the reference package's or a toolkit's."""
+    try:
+        mapping = read_yaml(directory / CONFIG_FILE)
+    except CheckpointError:
+        return False
+    return "format" in mapping and not is_reference(mapping)
+
+
+def write_provenance(provenance: Mapping[str, Any], directory: Path) -> None:
+    """Replaces the provenance in the ``config.yaml`` of a checkpoint in this package's form, and nothing else.
+
+    Raises:
+        CheckpointError: the directory can't be written to, or the provenance holds more than YAML can.
+    """
+    mapping = {**read_yaml(directory / CONFIG_FILE), "provenance": dict(provenance)}
+    write_files(directory, {CONFIG_FILE: _to_yaml(mapping)})
 
 
 def read_directory(directory: Path) -> Checkpoint:
@@ -109,3 +125,10 @@ def read_config(path: Path, mel: MelConvention | None = None) -> tuple[VocosConf
         return VocosConfig.from_dict(parts), dict(provenance)
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
+
+
+def _to_yaml(config: Mapping[str, Any]) -> bytes:
+    try:
+        return yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
+    except yaml.YAMLError as error:
+        raise CheckpointError(f"the provenance cannot be written as YAML: {error}") from error

@@ -45,10 +45,15 @@ def train(config: TrainingConfig, out: Path, *, resume: bool = True) -> VocosTra
         return train_claimed(config, out, resume=resume)
 
 
+def is_first_process() -> bool:
+    """Whether this is the first of the run's processes."""
+    return all(os.environ.get(name, "0") == "0" for name in RANKS)
+
+
 @contextmanager
 def claim_run(out: Path) -> Iterator[None]:
     """Claims a run's folder, in the first of the run's processes for all of them."""
-    if any(os.environ.get(name, "0") != "0" for name in RANKS):
+    if not is_first_process():
         yield
         return
     with claim(out):

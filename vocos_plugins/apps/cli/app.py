@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from ... import __version__
 from ..batch.jobs import describe
 from .bench import bench
+from .certify import certify
 from .conventions import conventions
 from .convert import convert
 from .decode import decode
@@ -51,7 +52,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    *(demo, studio, resynth, decode, encode, convert, train, postfilter, bench),
+    *(demo, studio, resynth, decode, encode, convert, train, postfilter, certify, bench),
     *(doctor, export, enable, disable, conventions, plugins),
 )
 for command in COMMANDS:

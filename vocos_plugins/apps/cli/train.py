@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..batch.jobs import describe
+from .certify import certify_trained
 from .options import fail
+
+if TYPE_CHECKING:
+    from ...training.stages import Stage
 
 
 def train(
@@ -25,8 +29,10 @@ def train(
     from ...training.divergence import DivergenceError
     from ...training.stages import read_stages, train_stages
 
+    stages: list[Stage] = []
     try:
-        model = train_stages(read_stages(config), out, resume=not fresh)
+        stages = read_stages(config)
+        model = train_stages(stages, out, resume=not fresh)
     except ValueError as error:
         fail(str(error))
     except OSError as error:
@@ -36,4 +42,8 @@ def train(
     if model is None:
         typer.echo("Stopped and saved. Run the same command to continue.")
     else:
+        from ...training.run import is_first_process
+
+        if is_first_process() and (certificate := certify_trained(model, stages[-1].config.data)):
+            typer.echo(certificate)
         typer.echo(f"Done: Vocos.from_pretrained({str(model)!r}) loads the averaged generator.")

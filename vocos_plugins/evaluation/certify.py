@@ -1,0 +1,133 @@
+"""Measures what each precision costs a model's sound, for its certificate."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ..inference.backend import Backend, Precision
+from ..inference.certificate import CERTIFICATE, Certificate, Cost, fingerprint
+from ..inference.fast.onednn import has_bfloat16, has_int8
+from ..model import Vocos
+from ..storage.audio import read_mono
+from .evaluate import Failure, Progress, spread
+from .measures import MEASURES, Measure
+
+MAX_RECORDINGS = 24
+MAX_SECONDS = 10.0  # of each recording
+EXACT = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certification:
+    """The outcome of `certify`.
+
+    Attributes:
+        certificate: which the model has by then.
+        scores: means over recordings, by precision and then by measure; float32 is one of them.
+        failures: recordings that could not be used.
+        left_out: the precisions that this machine can't compute in, with the reason.
+    """
+
+    certificate: Certificate
+    scores: Mapping[str, Mapping[str, float]]
+    failures: Sequence[Failure]
+    left_out: Mapping[str, str]
+
+
+def certify(vocos: Vocos, recordings: Sequence[Path], progress: Progress | None = None) -> Certification:
+    """Measures bfloat16 and 8 bits against float32 by copy-synthesis, and gives the model its certificate.
+
+    Args:
+        vocos: a mel model with a ConvNeXt backbone, on the CPU. Its backend stays as it is.
+        recordings: of which up to 24, spread evenly, are used, each up to its tenth second. Best ones that the model
+            wasn't trained on.
+        progress: receives the progress.
+
+    Raises:
+        ValueError: the model takes EnCodec codes, PESQ isn't installed, or no recording could be used.
+    """
+    if vocos.mel is None:
+        raise ValueError("the model takes EnCodec codes; a certificate needs a model that takes mels")
+    measures = _measures()
+    chosen = [recordings[index] for index in sorted(spread(len(recordings), MAX_RECORDINGS))]
+    runs = {EXACT: "", "bfloat16": "" if has_bfloat16() else "no bfloat16 instructions"}
+    runs["int8"] = "" if has_int8() else "no 8-bit dot products (VNNI)"
+    precisions = [name for name, reason in runs.items() if not reason]
+    taken: list[dict[str, dict[str, float]]] = []
+    failures = []
+    own = vocos.backend
+    try:
+        backends = {name: Backend(cast(Precision, name)) for name in precisions}
+        for path in chosen:
+            if progress is not None:
+                progress.show(path.name)
+            try:
+                taken.append(_measure(vocos, path, backends, measures))
+            except Exception as error:  # whatever a file makes a library raise
+                failures.append(Failure(file=str(path), system="", error=" ".join(str(error).split())))
+            if progress is not None:
+                progress.advance()
+    finally:
+        vocos.backend = own
+    if not taken:
+        named = "".join(f"; {failure.file}: {failure.error}" for failure in failures[:5])
+        raise ValueError(f"none of {len(chosen)} recordings could be used{named}")
+    scores = {
+        name: {key: statistics.mean(scores[name][key] for scores in taken) for key in taken[0][name]}
+        for name in precisions
+    }
+    costs = {name: _cost(scores[EXACT], scores[name]) for name in precisions if name != EXACT}
+    certificate = Certificate(fingerprint=fingerprint(vocos), recordings=len(taken), costs=costs)
+    vocos.provenance = {**vocos.provenance, CERTIFICATE: certificate.to_dict()}
+    left_out = {name: reason for name, reason in runs.items() if reason}
+    return Certification(certificate=certificate, scores=scores, failures=failures, left_out=left_out)
+
+
+def _measures() -> list[Measure]:
+    measures = {measure.name: measure for measure in MEASURES if measure.name in ("pesq", "distillmos")}
+    installed = [measure for measure in measures.values() if all(map(find_spec, measure.packages))]
+    if measures["pesq"] not in installed:
+        raise ValueError(f"PESQ isn't installed: pip install {measures['pesq'].install}")
+    return installed
+
+
+def _measure(
+    vocos: Vocos, path: Path, backends: Mapping[str, Backend], measures: Sequence[Measure]
+) -> dict[str, dict[str, float]]:
+    """Returns scores of one recording, by precision and measure, and the level of the error."""
+    recording = read_mono(path, vocos.sample_rate)[:, : round(MAX_SECONDS * vocos.sample_rate)]
+    scores: dict[str, dict[str, float]] = {}
+    exact: Tensor | None = None
+    for name, backend in backends.items():
+        vocos.backend = backend
+        audio = vocos(recording, length=recording.shape[1])
+        exact = audio if exact is None else exact
+        scores[name] = {} if audio is exact else {"signal_to_error_db": _decibels(exact, audio)}
+        for measure in measures:
+            score = measure(recording[0].numpy(), audio[0].numpy(), vocos.sample_rate)
+            if score.value is None:
+                raise ValueError(f"{measure.title}: {score.reason}")
+            scores[name][measure.name] = score.value
+    return scores
+
+
+def _cost(exact: Mapping[str, float], scores: Mapping[str, float]) -> Cost:
+    lost = {key: round(exact[key] - scores[key], 4) for key in exact}
+    return Cost(
+        pesq_loss=lost["pesq"],
+        distillmos_loss=lost.get("distillmos"),
+        signal_to_error_db=round(scores["signal_to_error_db"], 1),
+    )
+
+
+def _decibels(exact: Tensor, audio: Tensor) -> float:
+    error = (audio - exact).square().sum().clamp_min(1e-20)
+    return float(10 * torch.log10(exact.square().sum() / error))
