@@ -1,4 +1,4 @@
-"""Measures the bundled model on mels that acoustic models predicted, with and without a postfilter.
+"""Measures the bundled model on mels that acoustic models predicted: with its postfilter, another one, and none.
 
     python benchmarks/predicted_mels.py [--measure distillmos] [--toolkit coqui]
 
@@ -31,11 +31,13 @@ MEASURES = ("pesq", "distillmos")
 
 def evaluate(toolkit: str, names: list[str]) -> Evaluation:
     """Measures the model on one toolkit's mels."""
-    plain = Vocos.from_pretrained(MODEL, precision="float32")
-    fitted = copy.deepcopy(plain)
+    bundled = Vocos.from_pretrained(MODEL, precision="float32")
+    plain, fitted = copy.deepcopy(bundled), copy.deepcopy(bundled)
+    plain.set_postfilter(None)
     fitted.set_postfilter(**load_file(TTS / "models" / toolkit / "postfilter.safetensors"))
     conventions = mel_conventions()
-    systems = build_systems({"Vocos": plain, "Vocos, postfilter": fitted}, conventions[CONVENTIONS[toolkit]])
+    models = {"no postfilter": plain, "as it ships": bundled, "fitted postfilter": fitted}
+    systems = build_systems(models, conventions[CONVENTIONS[toolkit]])
     measures, left_out = choose(names)
     pairs = find_pairs(TTS / "predicted" / toolkit, TTS / "predicted" / "audio")
     return evaluate_predicted(systems, pairs, measures, left_out, conventions.values())

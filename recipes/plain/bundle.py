@@ -3,7 +3,9 @@
     python recipes/plain/bundle.py --run runs/vocos-mel-22khz-small/shipped --manifest DATA/manifest.csv \
         --name vocos-mel-22khz-small
 
-The manifest's columns ``licence`` and ``attribution`` go into the checkpoint's provenance.
+The manifest's columns ``licence`` and ``attribution`` go into the checkpoint's provenance. A postfilter of the model
+that it replaces stays, since it is one of the mel (``recipes/tts/shared_postfilter.py`` fits it). The new weights need
+a certificate: ``vocos certify``.
 """
 
 from __future__ import annotations
@@ -40,6 +42,13 @@ def training_data(manifest: Path) -> list[dict[str, Any]]:
     ]
 
 
+def keep_postfilter(before: Vocos, vocos: Vocos) -> None:
+    """Gives a model the postfilter of the one that it replaces."""
+    if before.postfilter is not None:
+        vocos.set_postfilter(**before.postfilter.state_dict(), options=before.config.postfilter)
+        vocos.provenance["postfilter"] = before.provenance["postfilter"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="folder of the training, or of its last stage")
@@ -48,6 +57,8 @@ def main() -> None:
     parser.add_argument("--note", default="", help="one line on how it was trained")
     args = parser.parse_args()
     vocos = Vocos.from_pretrained(args.run / "model")
+    if (CHECKPOINTS / args.name).is_dir() and (before := Vocos.from_pretrained(args.name)).mel == vocos.mel:
+        keep_postfilter(before, vocos)
     vocos.provenance |= {"licence": "MIT", **({"training": args.note} if args.note else {})}
     vocos.provenance["data"] = training_data(args.manifest)
     # Half precision halves the wheel's largest files.

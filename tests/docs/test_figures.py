@@ -5,19 +5,18 @@ Speed tables depend on the machine, so only their rows are checked.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import re
 from types import ModuleType
 from typing import get_args
 
 import pytest
-import yaml
 
 from helpers.paths import ROOT
+from vocos_plugins import Vocos
 from vocos_plugins.apps.bench.contestants import list_contestants
 from vocos_plugins.inference.backend import BackendName
-from vocos_plugins.storage.find import local_directory
+from vocos_plugins.inference.certificate import fingerprint
 
 BUNDLED = "vocos-mel-22khz-small"
 MARK = re.compile(r"^<!-- measured with (\S+) (\w+), (\d+) passes -->$", re.MULTILINE)
@@ -33,10 +32,8 @@ def test_measured_with_what_ships(page, names) -> None:
 
 
 def as_it_ships(name: str) -> tuple[str, str, str]:
-    directory = local_directory(name)
-    head = yaml.safe_load((directory / "config.yaml").read_text())["head"]
-    digest = hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest()[:12]
-    return name, digest, str(head["refinement_steps"])
+    vocos = Vocos.from_pretrained(name)
+    return name, fingerprint(vocos)[:12], str(vocos.config.head.refinement_steps)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def by_definition(mel: np.ndarray, weight: np.ndarray, options: AdaptivePostfilt
         deviation = mel[:, t] - recent.mean(axis=1)
         amplitude = np.sqrt(np.exp(recent).sum(axis=0))
         roughness = np.average(np.abs(np.diff(recent, 2, axis=0)).mean(axis=0), weights=amplitude)
-        share = np.clip((options.sharp - roughness) / (options.sharp - options.blurred), 0, 1)
+        share = 0 if t < 7 else np.clip((options.sharp - roughness) / (options.sharp - options.blurred), 0, 1)
         filtered[:, t] = mel[:, t] + share * (weight @ deviation - deviation)
     return filtered
 
@@ -125,7 +125,7 @@ def test_recordings_are_left_alone(filtered, clip) -> None:
     mel = MelSpectrogram(filtered.mel)(torch.as_tensor(read_clip(clip, 22050))[None])
     vocos = copy.deepcopy(filtered)
     vocos.set_postfilter(filtered.postfilter.weight, options=AdaptivePostfilter())
-    assert torch.equal(vocos.postfiltered(mel)[:, :, 16:], mel[:, :, 16:])
+    assert torch.equal(vocos.postfiltered(mel), mel)
 
 
 def test_values_beyond_all_sound(filtered) -> None:
@@ -152,7 +152,7 @@ def test_refusals(plain) -> None:
     for options, words in (
         ({"window_frames": 0}, "window_frames must be at least 1"),
         ({"window_frames": 100}, "window_frames must be a power of two, got 100"),
-        ({"blurred": 0.5}, "expected 0 <= blurred < sharp, got blurred=0.5, sharp=0.45"),
+        ({"blurred": 0.5}, "expected 0 <= blurred < sharp, got blurred=0.5, sharp=0.42"),
         ({"blurred": -0.1}, "expected 0 <= blurred < sharp"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -68,9 +68,12 @@ def test_configuration_builds_its_model(path: Path) -> None:
 
 @pytest.mark.parametrize("name", bundled_names())
 def test_bundled_model_has_its_recipe_s_architecture(name: str) -> None:
-    """The last stage of the file has the architecture that ships, which is used with more passes than in training."""
+    """The last stage of the file has the architecture that ships, which is used with more passes than in training.
+
+    The postfilter comes later: recipes/tts/shared_postfilter.py fits it.
+    """
     *trained, shipped = [stage.config.model for stage in read_stages(RECIPES / "lightning" / f"{name}.yaml")]
-    assert shipped == Vocos.from_pretrained(name).config
+    assert shipped == dataclasses.replace(Vocos.from_pretrained(name).config, postfilter=None)
     assert isinstance(shipped.head, ISTFT)
     for model in trained:
         assert isinstance(model.head, ISTFT)

@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from vocos_plugins.training.postfilter import Moments, fit_postfilter
+from vocos_plugins.training.postfilter import Moments, fit_postfilter, fit_shared_postfilter
 
 # Of values around 1: float64 in, float32 out.
 CLOSE = 1e-4
@@ -106,3 +106,19 @@ def test_refusals(sides) -> None:
     ):
         with pytest.raises(ValueError, match=words):
             fit_postfilter(*arguments)
+
+
+def test_a_shared_postfilter_is_the_mean_map(sides) -> None:
+    """Of two acoustic models, to a power, by SciPy's matrix functions."""
+    predicted, recorded = sides
+    other = 0.5 * predicted + 0.1 * recorded
+    after = moments(recorded)
+    weight = fit_shared_postfilter([moments(predicted), moments(other)], after, strength=0.9, shrinkage=0)
+    maps = []
+    for mel in (predicted, other):
+        covariance = moments(mel).covariance.numpy()
+        maps.append(np.linalg.inv(covariance) @ scipy.linalg.sqrtm(covariance @ after.covariance.numpy()))
+    expected = scipy.linalg.fractional_matrix_power((maps[0] + maps[1]) / 2, 0.9)
+    np.testing.assert_allclose(weight, expected, rtol=0, atol=CLOSE)
+    with pytest.raises(ValueError, match="the predicted mels have 100 frames, expected at least 120"):
+        fit_shared_postfilter([moments(predicted), moments(other[:, :100])], after)

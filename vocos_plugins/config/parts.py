@@ -181,7 +181,7 @@ class AdaptivePostfilter:
 
     window_frames: int = 128
     blurred: float = 0.28
-    sharp: float = 0.45
+    sharp: float = 0.42
 
     def __post_init__(self) -> None:
         _check_sizes(self, "window_frames")

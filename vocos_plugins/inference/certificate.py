@@ -1,4 +1,4 @@
-"""What a precision costs a model's sound: as `vocos certify` measured it, and stored with the weights it measured."""
+"""Reads a model's certificate: what precisions cost its sound, as `vocos certify` measured and stored it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MIN_RECORDINGS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a precision costs, in comparison with float32: means over recordings.
+    """The cost of a precision in comparison with float32: means over recordings.
 
     Attributes:
         pesq_loss: PESQ-wb.

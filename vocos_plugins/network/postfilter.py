@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from .. import config
 
 MAX_LEVEL = 40.0  # nepers
+# Fewer frames say too little about a mel: the roughness of a recording's first frames may be below all others'.
+MIN_FRAMES = 8
 
 
 class LinearPostfilter(nn.Module):
@@ -61,14 +63,18 @@ class AdaptivePostfilter(nn.Module):
         self.register_buffer("weight", torch.eye(n_mels))
 
     def forward(self, mel: Tensor) -> Tensor:
-        deviation = mel - self._recent(mel) / self._recent(torch.ones_like(mel[:, :1]))
-        change = self.weight.to(mel) @ deviation - deviation
-        return mel + self.share(mel) * change
+        deviation = self.deviation(mel)
+        return mel + self.share(mel) * (self.weight.to(mel) @ deviation - deviation)
+
+    def deviation(self, mel: Tensor) -> Tensor:
+        """Returns the difference to the mean of the frames up to each: ``(B, n_mels, T)`` -> same."""
+        return mel - self._recent(mel) / self._recent(torch.ones_like(mel[:, :1]))
 
     def share(self, mel: Tensor) -> Tensor:
         """Returns how much of the map each frame gets, 0 to 1: ``(B, 1, T)``."""
         options = self.options
-        return ((options.sharp - self.roughness(mel)) / (options.sharp - options.blurred)).clamp(0, 1)
+        share = ((options.sharp - self.roughness(mel)) / (options.sharp - options.blurred)).clamp(0, 1)
+        return share * (self._recent(torch.ones_like(mel[:, :1])) >= MIN_FRAMES)
 
     def roughness(self, mel: Tensor) -> Tensor:
         """Returns the mean absolute second difference from band to band of the frames up to each: ``(B, 1, T)``.

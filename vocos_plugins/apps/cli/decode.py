@@ -110,7 +110,7 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
     from ...mel.padding import longest_filled
     from ..batch.jobs import describe
     from ..batch.work import StreamedTask, digest, read_job_mel
-    from .mel_warning import MelChecker
+    from .mel_warning import MelChecker, kind_of
 
     try:
         session = load_session(model, backend)
@@ -124,7 +124,7 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
     if not isinstance(own, MelConvention):
         fail(f"{model} decodes EnCodec features; `vocos decode` needs a checkpoint for that")
     alignment = align(own if source is None else resolve_source(source, own, strict=strict), own, strict=strict)
-    check_mel = MelChecker(alignment.source, postfilter="postfilter" in session.config)
+    check_mel = MelChecker(alignment.source, postfilter=kind_of(session.config))
 
     def vocode_job(job: Job) -> Iterator[Tensor]:
         mel = read_job_mel(job)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from ...model import Vocos
     from ..batch.jobs import Job
 
+# What there is to do about blurred mels, by the kind of the model's postfilter; nothing if it was fitted to them.
+ADVICE = {
+    None: "`vocos postfilter` gives the detail back",
+    "adaptive": "the model sharpens them; `vocos postfilter` fits it to your acoustic model, which gains more",
+}
 PROBED = 10  # the mels of a batch have one origin, and checking one takes a few milliseconds
 
 
@@ -30,13 +36,13 @@ class MelChecker:
 
     Args:
         convention: the convention that the mels are decoded as.
-        postfilter: whether the model has one, so that blurred mels are what it expects.
+        postfilter: kind of the model's postfilter, if it has one.
     """
 
-    def __init__(self, convention: MelConvention, *, postfilter: bool = False) -> None:
+    def __init__(self, convention: MelConvention, *, postfilter: str | None = None) -> None:
         self.convention = convention
         self._left = PROBED
-        self._may_be_blurred = not postfilter
+        self._advice = ADVICE.get(postfilter)
         self._lock = threading.Lock()
 
     def __call__(self, job: Job, mel: Tensor) -> None:
@@ -65,16 +71,23 @@ class MelChecker:
         )
 
     def _look_for_blur(self, job: Job, mel: Tensor) -> None:
-        if not self._may_be_blurred:
+        if self._advice is None:
             return
         blur = measure_against_speech([mel[0].double().numpy()], self.convention)
-        self._may_be_blurred = blur is None  # it takes longer than the other check, so one mel that is long must do
         if blur is not None and blur.significant:
             typer.echo(
                 f"note: {job.source} is blurred by {blur.bands:.1f} bands and {blur.frames:.1f} frames, as mels of "
-                "acoustic models are: `vocos postfilter` gives the detail back",
+                f"acoustic models are: {self._advice}",
                 err=True,
             )
+        if blur is not None:
+            self._advice = None  # it takes longer than the other check, so one mel that is long must do
+
+
+def kind_of(config: Mapping[str, Any]) -> str | None:
+    """Returns the kind of the postfilter of a model's configuration; None if it has none."""
+    kind: str | None = config.get("postfilter", {}).get("kind")
+    return kind
 
 
 class CheckedDecoding(Decoding):
@@ -84,7 +97,7 @@ class CheckedDecoding(Decoding):
         super().__init__(vocos, source, strict)
         convention = source or vocos.mel
         assert convention is not None  # noqa: S101
-        self._check_mel = MelChecker(convention, postfilter=vocos.postfilter is not None)
+        self._check_mel = MelChecker(convention, postfilter=kind_of(vocos.config.to_dict()))
 
     def read(self, job: Job) -> Tensor:
         mel = super().read(job)
