@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -10,7 +12,7 @@ from vocos_plugins import Vocos
 from vocos_plugins.storage.find import bundled_names
 from vocos_plugins.training.config import TrainingConfig
 from vocos_plugins.training.module import VocosTraining
-from vocos_plugins.training.stages import read_stages
+from vocos_plugins.training.stages import read_stages, save_mean
 from vocos_plugins.training.state import save_model
 from vocos_plugins.training.warm_start import warm_start
 
@@ -49,9 +51,37 @@ def test_other_mel_bands_are_read_by_the_input_layer(make_mapping, donor, tmp_pa
 
 @pytest.mark.parametrize("name", bundled_names())
 def test_a_bundled_model_brings_its_discriminators(name) -> None:
-    """With its own recipe all of it fits, and there are no notes."""
-    module = VocosTraining(read_stages(RECIPES / f"{name}.yaml")[-1].config)
+    """With its own recipe all of it fits but the postfilter, which a note names; a configuration can keep it."""
+    config = read_stages(RECIPES / f"{name}.yaml")[-1].config
+    module, bundled = VocosTraining(config), Vocos.from_pretrained(name)
+    (note,) = warm_start(module.vocos, module.objective, name)
+    assert note.startswith(f"the postfilter of {name} is left out: set the model's `postfilter` as in its config.yaml")
+    assert module.vocos.postfilter is None
+    module = VocosTraining(dataclasses.replace(config, model=bundled.config))
     assert warm_start(module.vocos, module.objective, name) == []
+    assert torch.equal(module.vocos.postfilter.weight, bundled.postfilter.weight)
+
+
+def test_the_recipe_for_one_speaker_keeps_the_postfilter(tmp_path) -> None:
+    """In the mean of the weights too: the fine-tuned model sharpens predicted mels as the bundled one does."""
+    tuned, mean = read_stages(RECIPES / "one-speaker.yaml")
+    module, bundled = VocosTraining(tuned.config), Vocos.from_pretrained("vocos-mel-22khz-small")
+    assert warm_start(module.vocos, module.objective, "vocos-mel-22khz-small") == []
+    module.vocos.save_pretrained(tmp_path / "tuned")
+    save_mean(mean.config.model, {"vocos-mel-22khz-small": 0.5, str(tmp_path / "tuned"): 0.5}, tmp_path / "mean")
+    found = Vocos.from_pretrained(tmp_path / "mean")
+    assert found.config.postfilter == bundled.config.postfilter
+    torch.testing.assert_close(found.postfilter.weight, bundled.postfilter.weight)
+
+
+def test_a_postfilter_that_the_checkpoint_lacks(make_mapping, donor, tmp_path) -> None:
+    """It changes nothing until one is fitted, and a note says that it is new."""
+    mapping = make_mapping(model__postfilter={"kind": "adaptive"})
+    module = VocosTraining(TrainingConfig.from_dict(mapping))
+    notes = warm_start(module.vocos, module.objective, str(tmp_path / "donor"))
+    assert any("postfilter.weight" in note for note in notes)
+    mel = torch.zeros(1, module.vocos.config.n_features, 20)
+    assert torch.equal(module.vocos.postfiltered(mel), mel)
 
 
 def test_missing_discriminators_are_reported(make_mapping, donor, tmp_path) -> None:
@@ -86,6 +116,6 @@ def test_a_postfilter_is_left_out(make_mapping, donor, tmp_path) -> None:
     module = VocosTraining(TrainingConfig.from_dict(make_mapping()))
     notes = warm_start(module.vocos, module.objective, str(tmp_path / "fitted"))
     assert any(
-        "the postfilter of" in note and "fit one to the trained model by `vocos postfilter`" in note for note in notes
+        "the postfilter of" in note and "`vocos postfilter` fits one to the trained model" in note for note in notes
     )
     assert module.vocos.postfilter is None

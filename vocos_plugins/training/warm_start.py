@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..config import AdaptivePostfilter, Postfilter
 from ..mel import MelConvention
 from ..model import Vocos
 from ..network.heads import ISTFTHead
@@ -33,10 +34,21 @@ def warm_start(vocos: Vocos, objective: Objective, source: str) -> list[str]:
         CheckpointError: the source cannot be loaded, or has another architecture.
     """
     donor = Vocos.from_pretrained(source)
-    notes = copy_generator(donor.state_dict(), vocos, source, donor.mel)
-    if donor.postfilter is not None:
-        notes.append(f"the postfilter of {source} is left out: fit one to the trained model by `vocos postfilter`")
+    postfilter, kept = donor.config.postfilter, vocos.config.postfilter
+    notes = []
+    if postfilter is not None and (postfilter != kept or donor.mel != vocos.mel):
+        donor.set_postfilter(None)
+        notes.append(f"the postfilter of {source} is left out: {_how_to_keep(postfilter, donor.mel == vocos.mel)}")
+    notes = copy_generator(donor.state_dict(), vocos, source, donor.mel) + notes
     return notes + load_discriminators(objective, Path(source))
+
+
+def _how_to_keep(postfilter: Postfilter, same_mel: bool) -> str:
+    fit = "`vocos postfilter` fits one to the trained model"
+    if not same_mel or not isinstance(postfilter, AdaptivePostfilter):  # a linear one is of one acoustic model
+        return fit
+    keep = "set the model's `postfilter` as in its config.yaml to keep it, unless you train on predicted mels"
+    return f"{keep}; or {fit}"
 
 
 def copy_generator(
