@@ -90,7 +90,8 @@ def test_small_is_the_bundled_model(load):
     """The bundled model can be fine-tuned with the small configurations, to its own mel and to another."""
     from TTS.vocoder.models import setup_model
 
-    bundled = Vocos.from_pretrained("vocos-mel-22khz-small").config
+    # Its postfilter is for predicted mels, and a training may be on them.
+    bundled = dataclasses.replace(Vocos.from_pretrained("vocos-mel-22khz-small").config, postfilter=None)
     assert setup_model(load(RECIPE / "vocos-22khz-small.json")).model_g.config == bundled
     other = setup_model(load(RECIPE / "vocos-16khz-small.json")).model_g.config
     assert dataclasses.replace(other, features=bundled.features) == bundled

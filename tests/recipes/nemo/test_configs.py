@@ -77,11 +77,12 @@ def test_configuration_builds_its_model(path, compose, build) -> None:
 
 
 def test_small_one_fine_tunes_the_bundled_model(compose, build) -> None:
-    """All layers and discriminators fit; the only note is about another mel."""
+    """All layers and discriminators fit; the notes are about another mel, and the postfilter of the bundled one."""
     model = build(compose(FOLDER / "fastpitch_22050_small.yaml"))
     with pytest.warns(UserWarning, match="another mel convention") as notes:
         model.maybe_init_from_pretrained_checkpoint({"init_from_vocos": "vocos-mel-22khz-small"})
-    assert len(notes) == 1
+    assert len(notes) == 2
+    assert "the postfilter of vocos-mel-22khz-small is left out" in str(notes[1].message)
     bundled = Vocos.from_pretrained("vocos-mel-22khz-small")
     assert (model.vocos.config.backbone, model.vocos.config.head) == (bundled.config.backbone, bundled.config.head)
     for each in (model.vocos, model.average.vocos):
