@@ -18,6 +18,9 @@ from vocos_plugins.evaluation import measures, pitch
 from vocos_plugins.evaluation.measures import MEASURES, Measure, Score, choose
 from vocos_plugins.mel.speech import CLIPS
 
+# In one process: the packages load networks and compile functions, which takes ten seconds and more each.
+pytestmark = pytest.mark.xdist_group("measures")
+
 RATE = 16000
 SLOW_SAMPLES = 4800  # slow measures get 0.3 s
 # Values of equal signals, where the mappings of PESQ and ViSQOL end; ViSQOL's lattice depends a little on the clip.

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
+# It compiles what the measures of pitch compile.
+pytestmark = pytest.mark.xdist_group("measures")
+
 RATE = 22050
 TONE = 110.0
 CENT = 2 ** (1 / 1200)
