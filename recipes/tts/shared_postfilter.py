@@ -34,7 +34,7 @@ def measure(mels: Iterable[Tensor], n_mels: int) -> Moments:
     """Moments of what the postfilter multiplies: the deviation from the mean of the last frames."""
     postfilter, moments = Postfilter(n_mels, OPTIONS), Moments(n_mels)
     for mel in mels:
-        moments.add(postfilter.deviation(mel)[0])
+        moments.add(postfilter.parts(mel)[0][0])
     return moments
 
 

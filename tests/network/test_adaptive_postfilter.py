@@ -79,7 +79,7 @@ def streamed(vocos: Vocos, mel: torch.Tensor, step: int) -> torch.Tensor:
 
 def test_equals_its_definition(filtered, mel, weight) -> None:
     """Frame by frame, with all, a part and none of the map in turn."""
-    share = filtered.postfilter.share(mel)
+    share = filtered.postfilter.parts(mel)[1]
     assert (float(share.max()), float(share.min())) == (1.0, 0.0)
     assert bool(((share > 0.1) & (share < 0.9)).any())
     for row, found in zip(mel, filtered.postfiltered(mel), strict=True):

@@ -46,8 +46,9 @@ class AdaptivePostfilter(nn.Module):
     """Sharpens what is blurred and leaves the rest as it is: ``(B, n_mels, T)`` -> same, of logarithmic mels.
 
     Recordings' mels are rough from band to band: harmonics and noise show. Predicted mels are smooth. The roughness of
-    the last frames decides how much of the map is applied, to the deviation from their mean. No frame depends on a
-    later one, so that a stream equals the whole.
+    the last frames, their mean absolute second difference from band to band, decides how much of the map is applied, to
+    the deviation from their mean. Frames count by the root of their amplitude: in pauses, recordings may be smooth too.
+    No frame depends on a later one, so that a stream equals the whole.
 
     Attributes:
         weight: ``(n_mels, n_mels)``, the map for mels that are as blurred as `config.AdaptivePostfilter.blurred`.
@@ -63,28 +64,23 @@ class AdaptivePostfilter(nn.Module):
         self.register_buffer("weight", torch.eye(n_mels))
 
     def forward(self, mel: Tensor) -> Tensor:
-        deviation = self.deviation(mel)
-        return mel + self.share(mel) * (self.weight.to(mel) @ deviation - deviation)
+        deviation, share = self.parts(mel)
+        return mel + share * (self.weight.to(mel) @ deviation - deviation)
 
-    def deviation(self, mel: Tensor) -> Tensor:
-        """Returns the difference to the mean of the frames up to each: ``(B, n_mels, T)`` -> same."""
-        return mel - self._recent(mel) / self._recent(torch.ones_like(mel[:, :1]))
+    def parts(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns what the map is applied to, and how much of it each frame gets.
 
-    def share(self, mel: Tensor) -> Tensor:
-        """Returns how much of the map each frame gets, 0 to 1: ``(B, 1, T)``."""
-        options = self.options
-        share = ((options.sharp - self.roughness(mel)) / (options.sharp - options.blurred)).clamp(0, 1)
-        return share * (self._recent(torch.ones_like(mel[:, :1])) >= MIN_FRAMES)
-
-    def roughness(self, mel: Tensor) -> Tensor:
-        """Returns the mean absolute second difference from band to band of the frames up to each: ``(B, 1, T)``.
-
-        Frames count by the root of their amplitude: in pauses, recordings may be smooth too.
+        Shape: the difference to the mean of the frames up to each, ``(B, n_mels, T)``, and 0 to 1, ``(B, 1, T)``.
         """
         # Within bounds that no sound reaches, so that sums are neither 0 nor infinite.
-        amplitude = (mel.logsumexp(dim=1, keepdim=True).clamp(-MAX_LEVEL, MAX_LEVEL) / 2).exp()
+        amplitude = mel.clamp(-MAX_LEVEL, MAX_LEVEL).exp().sum(dim=1, keepdim=True).sqrt()
         steps = (mel[:, 2:] - 2 * mel[:, 1:-1] + mel[:, :-2]).abs().mean(dim=1, keepdim=True)
-        return self._recent(amplitude * steps) / self._recent(amplitude)
+        # All sums at once: for short mels, the number of operators is what costs time.
+        sums = self._recent(torch.cat([mel, amplitude * steps, amplitude, torch.ones_like(amplitude)], dim=1))
+        total, rough, weight, count = sums[:, :-3], sums[:, -3:-2], sums[:, -2:-1], sums[:, -1:]
+        options = self.options
+        share = ((options.sharp - rough / weight) / (options.sharp - options.blurred)).clamp(0, 1)
+        return mel - total / count, share * (count >= MIN_FRAMES)
 
     def _recent(self, values: Tensor) -> Tensor:
         """Returns the sum of the last `window_frames` frames up to each: ``(B, C, T)`` -> same."""

@@ -95,7 +95,7 @@ def fit_shared_postfilter(
     """Fits the weight of an adaptive postfilter that serves many acoustic models: the mean of the map of each.
 
     Args:
-        predicted: for each acoustic model, of what `network.postfilter.AdaptivePostfilter.deviation` makes of its mels.
+        predicted: for each acoustic model, of the first of `network.postfilter.AdaptivePostfilter.parts` of its mels.
         recorded: the same of recordings.
         strength: exponent of the mean; 1 for all of it.
         shrinkage: as for `fit_postfilter`.

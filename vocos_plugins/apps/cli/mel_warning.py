@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What there is to do about blurred mels, by the kind of the model's postfilter; nothing if it was fitted to them.
 ADVICE = {
     None: "`vocos postfilter` gives the detail back",
-    "adaptive": "the model sharpens them; `vocos postfilter` fits it to your acoustic model, which gains more",
+    "adaptive": "the model sharpens them; `vocos postfilter` fits it to your acoustic model",
 }
 PROBED = 10  # the mels of a batch have one origin, and checking one takes a few milliseconds
 
