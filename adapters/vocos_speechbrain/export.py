@@ -37,7 +37,8 @@ TEMPLATE = """\
 # The input mels{unlike}
 {mel}
 generator: !new:{generator}
-{arguments}
+{arguments}  provenance: !ref <provenance>
+
 modules:
   generator: !ref <generator>
 

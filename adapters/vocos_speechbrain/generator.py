@@ -31,6 +31,7 @@ class VocosGenerator(nn.Module):
         vocos: a mel model, or the configuration of one, as returned by `VocosConfig.to_dict`.
         source: convention of the input mels, or its fields and ``kind: mel``; None for the model's own.
         strict: refuse a source that can only be aligned lossily.
+        provenance: of a model that is given by its configuration; its certificate allows 8 bits.
 
     Attributes:
         sample_rate, hop_length, n_mels: those of the source. Audio is resampled if the model has another rate.
@@ -49,10 +50,11 @@ class VocosGenerator(nn.Module):
         vocos: Vocos | Mapping[str, Any],
         source: MelConvention | Mapping[str, Any] | None = None,
         strict: bool = False,
+        provenance: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(vocos, Vocos):
-            vocos = Vocos(VocosConfig.from_dict(vocos), backend=Backend(precision="auto"))
+            vocos = Vocos(VocosConfig.from_dict(vocos), provenance, backend=Backend(precision="auto"))
         self.vocos = vocos
         convention = read_part(source, SOURCES, "source") if isinstance(source, Mapping) else source
         self.source = align(convention or self.vocos.mel, self.vocos.mel, strict=strict).source

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from speechbrain.utils.logger import get_logger
 from vocos_speechbrain.export import WEIGHTS_FILE, export
 from vocos_speechbrain.generator import PREFIX
 
 from vocos_plugins import Vocos
+from vocos_plugins.evaluation.certify import certify_trained
 from vocos_plugins.storage.safe_files import read_weights
 from vocos_plugins.training.discriminator_files import load_discriminators, save_discriminators
 from vocos_plugins.training.objective import Objective
 from vocos_plugins.training.warm_start import copy_generator, warm_start
+
+logger = get_logger(__name__)
 
 MODEL = "model"
 SPEECHBRAIN = "speechbrain"
@@ -38,6 +43,14 @@ def start_from(source: str, vocos: Vocos, objective: Objective) -> list[str]:
         return warm_start(vocos, objective, source)
     weights = {key.removeprefix(PREFIX): value for key, value in read_weights(file).items()}
     return copy_generator(weights, vocos, source) + load_discriminators(objective, file.parent)
+
+
+def certify_models(folder: str, recordings: Sequence[str]) -> None:
+    """Measures what 8 bits cost the written models, so that they are used where that is little (`vocos certify`)."""
+    directory = Path(folder) / MODEL
+    logger.info(certify_trained(directory, [Path(recording) for recording in recordings]))
+    vocos = Vocos.from_pretrained(directory, precision="float32")
+    export(vocos, Path(folder) / SPEECHBRAIN, tts=vocos.mel)
 
 
 def write_models(vocos: Vocos, objective: Objective, folder: str, steps: int) -> None:

@@ -16,7 +16,7 @@ import speechbrain as sb
 from brain import BEST, VocosBrain
 from dataio import prepare_datasets
 from hyperparameters import find_base, load_hyperparameters
-from models import start_from
+from models import certify_models, start_from
 from prepare import prepare
 from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger
@@ -54,6 +54,8 @@ def main(arguments: list[str]) -> None:
         train_loader_kwargs=hparams["train_dataloader_opts"],
         valid_loader_kwargs=hparams["valid_dataloader_opts"],
     )
+    recordings = [entry["wav"] for entry in datasets["valid"].data.values()]
+    run_on_main(certify_models, kwargs={"folder": hparams["output_folder"], "recordings": recordings})
     if "test" in datasets:
         brain.evaluate(datasets["test"], min_key=BEST, test_loader_kwargs=hparams["test_dataloader_opts"])
 

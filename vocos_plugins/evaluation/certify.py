@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from ..inference.backend import Backend, Precision
-from ..inference.certificate import CERTIFICATE, Certificate, Cost, fingerprint
+from ..inference.certificate import CERTIFICATE, MIN_RECORDINGS, Certificate, Cost, fingerprint
 from ..inference.fast.onednn import has_bfloat16, has_int8
 from ..model import Vocos
 from ..storage.audio import read_mono
+from ..storage.checkpoint import write_provenance
 from .evaluate import Failure, Progress, spread
 from .measures import MEASURES, Measure
 
@@ -41,6 +42,18 @@ class Certification:
     failures: Sequence[Failure]
     left_out: Mapping[str, str]
 
+    @property
+    def too_few(self) -> str:
+        """A sentence, if there were too few recordings for the certificate to be used; otherwise empty."""
+        count = self.certificate.recordings
+        if count >= MIN_RECORDINGS:
+            return ""
+        return f"Too few recordings to be used: {count}, expected at least {MIN_RECORDINGS}."
+
+    def __str__(self) -> str:
+        costs = ", ".join(f"{name} costs {cost.pesq_loss:.3f} PESQ" for name, cost in self.certificate.costs.items())
+        return " ".join(filter(None, [f"Certified: {costs or 'nothing was measured'}.", self.too_few]))
+
 
 def certify(vocos: Vocos, recordings: Sequence[Path], progress: Progress | None = None) -> Certification:
     """Measures bfloat16 and 8 bits against float32 by copy-synthesis, and gives the model its certificate.
@@ -56,6 +69,8 @@ def certify(vocos: Vocos, recordings: Sequence[Path], progress: Progress | None 
     """
     if vocos.mel is None:
         raise ValueError("the model takes EnCodec codes; a certificate needs a model that takes mels")
+    if not recordings:
+        raise ValueError("there are no recordings to measure it on")
     measures = _measures()
     chosen = [recordings[index] for index in sorted(spread(len(recordings), MAX_RECORDINGS))]
     runs = {EXACT: "", "bfloat16": "" if has_bfloat16() else "no bfloat16 instructions"}
@@ -89,6 +104,27 @@ def certify(vocos: Vocos, recordings: Sequence[Path], progress: Progress | None 
     vocos.provenance = {**vocos.provenance, CERTIFICATE: certificate.to_dict()}
     left_out = {name: reason for name, reason in runs.items() if reason}
     return Certification(certificate=certificate, scores=scores, failures=failures, left_out=left_out)
+
+
+def certify_trained(directory: Path, recordings: Sequence[Path]) -> str:
+    """Certifies the model of a finished training on its validation recordings, and writes that into its directory.
+
+    Args:
+        directory: of a checkpoint in this package's form; if it has a certificate, it stays as it is.
+        recordings: as for `certify`.
+
+    Returns:
+        a sentence for the user on the outcome.
+    """
+    vocos = Vocos.from_pretrained(directory, precision="float32")
+    if CERTIFICATE in vocos.provenance:
+        return "Certified before."
+    try:
+        done = certify(vocos, recordings)
+    except ValueError as error:
+        return f"Not certified for 8 bits, which `vocos certify` does later: {error}."
+    write_provenance(vocos.provenance, directory)
+    return str(done)
 
 
 def _measures() -> list[Measure]:

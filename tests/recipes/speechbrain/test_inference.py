@@ -7,6 +7,7 @@ import soundfile
 import torch
 
 from vocos_plugins import MelSpectrogram, Vocos
+from vocos_plugins.inference.certificate import read_certificate
 
 pytestmark = pytest.mark.xdist_group("speechbrain")
 
@@ -41,6 +42,16 @@ def test_the_best_checkpoint_is_written(trained, recipe):
     stored = torch.load(best.path / "average.ckpt", weights_only=True)
     for name, value in Vocos.from_pretrained(trained / "model").state_dict().items():
         torch.testing.assert_close(stored[f"vocos.{name}"], value, rtol=0, atol=0)
+
+
+def test_both_models_are_certified(trained):
+    """At the end, on the validation recordings: too few here, which the certificate says."""
+    from vocos_speechbrain.vocoder import VOCOS
+
+    vocos = Vocos.from_pretrained(trained / "model")
+    certificate = read_certificate(vocos)
+    assert certificate.recordings >= 1
+    assert VOCOS.from_hparams(source=str(trained / "speechbrain")).mods.generator.vocos.provenance == vocos.provenance
 
 
 def test_the_other_toolkits_load_the_run_s_output(trained, data_folder, assert_same_elsewhere):

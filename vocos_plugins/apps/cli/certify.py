@@ -14,11 +14,9 @@ from .table import table
 
 if TYPE_CHECKING:
     from ...evaluation.certify import Certification
-    from ...training.data import Data
 
 TITLES = {"pesq": "PESQ-wb", "distillmos": "DistillMOS", "signal_to_error_db": "signal to error, dB"}
 DIGITS = {"pesq": 3, "distillmos": 3, "signal_to_error_db": 1}
-NOT_CERTIFIED = "Not certified for 8 bits, which `vocos certify` does later: {}."
 
 
 def certify(
@@ -75,31 +73,8 @@ def certify(
     raise typer.Exit(1 if done.failures else 0)
 
 
-def certify_trained(directory: Path, data: Data) -> str:
-    """Certifies the model of a finished training on its validation recordings; returns what there is to say."""
-    from ...evaluation.certify import certify as measure
-    from ...inference.certificate import CERTIFICATE
-    from ...model import Vocos
-    from ...storage.checkpoint import write_provenance
-
-    vocos = Vocos.from_pretrained(directory, precision="float32")
-    if CERTIFICATE in vocos.provenance:  # the run had ended before
-        return ""
-    recordings = [recording.path for recording in data.validation_recordings()]
-    if not recordings:
-        return NOT_CERTIFIED.format("data.validation is empty")
-    try:
-        done = measure(vocos, recordings)
-    except ValueError as error:
-        return NOT_CERTIFIED.format(error)
-    write_provenance(vocos.provenance, directory)
-    return describe_costs(done)
-
-
 def describe_costs(done: Certification) -> str:
     """Returns a table of the scores in each precision, and which of them `auto` may use."""
-    from ...inference.certificate import MIN_RECORDINGS
-
     measured = [name for name in TITLES if any(name in scores for scores in done.scores.values())]
     rows = [
         [
@@ -111,8 +86,8 @@ def describe_costs(done: Certification) -> str:
     ]
     lines = [table(["precision", *(TITLES[name] for name in measured), "used by auto"], rows)]
     lines += [f"{name} was not measured: this processor has {reason}" for name, reason in done.left_out.items()]
-    if (count := done.certificate.recordings) < MIN_RECORDINGS:
-        lines.append(f"Too few recordings to be used: {count}, expected at least {MIN_RECORDINGS}.")
+    if done.too_few:
+        lines.append(done.too_few)
     return "\n".join(lines)
 
 

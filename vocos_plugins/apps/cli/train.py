@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..batch.jobs import describe
-from .certify import certify_trained
 from .options import fail
 
 if TYPE_CHECKING:
@@ -42,8 +41,10 @@ def train(
     if model is None:
         typer.echo("Stopped and saved. Run the same command to continue.")
     else:
+        from ...evaluation.certify import certify_trained
         from ...training.run import is_first_process
 
-        if is_first_process() and (certificate := certify_trained(model, stages[-1].config.data)):
-            typer.echo(certificate)
+        if is_first_process():
+            validation = [recording.path for recording in stages[-1].config.data.validation_recordings()]
+            typer.echo(certify_trained(model, validation))
         typer.echo(f"Done: Vocos.from_pretrained({str(model)!r}) loads the averaged generator.")
