@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..inference.processor import processor_name
 from ..mel import MelConvention
 from ..model import Vocos
 from ..storage.atomic import write_text
@@ -57,7 +58,7 @@ def facts_of(models: Mapping[str, Vocos]) -> dict[str, str]:
         facts.update(own if len(models) == 1 else {f"{name}: {key}": value for key, value in own.items()})
     n_threads = torch.get_num_threads()
     device = next(next(iter(models.values())).parameters()).device
-    processor = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    processor = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
     return {
         **facts,
         "Machine": f"{processor}, {platform.system()}; PyTorch on {n_threads} CPU thread{'s' if n_threads > 1 else ''}",
@@ -104,13 +105,3 @@ def _as_text(value: Any) -> str:
         between = "\n" if any(isinstance(item, Mapping) for item in value) else ", "
         return between.join(_as_text(item) for item in value)
     return str(value)
-
-
-def _cpu_name() -> str:
-    """Returns the processor's name from Linux, or else from Python."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()

@@ -6,18 +6,17 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from ... import __version__
+from ...inference.processor import processor_name
 from .alone import in_fresh_process
 from .contestants import Contestant, Source, auto_choice, load
 from .grid import Case, FirstCall, Measurement, first_call, measure_grid
 from .roofline import Limits, Roofline, rooflines
 
-CPU_INFO = Path("/proc/cpuinfo")
 PROFILED_S = 10.0  # seconds of audio; stages are measured on the longest requested item up to this length
 
 
@@ -109,7 +108,7 @@ def this_machine() -> dict[str, str]:
     """Returns a description of this machine: its processor, cores, system and versions."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": str(cores),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -126,12 +125,3 @@ def threads(number: int) -> str:
 def as_data(report: Report) -> dict[str, Any]:
     """Returns the report as plain values."""
     return asdict(report)
-
-
-def _processor() -> str:
-    if CPU_INFO.exists():
-        for line in CPU_INFO.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    # On Linux this is often empty, hence /proc/cpuinfo.
-    return platform.processor() or platform.machine()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,13 +16,13 @@ from typing import Any
 import torch
 
 from ...storage.atomic import write_text
+from ..processor import processor_name, read_cpu_info
 
 FOLDER_VARIABLE = "VOCOS_PLUGINS_CACHE"
 FILE = "precisions.json"
 MAX_BYTES = 100_000
 # What limits the instructions that oneDNN and torch use.
 LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
-CPU_INFO = Path("/proc/cpuinfo")
 
 
 def cache_file() -> Path:
@@ -88,9 +87,5 @@ def _read() -> dict[str, Any]:
 
 def _processor() -> str:
     """Returns the processor's name and its instructions, which a virtual machine may have fewer of."""
-    with suppress(OSError):
-        lines = dict(line.split(":", 1) for line in CPU_INFO.read_text(encoding="utf-8").splitlines() if ":" in line)
-        found = {name.strip(): value.strip() for name, value in lines.items()}
-        flags = sorted(flag for flag in found.get("flags", "").split() if flag.startswith(("avx", "amx")))
-        return " ".join([found.get("model name", ""), *flags])
-    return platform.processor() or platform.machine()
+    flags = read_cpu_info().get("flags", "").split()
+    return " ".join([processor_name(), *sorted(flag for flag in flags if flag.startswith(("avx", "amx")))])
