@@ -164,8 +164,8 @@ def save_mean(config: VocosConfig, shares: Mapping[str, float], directory: Path)
         ConfigError: a model has other sizes.
     """
     models = {source: Vocos.from_pretrained(source, precision="float32") for source in shares}
-    for model in models.values():
-        if config.postfilter is None:  # of recordings' mels, which the mean is trained on
+    if config.postfilter is None:
+        for model in models.values():
             model.set_postfilter(None)
     mean = Vocos(config)
     # Each state dict is read once. The mean's own shares its memory: copying into it sets the weights.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,9 +14,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..batch.jobs import Job, describe, printable
+from .options import fail
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ...evaluation.evaluate import Failure
 
 QUIET_S = 2.0  # a run shorter than this shows no progress bar
 
@@ -52,6 +56,27 @@ class BatchProgress:
     def stop(self) -> None:
         """Removes the bar."""
         self._bar.stop()
+
+
+@contextmanager
+def until_done(progress: BatchProgress) -> Iterator[None]:
+    """Removes the bar at the end of the block; an error of a value or a file ends the command with its message."""
+    try:
+        try:
+            yield
+        finally:
+            progress.stop()
+    except ValueError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(describe(error))
+
+
+def end_with(failures: Sequence[Failure]) -> NoReturn:
+    """Names the files that failed, and ends the command: with exit code 1 if there are any."""
+    for failure in failures:
+        typer.secho(f"failed: {failure.file}: {failure.error}", fg="red", err=True)
+    raise typer.Exit(1 if failures else 0)
 
 
 JobFunction = Callable[[Job, BatchProgress], Result]

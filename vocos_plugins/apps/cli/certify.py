@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..batch.jobs import describe
-from .batch import BatchProgress
+from .batch import BatchProgress, end_with, until_done
 from .options import fail, load_mel_model
 from .table import table
 
@@ -41,7 +40,6 @@ def certify(
     """
     from ...evaluation.certify import certify as measure
     from ...storage.checkpoint import is_own_directory, write_provenance
-    from ...storage.safe_files import CheckpointError
     from ...training.sources import find_recordings
 
     try:
@@ -52,25 +50,15 @@ def certify(
         fail(str(error))
     vocos = load_mel_model(model, "cpu")
     progress = BatchProgress(len(recordings))
-    try:
+    with until_done(progress):
         done = measure(vocos, recordings, progress)
-        progress.stop()
         if out is None:
             write_provenance(vocos.provenance, Path(model).expanduser())
         else:
             vocos.save_pretrained(out)
-    except (CheckpointError, ValueError) as error:
-        progress.stop()
-        fail(str(error))
-    except OSError as error:
-        fail(describe(error))
-    finally:
-        progress.stop()
     typer.echo(describe_costs(done))
     typer.echo(f"Wrote {out or model}")
-    for failure in done.failures:
-        typer.secho(f"failed: {failure.file}: {failure.error}", fg="red", err=True)
-    raise typer.Exit(1 if done.failures else 0)
+    end_with(done.failures)
 
 
 def describe_costs(done: Certification) -> str:

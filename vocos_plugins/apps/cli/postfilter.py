@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..batch.jobs import describe
-from .batch import BatchProgress
+from .batch import BatchProgress, end_with, until_done
 from .options import SIDE, fail, load_mel_model, resolve_source
 
 
@@ -48,7 +47,6 @@ def postfilter(
     OUT is for the mels of that acoustic model only. Copy-synthesis of recordings is not affected.
     """
     from ...plugins import mel_conventions
-    from ...storage.safe_files import CheckpointError
     from ..postfilter import find_speech, fit_to_speech
 
     try:
@@ -58,24 +56,14 @@ def postfilter(
     vocos = load_mel_model(model, "cpu")
     convention = resolve_source(source, vocos.mel) if source else None
     progress = BatchProgress(len(speech.pairs) + len(speech.recordings))
-    try:
+    with until_done(progress):
         fit = fit_to_speech(vocos, speech, convention, mel_conventions().values(), progress)
-        progress.stop()
         counts = f"{fit.predicted.n_frames} predicted and {fit.recorded.n_frames} recorded frames"
         voice = "" if speech.same_voice else " of other voices"
         vocos.provenance = {**vocos.provenance, "postfilter": f"fitted on {counts}{voice}"}
         vocos.save_pretrained(out)
-    except (CheckpointError, ValueError) as error:
-        progress.stop()
-        fail(str(error))
-    except OSError as error:
-        fail(describe(error))
-    finally:
-        progress.stop()
     same = "the same sentences" if speech.paired else "not the same sentences"
     sides = f", of {same}" if speech.same_voice else f"{voice}: the speech that ships with vocos-plugins"
     typer.echo(f"Fitted on {counts}{sides}. {fit.blur}".rstrip())
     typer.echo(f"Wrote {out}")
-    for failure in fit.failures:
-        typer.secho(f"failed: {failure.file}: {failure.error}", fg="red", err=True)
-    raise typer.Exit(1 if fit.failures else 0)
+    end_with(fit.failures)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..batch.jobs import describe
 from .options import fail
-
-if TYPE_CHECKING:
-    from ...training.stages import Stage
 
 
 def train(
@@ -28,7 +25,6 @@ def train(
     from ...training.divergence import DivergenceError
     from ...training.stages import read_stages, train_stages
 
-    stages: list[Stage] = []
     try:
         stages = read_stages(config)
         model = train_stages(stages, out, resume=not fresh)
