@@ -41,14 +41,6 @@ def by_definition(mel: np.ndarray, weight: np.ndarray, options: AdaptivePostfilt
 
 
 @pytest.fixture(scope="module")
-def plain() -> Vocos:
-    """The bundled model without a postfilter, and without the passes that would blow rounding up."""
-    vocos = Vocos.from_pretrained("vocos-mel-22khz-small", precision="float32", refinement_steps=0)
-    vocos.set_postfilter(None)
-    return vocos
-
-
-@pytest.fixture(scope="module")
 def weight(noise):
     """Twice each band, less half of its neighbour above, and some noise."""
     return 2 * torch.eye(80) - 0.5 * torch.eye(80).roll(1, dims=1) + 0.01 * noise(80, 80)

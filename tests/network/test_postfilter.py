@@ -22,14 +22,6 @@ ROUNDING = 1e-5
 
 
 @pytest.fixture(scope="module")
-def plain() -> Vocos:
-    """The bundled model without its postfilter, and without the passes that would blow rounding up."""
-    vocos = Vocos.from_pretrained("vocos-mel-22khz-small", precision="float32", refinement_steps=0)
-    vocos.set_postfilter(None)
-    return vocos
-
-
-@pytest.fixture(scope="module")
 def weight(noise):
     """Twice each band, less its neighbour above, and some noise."""
     return 2 * torch.eye(80) - torch.eye(80).roll(1, dims=1) + 0.01 * noise(80, 80)
