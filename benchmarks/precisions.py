@@ -10,52 +10,32 @@ import argparse
 import statistics
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from vocos_plugins import Vocos
+from vocos_plugins.evaluation.certify import score_precisions
 from vocos_plugins.evaluation.measures import MEASURES
-from vocos_plugins.inference.backend import Backend
+from vocos_plugins.inference.backend import Backend, Precision
 from vocos_plugins.inference.certificate import fingerprint
 from vocos_plugins.storage.audio import read_mono
+from vocos_plugins.training.sources import find_recordings
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
-PRECISIONS = ("float32", "bfloat16", "int8")
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
 PESQ = next(measure for measure in MEASURES if measure.name == "pesq")
 
 
-def recordings(folder: Path, sample_rate: int) -> list[Tensor]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return [read_mono(path, sample_rate) for path in files]
-
-
-def score(vocos: Vocos, recording: Tensor, decoded: Tensor) -> float:
-    value = PESQ(recording[0].numpy(), decoded[0].numpy(), vocos.sample_rate)
-    if value.value is None:
-        raise SystemExit(value.reason)
-    return value.value
-
-
 def rows(vocos: Vocos, clips: list[Tensor]) -> list[str]:
-    outputs: dict[str, list[Tensor]] = {}
-    for precision in PRECISIONS:
-        vocos.backend = Backend(precision=precision)
-        outputs[precision] = [vocos(clip, length=clip.shape[1]) for clip in clips]
-    exact = outputs["float32"]
-    scores = {name: [score(vocos, *pair) for pair in zip(clips, audio, strict=True)] for name, audio in outputs.items()}
+    backends = {precision: Backend(precision) for precision in PRECISIONS}
+    scores = [score_precisions(vocos, clip, backends, [PESQ]) for clip in clips]
     lines = []
-    for name, audio in outputs.items():
-        lost = [a - b for a, b in zip(scores["float32"], scores[name], strict=True)]
-        errors = [_decibels(a, b) for a, b in zip(audio, exact, strict=True)]
-        mean = statistics.mean(scores[name])
-        error = "" if name == "float32" else f"{statistics.mean(errors):.1f}"
+    for name in PRECISIONS:
+        lost = [clip["float32"]["pesq"] - clip[name]["pesq"] for clip in scores]
+        mean = statistics.mean(clip[name]["pesq"] for clip in scores)
+        error = (
+            "" if name == "float32" else f"{statistics.mean(clip[name]['signal_to_error_db'] for clip in scores):.1f}"
+        )
         lines.append(f"| {name} | {mean:.3f} | {statistics.mean(lost):+.3f} | {max(lost):+.3f} | {error} |")
     return lines
-
-
-def _decibels(audio: Tensor, exact: Tensor) -> float:
-    error = (audio - exact).square().sum().clamp_min(1e-20)
-    return float(10 * torch.log10(exact.square().sum() / error))
 
 
 def main() -> None:
@@ -65,7 +45,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the table to a file")
     args = parser.parse_args()
     vocos = Vocos.from_pretrained(args.model)
-    clips = recordings(args.data, vocos.sample_rate)
+    clips = [read_mono(recording.path, vocos.sample_rate) for recording in find_recordings(args.data)]
     lines = [
         "| precision | PESQ-wb | PESQ loss, mean | PESQ loss, worst | signal to error, dB |",
         "|---|--:|--:|--:|--:|",

@@ -25,6 +25,8 @@ MAX_RECORDINGS = 24
 MAX_SECONDS = 10.0  # of each recording
 EXACT = "float32"
 
+Scores = dict[str, dict[str, float]]  # by precision and measure
+
 
 @dataclass(frozen=True, kw_only=True)
 class Certification:
@@ -72,37 +74,19 @@ def certify(vocos: Vocos, recordings: Sequence[Path], progress: Progress | None 
     if not recordings:
         raise ValueError("there are no recordings to measure it on")
     measures = _measures()
+    backends, left_out = _backends()
     chosen = [recordings[index] for index in sorted(spread(len(recordings), MAX_RECORDINGS))]
-    runs = {EXACT: "", "bfloat16": "" if has_bfloat16() else "no bfloat16 instructions"}
-    runs["int8"] = "" if has_int8() else "no 8-bit dot products (VNNI)"
-    precisions = [name for name, reason in runs.items() if not reason]
-    taken: list[dict[str, dict[str, float]]] = []
-    failures = []
-    own = vocos.backend
-    try:
-        backends = {name: Backend(cast(Precision, name)) for name in precisions}
-        for path in chosen:
-            if progress is not None:
-                progress.show(path.name)
-            try:
-                taken.append(_measure(vocos, path, backends, measures))
-            except Exception as error:  # whatever a file makes a library raise
-                failures.append(Failure(file=str(path), system="", error=" ".join(str(error).split())))
-            if progress is not None:
-                progress.advance()
-    finally:
-        vocos.backend = own
+    taken, failures = _score_all(vocos, chosen, backends, measures, progress)
     if not taken:
         named = "".join(f"; {failure.file}: {failure.error}" for failure in failures[:5])
         raise ValueError(f"none of {len(chosen)} recordings could be used{named}")
     scores = {
         name: {key: statistics.mean(scores[name][key] for scores in taken) for key in taken[0][name]}
-        for name in precisions
+        for name in backends
     }
-    costs = {name: _cost(scores[EXACT], scores[name]) for name in precisions if name != EXACT}
+    costs = {name: _cost(scores[EXACT], scores[name]) for name in backends if name != EXACT}
     certificate = Certificate(fingerprint=fingerprint(vocos), recordings=len(taken), costs=costs)
     vocos.provenance = {**vocos.provenance, CERTIFICATE: certificate.to_dict()}
-    left_out = {name: reason for name, reason in runs.items() if reason}
     return Certification(certificate=certificate, scores=scores, failures=failures, left_out=left_out)
 
 
@@ -135,23 +119,66 @@ def _measures() -> list[Measure]:
     return installed
 
 
-def _measure(
-    vocos: Vocos, path: Path, backends: Mapping[str, Backend], measures: Sequence[Measure]
-) -> dict[str, dict[str, float]]:
-    """Returns scores of one recording, by precision and measure, and the level of the error."""
-    recording = read_mono(path, vocos.sample_rate)[:, : round(MAX_SECONDS * vocos.sample_rate)]
-    scores: dict[str, dict[str, float]] = {}
+def _backends() -> tuple[dict[str, Backend], dict[str, str]]:
+    """Returns a backend for each precision, and why the others don't run here; float32 comes first."""
+    reasons = {
+        EXACT: "",
+        "bfloat16": "" if has_bfloat16() else "no bfloat16 instructions",
+        "int8": "" if has_int8() else "no 8-bit dot products (VNNI)",
+    }
+    backends = {name: Backend(cast(Precision, name)) for name, reason in reasons.items() if not reason}
+    return backends, {name: reason for name, reason in reasons.items() if reason}
+
+
+def _score_all(
+    vocos: Vocos,
+    recordings: Sequence[Path],
+    backends: Mapping[str, Backend],
+    measures: Sequence[Measure],
+    progress: Progress | None,
+) -> tuple[list[Scores], list[Failure]]:
+    """Returns the scores of each recording that could be used, and why others couldn't."""
+    taken, failures = [], []
+    for path in recordings:
+        if progress is not None:
+            progress.show(path.name)
+        try:
+            recording = read_mono(path, vocos.sample_rate)[:, : round(MAX_SECONDS * vocos.sample_rate)]
+            taken.append(score_precisions(vocos, recording, backends, measures))
+        except Exception as error:  # whatever a file makes a library raise
+            failures.append(Failure(file=str(path), system="", error=" ".join(str(error).split())))
+        if progress is not None:
+            progress.advance()
+    return taken, failures
+
+
+def score_precisions(
+    vocos: Vocos, recording: Tensor, backends: Mapping[str, Backend], measures: Sequence[Measure]
+) -> Scores:
+    """Vocodes a recording ``(1, N)`` with each backend, the first of which is the exact one.
+
+    Returns:
+        scores by backend and measure; all but the first have ``signal_to_error_db`` too.
+
+    Raises:
+        ValueError: a measure has no value.
+    """
+    scores: Scores = {}
     exact: Tensor | None = None
-    for name, backend in backends.items():
-        vocos.backend = backend
-        audio = vocos(recording, length=recording.shape[1])
-        exact = audio if exact is None else exact
-        scores[name] = {} if audio is exact else {"signal_to_error_db": _decibels(exact, audio)}
-        for measure in measures:
-            score = measure(recording[0].numpy(), audio[0].numpy(), vocos.sample_rate)
-            if score.value is None:
-                raise ValueError(f"{measure.title}: {score.reason}")
-            scores[name][measure.name] = score.value
+    own = vocos.backend
+    try:
+        for name, backend in backends.items():
+            vocos.backend = backend
+            audio = vocos(recording, length=recording.shape[1])
+            exact = audio if exact is None else exact
+            scores[name] = {} if audio is exact else {"signal_to_error_db": _decibels(exact, audio)}
+            for measure in measures:
+                score = measure(recording[0].numpy(), audio[0].numpy(), vocos.sample_rate)
+                if score.value is None:
+                    raise ValueError(f"{measure.title}: {score.reason}")
+                scores[name][measure.name] = score.value
+    finally:
+        vocos.backend = own
     return scores
 
 
