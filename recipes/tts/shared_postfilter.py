@@ -42,8 +42,7 @@ def predicted_mels(folder: Path, source: str, vocos: Vocos) -> Iterable[Tensor]:
     """Mels of a folder, ``(1, n_mels, T)``, aligned to the vocoder's."""
     alignment = align(mel_conventions()[source], vocos.mel)
     for path in sorted(folder.rglob("*.npy")):
-        mel = read_mel(path).float()
-        yield alignment(mel.reshape(1, *mel.shape[-2:]))
+        yield alignment(read_mel(path).float())
 
 
 def main(words: list[str] | None = None) -> int:
