@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from .config import VocosConfig
 from .export.backend import choose_backend
 from .inference.backend import Backend, BackendName, Precision
 from .inference.decode import decode, encode, resynthesize, synthesize
+from .inference.many import decode_many
 from .mel.convention import MelConvention
 from .mel.inputs import Numbers
 from .network.network import Network
 from .plugins.catalogue import checkpoint_cards, find_convention, find_export
-from .storage.checkpoint import Checkpoint, write_checkpoint
+from .storage.checkpoint import Checkpoint, check_size, write_checkpoint
 from .storage.find import load_checkpoint
 from .storage.hub import HubOptions
 from .storage.publish import push_checkpoint
@@ -79,6 +80,30 @@ class Vocos(Network):
         """
         source = find_convention(source) if isinstance(source, str) else source
         return decode(self, features, lengths=lengths, bandwidth_id=bandwidth_id, source=source, strict=strict)
+
+    def decode_many(
+        self,
+        mels: Iterable[Numbers],
+        *,
+        bandwidth_id: int | None = None,
+        source: MelConvention | str | None = None,
+        strict: bool = False,
+    ) -> list[Tensor]:
+        """Turns mels of any lengths into waveforms, each as `decode` does. On a CPU, short ones take half of the time.
+
+        Args:
+            mels: each ``(n_mels, T)``, or EnCodec features ``(C, T)``.
+            bandwidth_id: one for all, for an EnCodec model.
+            source, strict: as for `decode`.
+
+        Returns:
+            The audio of each, ``(N,)``.
+
+        Raises:
+            MelMismatch, TypeError, ValueError: as for `decode`; the message has the position of the mel.
+        """
+        source = find_convention(source) if isinstance(source, str) else source
+        return decode_many(self, mels, bandwidth_id=bandwidth_id, source=source, strict=strict)
 
     def synthesize(self, features: Tensor, bandwidth_id: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Decodes without checks, differentiably; without gradients, a CPU decodes as `backend` says.
@@ -202,7 +227,7 @@ class Vocos(Network):
         Raises:
             CheckpointError: no model can be built from the configuration, or the weights do not fit it.
         """
-        _check_size(checkpoint)
+        check_size(checkpoint)
         try:
             with torch.random.fork_rng(devices=[]):
                 vocos = cls(checkpoint.config, checkpoint.provenance)
@@ -238,13 +263,3 @@ class Vocos(Network):
             CheckpointError: the name is not of the form ``organisation/name``, or the hub refused.
         """
         return push_checkpoint(self.to_checkpoint(), repo_id, private=private, token=token)
-
-
-def _check_size(checkpoint: Checkpoint) -> None:
-    """Refuses a configuration of a model far larger than the weights beside it, before any of it is allocated."""
-    described, stored = checkpoint.config.n_weights, sum(weight.numel() for weight in checkpoint.weights.values())
-    if described > 2 * stored + 1_000_000:
-        raise CheckpointError(
-            f"{checkpoint.source}: its configuration describes a model of about {described:,} weights, "
-            f"but its file of weights has {stored:,}"
-        )

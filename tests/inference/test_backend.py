@@ -197,9 +197,9 @@ def test_refinement_may_change_during_a_decode(
     expected = vocos.decode(features)
     predict = FastISTFT._spectra
 
-    def interrupted(self: FastISTFT, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    def interrupted(self: FastISTFT, *given: Tensor) -> tuple[Tensor, Tensor]:
         vocos.set_refinement_steps(steps)
-        return predict(self, hidden, features)
+        return predict(self, *given)
 
     monkeypatch.setattr(FastISTFT, "_spectra", interrupted)
     assert torch.equal(vocos.decode(features), expected)

@@ -16,7 +16,7 @@ from .checks import bandwidth_ids, check_audio, check_device, check_finite, chec
 from .items import decode_items
 
 # Devices on which a ragged batch is decoded row by row: on a CPU that is faster than computing the padding, and each
-# row equals its own single decode to the bit. Elsewhere all rows are computed together, with masks.
+# row equals its own single decode (`items`). Elsewhere all rows are computed together, with masks.
 ROW_BY_ROW = ("cpu",)
 
 

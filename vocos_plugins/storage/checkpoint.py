@@ -132,3 +132,13 @@ def _to_yaml(config: Mapping[str, Any]) -> bytes:
         return yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
     except yaml.YAMLError as error:
         raise CheckpointError(f"the provenance cannot be written as YAML: {error}") from error
+
+
+def check_size(checkpoint: Checkpoint) -> None:
+    """Refuses a configuration of a model far larger than the weights beside it, before any of it is allocated."""
+    described, stored = checkpoint.config.n_weights, sum(weight.numel() for weight in checkpoint.weights.values())
+    if described > 2 * stored + 1_000_000:
+        raise CheckpointError(
+            f"{checkpoint.source}: its configuration describes a model of about {described:,} weights, "
+            f"but its file of weights has {stored:,}"
+        )

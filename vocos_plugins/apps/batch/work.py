@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...inference.cuts import PIECE_FRAMES
+from ...inference.many import decode_many
 from ...inference.windows import (
     Window,
     decode_chunks,
@@ -24,7 +25,6 @@ from ...mel import MelConvention
 from ...model import Vocos
 from ...storage.audio import read_blocks
 from ...storage.mel_files import read_mel
-from .batches import decode_together
 from .hf_datasets import row_audio, row_mel
 from .jobs import Job
 from .lhotse_cuts import features_mel
@@ -191,10 +191,14 @@ class Resynthesis(Vocoding):
 
 
 def decode_batched(vocos: Vocos, windows: Sequence[Window], features: Sequence[Tensor]) -> list[Tensor]:
-    """Decodes the features ``(B, C, T)`` of windows in batches by length, and returns the audio of each window."""
-    audio = iter(decode_together(vocos, [row for each in features for row in each]))
+    """Decodes the features ``(B, C, T)`` of windows in batches by length, and returns the audio of each window.
+
+    Without a postfilter: features of recordings need none, and `decode_windows` has applied it to predicted ones.
+    """
+    audio = iter(decode_many(vocos, [row for each in features for row in each], postfilter=False))
     return [
-        window.cut(torch.stack([next(audio) for _ in each])) for window, each in zip(windows, features, strict=True)
+        window.cut(torch.stack([next(audio) for _ in each])).cpu()
+        for window, each in zip(windows, features, strict=True)
     ]
 
 

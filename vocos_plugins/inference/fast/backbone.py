@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ...network.backbone import ConvNeXtBackbone, ConvNeXtBlock
+from .joined import Silence
 from .mlp import FastNorm, Mlp
 from .onednn import Conv
 
@@ -21,12 +22,15 @@ FEW_FRAMES = 400
 
 
 class FastBackbone:
-    """Computes a `ConvNeXtBackbone` for one item: features ``(C, T)`` -> hidden states ``(T, dim)``.
+    """Computes a `ConvNeXtBackbone`: features ``(C, T)`` of one item, or of joined ones -> hidden states ``(T, dim)``.
 
     Args:
         backbone: whose weights are copied.
         mlps: the pointwise layers of each block.
         dtype: of the first convolution.
+
+    Attributes:
+        reach: frames on each side that a convolution sees.
     """
 
     def __init__(self, backbone: ConvNeXtBackbone, mlps: list[Mlp], dtype: torch.dtype = torch.float32) -> None:
@@ -34,12 +38,14 @@ class FastBackbone:
         self.norm, self.final_norm = FastNorm(backbone.norm), FastNorm(backbone.final_layer_norm)
         blocks = list(cast(Iterable[ConvNeXtBlock], backbone.convnext))
         self.blocks = [(Depthwise(block.dwconv), mlp) for block, mlp in zip(blocks, mlps, strict=True)]
-        self.reach = max((int(block.dwconv.padding[0]) for block in blocks), default=0)
+        self.reach = max(int(conv.padding[0]) for conv in [backbone.embed, *(block.dwconv for block in blocks)])
 
-    def __call__(self, features: Tensor, bandwidth: int | None) -> Tensor:
+    def __call__(self, features: Tensor, bandwidth: int | None, silence: Silence | None = None) -> Tensor:
         hidden = PaddedFrames(self.norm(self.embed(features.t().contiguous()), bandwidth), self.reach)
         for conv, mlp in self.blocks:
-            hidden.frames.add_(mlp(conv(hidden), bandwidth))
+            if silence is not None:
+                hidden.frames.index_fill_(0, silence.frames, 0.0)
+            hidden.frames.add_(mlp(conv(hidden, tap_by_tap=silence is not None), bandwidth))
         # The last norm has no bandwidths, as in the reference.
         return self.final_norm(hidden.frames, None)
 
@@ -73,8 +79,8 @@ class Depthwise:
         self.conv, self.bias = Conv(module), module.bias.detach()
         self.taps = list(module.weight.detach()[:, 0].t().contiguous())
 
-    def __call__(self, padded: PaddedFrames) -> Tensor:
-        if len(padded.frames) > FEW_FRAMES:
+    def __call__(self, padded: PaddedFrames, *, tap_by_tap: bool = False) -> Tensor:
+        if len(padded.frames) > FEW_FRAMES and not tap_by_tap:
             return self.conv(padded.frames)
         first, *others = zip(padded.shifted, self.taps, strict=True)
         # The sum begins with the bias: short items are bound by the number of operators.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
@@ -11,30 +10,46 @@ from torch import Tensor
 
 from ...network.backbone import ConvNeXtBackbone, ConvNeXtBlock
 from ...network.heads import ISTFTHead
-from ...network.network import Engine, Network
+from ...network.network import Network
 from ..calibration import measure_ranges, speech_features
 from .backbone import FastBackbone
 from .head import FastISTFT, has_fast_path
+from .joined import join
 from .mlp import FloatMlp, Int8Mlp, Mlp
 from .onednn import edge_dtype
 
 
-@dataclass(frozen=True)
 class FastEngine:
-    """An `Engine` whose parts can also be used by themselves, as a stream does.
+    """An `Engine` that can also decode joined items, and whose parts a stream uses by themselves.
 
-    Attributes:
-        run: decodes an item.
-        mlps: the pointwise layers of each block of the backbone.
+    Args:
+        network: whose head it computes.
+        backbone: the backbone, laid out.
+        mlps: the pointwise layers of each of its blocks.
         edge_dtype: precision of the first and the last layer.
     """
 
-    run: Engine
-    mlps: list[Mlp]
-    edge_dtype: torch.dtype
+    def __init__(self, network: Network, backbone: FastBackbone, mlps: list[Mlp], edge_dtype: torch.dtype) -> None:
+        self.backbone, self.mlps, self.edge_dtype = backbone, mlps, edge_dtype
+        self.head, self.gap = network.head, backbone.reach
+        self.synthesis: FastISTFT | None = None
+        if isinstance(network.head, ISTFTHead) and has_fast_path(network.head):
+            self.synthesis = FastISTFT(network.head, edge_dtype)
+            self.gap = max(self.gap, self.synthesis.overlap - 1)
 
     def __call__(self, features: Tensor, bandwidth: int | None) -> Tensor:
-        return self.run(features, bandwidth)
+        return self.decode_joined([features], bandwidth)[0]
+
+    def decode_joined(self, items: Sequence[Tensor], bandwidth: int | None) -> list[Tensor]:
+        """Decodes items ``(C, T)`` as one sequence of frames: audio ``(N,)`` of each, as when it is decoded alone.
+
+        Several items have at most `head.SHORT_FRAMES` frames each: those are computed by the same operators alone.
+        """
+        joined = join(items, self.gap)
+        hidden = self.backbone(joined.features, bandwidth, joined.silence)
+        if self.synthesis is not None:
+            return self.synthesis.each(hidden, joined)
+        return [self.head(hidden[None, span], joined.features[None, :, span])[0] for span in joined.items]
 
 
 def build_fast_engine(network: Network, precision: str) -> FastEngine:
@@ -44,7 +59,7 @@ def build_fast_engine(network: Network, precision: str) -> FastEngine:
         network: whose weights are copied.
         precision: of the blocks' linear layers; `onednn.edge_dtype` chooses that of the first and last layer.
     """
-    backbone, head = network.backbone, network.head
+    backbone = network.backbone
     # `Backend` builds this engine for no other backbone.
     assert isinstance(backbone, ConvNeXtBackbone)  # noqa: S101
     blocks = cast(Iterable[ConvNeXtBlock], backbone.convnext)
@@ -56,12 +71,4 @@ def build_fast_engine(network: Network, precision: str) -> FastEngine:
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         mlps = [FloatMlp(block, dtype) for block in blocks]
     edge = edge_dtype(precision)
-    hidden_states = FastBackbone(backbone, mlps, edge)
-    if isinstance(head, ISTFTHead) and has_fast_path(head):
-        synthesis = FastISTFT(head, edge)
-        return FastEngine(
-            lambda features, bandwidth: synthesis(hidden_states(features, bandwidth), features), mlps, edge
-        )
-    return FastEngine(
-        lambda features, bandwidth: head(hidden_states(features, bandwidth)[None], features[None])[0], mlps, edge
-    )
+    return FastEngine(network, FastBackbone(backbone, mlps, edge), mlps, edge)

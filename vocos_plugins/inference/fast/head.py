@@ -6,7 +6,7 @@ of overlapping frames only, hop by hop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,10 +16,13 @@ from ...mel.compression import expand
 from ...network.heads import AmplitudePrior, ISTFTHead, polar
 from ...network.refinement import magnitude_ratio, power_floor, refine
 from ...spectral import ENVELOPE_FLOOR, frame_padding, output_length
+from .joined import Joined, Silence, join
 from .onednn import Linear
 
 # Frames of a piece: about this many spectra fit into the caches.
 ROWS = 256
+# The longest item that is a single piece; shorter ones can be joined.
+SHORT_FRAMES = 383
 
 
 class FastISTFT:
@@ -43,32 +46,50 @@ class FastISTFT:
         self.power = self.window.square().view(self.overlap, hop_length)
 
     def __call__(self, hidden: Tensor, features: Tensor) -> Tensor:
+        return self.each(hidden, join([features], gap=0))[0]
+
+    def each(self, hidden: Tensor, joined: Joined) -> list[Tensor]:
+        """Computes joined items from their hidden states ``(T, dim)``: audio ``(N,)`` of each."""
         # Read once: another thread may call `set_refinement_steps` while this one decodes.
-        options, n_frames = self.head.options, len(hidden)
-        n_samples = output_length(n_frames, options.hop_length, options.framing)
-        if n_samples == 0:
-            return hidden.new_zeros(0)
-        left, _ = frame_padding(options.n_fft, options.hop_length, options.framing)
-        weights = self._weights(n_frames)
+        options, cuts = self.head.options, cut_rows(joined.items, len(hidden))
+        samples = self._samples(joined.items)
+        if all(part.start == part.stop for part in samples):
+            return [hidden.new_zeros(0) for _ in samples]
+        weights = self._weights(len(hidden), joined.silence)
         # The forward transform of a pass sees zeros beyond the ends, not the samples that frames reach there.
-        weights.view(-1)[:left] = weights.view(-1)[left + n_samples :] = 0.0
+        ends = [0, *(part.stop for part in samples)]
+        starts = [*(part.start for part in samples), None]
+        for end, start in zip(ends, starts, strict=True):
+            weights.view(-1)[end:start] = 0.0
         # Filled by `_initial`, a generator that the first sum consumes: complete before the first pass reads it.
         pieces: list[HeadPiece] | None = [] if options.refinement_steps else None
         sums = refine(
-            self._initial(hidden, features, pieces),
-            lambda sums: self._signal(sums, weights),
+            self._initial(hidden, joined, cuts, pieces),
+            lambda sums: self._signal(sums, weights, len(cuts)),
             lambda signal: self._refined(signal, pieces or []),
             n_iter=options.refinement_steps,
         )
-        return self._signal(sums, weights)[left : left + n_samples]
+        audio = self._signal(sums, weights, len(cuts))
+        return [audio[part] for part in samples]
 
-    def _initial(self, hidden: Tensor, features: Tensor, pieces: list[HeadPiece] | None) -> Iterator[Tensor]:
+    def _samples(self, items: Sequence[slice]) -> list[slice]:
+        """The samples of items, among all that a frame reaches."""
+        options, samples = self.head.options, []
+        left, _ = frame_padding(options.n_fft, options.hop_length, options.framing)
+        for item in items:
+            first = item.start * options.hop_length + left
+            n_samples = output_length(item.stop - item.start, options.hop_length, options.framing)
+            samples.append(slice(first, first + n_samples))
+        return samples
+
+    def _initial(
+        self, hidden: Tensor, joined: Joined, cuts: Sequence[slice], pieces: list[HeadPiece] | None
+    ) -> Iterator[Tensor]:
         """Yields each piece's sums of frames, hop by hop, of the predicted spectra; appends the pieces to refine."""
         frames: FrameBuffer | None = None
-        length = piece_length(len(hidden))
-        for start in range(0, len(hidden), length):
-            rows = slice(start, start + length)
-            spectra, magnitude = self._spectra(hidden[rows], features[:, rows])
+        for rows in cuts:
+            heard = None if joined.silence is None else joined.silence.heard[rows]
+            spectra, magnitude = self._spectra(hidden[rows], joined.features[:, rows], heard)
             # Pieces of one length share a buffer: each pass over a piece overwrites it.
             if frames is None or len(frames.frames) != len(spectra):
                 frames = FrameBuffer(len(spectra), self.window, self.head.options.hop_length)
@@ -76,14 +97,19 @@ class FastISTFT:
                 pieces.append(HeadPiece(rows, frames, magnitude, power_floor(magnitude)))
             yield frames.hops(spectra)
 
-    def _spectra(self, hidden: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Predicts spectra from hidden states ``(t, dim)``: complex ``(t, n_fft // 2 + 1)``, and their magnitudes."""
+    def _spectra(self, hidden: Tensor, features: Tensor, heard: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Predicts spectra from hidden states ``(t, dim)``: complex ``(t, n_fft // 2 + 1)``, and their magnitudes.
+
+        ``heard`` is 0 for silent frames, as in `joined.Silence`.
+        """
         inputs, options = hidden.to(self.dtype), self.head.options
         prior = None if self.prior is None else self.prior(features)
         log_magnitude, phase = self.log_magnitude(inputs).float(), self.phase(inputs).float()
         magnitude, cosine, sine = polar(
             log_magnitude, phase, prior, contrast=self.head.contrast, n_fft=options.n_fft, dim=1, in_place=True
         )
+        if heard is not None:
+            magnitude.mul_(heard)
         return torch.complex(cosine.mul_(magnitude), sine.mul_(magnitude)), magnitude
 
     def _refined(self, signal: Tensor, pieces: list[HeadPiece]) -> Iterator[Tensor]:
@@ -94,11 +120,10 @@ class FastISTFT:
             # A pass is bound by memory: writing over the spectrum takes half of the time.
             yield piece.frames.hops(spectra.mul_(magnitude_ratio(spectra, piece.magnitude, piece.floor)))
 
-    def _signal(self, sums: Iterator[Tensor], weights: Tensor) -> Tensor:
-        """Adds pieces' sums where they overlap and weights them: all the samples that a frame reaches."""
-        n_frames = len(weights) - self.overlap + 1
+    def _signal(self, sums: Iterator[Tensor], weights: Tensor, n_pieces: int) -> Tensor:
+        """Adds sums of ``n_pieces`` where they overlap and weights them: all the samples that a frame reaches."""
         # A single piece overlaps with no other, so nothing needs to be cleared and added.
-        if piece_length(n_frames) == n_frames:
+        if n_pieces == 1:
             return next(sums).mul_(weights).flatten()
         total, start = torch.zeros_like(weights), 0
         for hops in sums:
@@ -106,11 +131,11 @@ class FastISTFT:
             start += len(hops) - self.overlap + 1
         return total.mul_(weights).flatten()
 
-    def _weights(self, n_frames: int) -> Tensor:
+    def _weights(self, n_frames: int, silence: Silence | None) -> Tensor:
         """The inverse of the summed squared windows, ``(n_frames + overlap - 1, hop_length)``."""
         envelope = self.power.new_zeros(n_frames + self.overlap - 1, self.power.shape[1])
         for shift, part in enumerate(self.power):
-            envelope[shift : shift + n_frames].add_(part)
+            envelope[shift : shift + n_frames].add_(part if silence is None else part * silence.heard)
         return envelope.clamp_min_(ENVELOPE_FLOOR).reciprocal_()
 
 
@@ -170,9 +195,18 @@ class FastPrior:
         return self.prior.bounded(self.inverse(expand(features, self.prior.mel).t().contiguous()))
 
 
-def piece_length(n_frames: int) -> int:
-    """Returns the frames of each piece of an item but the last, which can have fewer; no piece is much shorter."""
-    return -(-n_frames // max(1, round(n_frames / ROWS)))
+def cut_rows(items: Sequence[slice], n_frames: int) -> list[slice]:
+    """Cuts one item into pieces of about `ROWS` frames, or joined ones into pieces of whole items and their silence."""
+    if len(items) == 1:
+        length = -(-n_frames // max(1, round(n_frames / ROWS)))  # no piece is much shorter than the others
+        return [slice(start, min(start + length, n_frames)) for start in range(0, n_frames, length)]
+    cuts, start = [], 0
+    ends = [*(item.start for item in items[1:]), n_frames]
+    for end, following in zip(ends, [*ends[1:], None], strict=True):
+        if following is None or following - start > SHORT_FRAMES:
+            cuts.append(slice(start, end))
+            start = end
+    return cuts
 
 
 def has_fast_path(module: nn.Module) -> bool:
