@@ -1,9 +1,12 @@
 """Converts a checkpoint of Coqui TTS's trainer into a Vocos directory.
 
-    python recipes/coqui/to_vocos.py runs/run-.../best_model.pth my-vocos
+    python recipes/coqui/to_vocos.py runs/run-.../best_model.pth my-vocos --data held-out
 
 `Vocos.from_pretrained`, ``vocos decode``, ``vocos export`` and all recipes take the directory. It also holds the
 discriminators, so that fine-tuning doesn't start from random ones. Coqui TTS itself isn't needed.
+
+``--data`` names recordings that the model was not trained on. On these it measures what 8 bits cost, so that they are
+used where that is little: ``vocos certify``.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ from vocos_coqui.config_files import parse_config
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import OPTIONAL_PARTS, PARTS, VocosConfig
+from vocos_plugins.evaluation.certify import certify_trained
 from vocos_plugins.storage.safe_files import CheckpointError, write_files
 from vocos_plugins.storage.weights import load_weights
 from vocos_plugins.training.discriminator_files import DISCRIMINATORS_FILE
+from vocos_plugins.training.sources import find_recordings
 
 
 def to_vocos(checkpoint: Path, out: Path) -> None:
@@ -51,6 +56,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--data", type=Path, help="recordings to certify it on: a folder, or a list of files")
     arguments = parser.parse_args()
     to_vocos(arguments.checkpoint, arguments.out)
+    if arguments.data is not None:
+        print(certify_trained(arguments.out, [recording.path for recording in find_recordings(arguments.data)]))
     print(f"Wrote {arguments.out}: Vocos.from_pretrained({str(arguments.out)!r}) loads it.")

@@ -14,6 +14,7 @@ import torch
 
 from helpers.paths import ROOT
 from vocos_plugins import Vocos
+from vocos_plugins.inference.certificate import fingerprint, read_certificate
 
 pytestmark = pytest.mark.xdist_group("coqui")
 
@@ -34,10 +35,11 @@ def trained(make_config, run, run_folder) -> Path:
 
 
 @pytest.fixture(scope="module")
-def converted(trained, run, tmp_path_factory) -> Path:
-    """Its best model as a Vocos directory."""
+def converted(trained, run, corpus, tmp_path_factory) -> Path:
+    """Its best model as a Vocos directory, certified on its recordings."""
     folder = tmp_path_factory.mktemp("vocos")
-    run("to_vocos.py", trained / "best_model.pth", folder)
+    printed = run("to_vocos.py", trained / "best_model.pth", folder, "--data", corpus / "wavs")
+    assert "Certified:" in printed
     return folder
 
 
@@ -45,6 +47,15 @@ def converted(trained, run, tmp_path_factory) -> Path:
 def mel():
     """Three seconds of a random mel-like tensor."""
     return torch.randn(1, 80, 260, generator=torch.Generator().manual_seed(0)) - 4
+
+
+def test_the_directory_is_certified(converted):
+    """The certificate is of the weights beside it, and of enough recordings to be used."""
+    vocos = Vocos.from_pretrained(converted, precision="float32")
+    certificate = read_certificate(vocos)
+    assert certificate is not None
+    assert certificate.recordings == 5
+    assert certificate.fingerprint == fingerprint(vocos)
 
 
 def test_from_scratch(trained, logged):

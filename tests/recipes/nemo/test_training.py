@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from vocos_plugins import Vocos
+from vocos_plugins.inference.certificate import fingerprint, read_certificate
 from vocos_plugins.inference.frames import decode_frames
 from vocos_plugins.mel import MelSpectrogram
 
@@ -125,6 +126,20 @@ def test_best_checkpoint_is_released(stopped_and_resumed) -> None:
     assert not [key for key in model.state_dict() if key.startswith(("objective.", "average.", "front_end."))]
     loaded = VocosModel.load_from_checkpoint(str(best))
     assert all(torch.equal(value, released[key]) for key, value in loaded.generator.state_dict().items())
+
+
+def test_the_release_is_certified(stopped_and_resumed) -> None:
+    """The ``.nemo`` file and the folder carry the certificate of their weights."""
+    from vocos_nemo.vocoder import VocosModel
+
+    folder, _ = stopped_and_resumed
+    released = VocosModel.restore_from(str(folder / "checkpoints" / "Vocos.nemo")).vocos
+    for vocos in (released, Vocos.from_pretrained(folder / "checkpoints" / "Vocos", precision="float32")):
+        certificate = read_certificate(vocos)
+        assert certificate is not None
+        assert certificate.recordings == 8
+        assert certificate.fingerprint == fingerprint(vocos)
+        assert 0 < vocos.provenance["steps"] <= STEPS  # those of the best checkpoint
 
 
 def test_result_goes_into_inference(stopped_and_resumed, manifest) -> None:
