@@ -49,8 +49,11 @@ def predict(model: Any, batch: dict[str, Any]) -> Tensor:
     if isinstance(model, Tacotron2):
         return model(*text, mels, lengths, aux)["model_outputs"]
     if isinstance(model, GlowTTS):
-        # Its "model_outputs" are the latents from which the decoder computes mels.
-        latents = model.inference_with_MAS(*text, mels, lengths, aux)["model_outputs"].transpose(1, 2)
+        # Its "model_outputs" are the means of the latents from which the decoder computes mels. Speech is made from
+        # latents with noise, which a vocoder should know.
+        made = model.inference_with_MAS(*text, mels, lengths, aux)
+        noise = torch.randn_like(made["y_mean"]) * made["y_log_scale"].exp() * model.inference_noise_scale
+        latents = (made["model_outputs"] + noise).transpose(1, 2)
         # The decoder works on groups of num_squeeze frames and drops what is left.
         whole = lengths // model.num_squeeze * model.num_squeeze
         mask = sequence_mask(whole, latents.shape[2])[:, None].to(latents.dtype)
@@ -116,6 +119,7 @@ def write_mels(arguments: argparse.Namespace) -> int:
     model = setup_model(config)
     model.load_checkpoint(config, arguments.checkpoint, eval=True)
     model.eval().to(arguments.device)
+    torch.manual_seed(0)  # a GlowTTS draws noise: the same mels each time
     processors = AudioProcessor(config.audio), AudioProcessor(vocoder.audio)
     written = set()
     for clip, mel in predict_all(model, config, train + evaluation):

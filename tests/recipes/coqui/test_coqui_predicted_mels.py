@@ -67,7 +67,7 @@ def test_each_clip_gets_its_frames(name, script, make_tts, arguments, corpus, tm
 
 
 def test_glow_tts_predicts_mels(script, make_tts):
-    """The script returns the decoder's mels, not the latents of ``model_outputs``."""
+    """The script returns the decoder's mels, not the latents of ``model_outputs``; with the noise of synthesis."""
     from TTS.config import load_config
     from TTS.tts.models import setup_model
 
@@ -82,13 +82,21 @@ def test_glow_tts_predicts_mels(script, make_tts):
         "d_vectors": None,
         "speaker_ids": None,
     }
-    made = []
+    made, latents = [], []
+    model.decoder.register_forward_pre_hook(lambda _, given: latents.append(given[0]))
     model.decoder.register_forward_hook(lambda _, __, output: made.append(output[0]))
+    scale, model.inference_noise_scale = model.inference_noise_scale, 0.0
     mels = script.predict(model, batch)
     _, upstream, ours = made
     assert torch.equal(mels, ours.transpose(1, 2))
     assert (ours - upstream)[0].abs().max() < TOLERANCE
     assert (ours - upstream)[1, :, :32].abs().max() < TOLERANCE
+    model.inference_noise_scale = scale
+    script.predict(model, batch)
+    *_, mean, noisy = latents
+    deviation = model.inference_with_MAS(*(batch[key] for key in list(batch)[:4]))["y_log_scale"].exp().mean() * scale
+    # The deviation of 80 x 73 values is known to a hundredth.
+    assert float((noisy - mean)[0].std()) == pytest.approx(float(deviation), rel=0.05)
 
 
 def test_another_logarithm_is_converted(script, make_tts, arguments, tmp_path):
