@@ -1,6 +1,6 @@
 """Measures the bundled model on mels that acoustic models predicted: with its postfilter, another one, and none.
 
-    python benchmarks/predicted_mels.py [--measure distillmos] [--toolkit coqui]
+    python benchmarks/predicted_mels.py [--measure distillmos] [--model coqui]
 
 The mels are `recipes/tts/predicted`, 20 sentences for each model of `recipes/tts/models`, which neither the models nor
 their postfilters have seen. DistillMOS and the word error rate are taken where they are installed.
@@ -25,32 +25,39 @@ from vocos_plugins.plugins import mel_conventions
 
 TTS = Path(__file__).resolve().parents[1] / "recipes" / "tts"
 MODEL = "vocos-mel-22khz-small"
-CONVENTIONS = {"speechbrain": "speechbrain-ljspeech", "coqui": "coqui-ljspeech", "nemo": "nemo-fastpitch-22khz"}
+CONVENTIONS = {
+    "speechbrain": "speechbrain-ljspeech",
+    "coqui": "coqui-ljspeech",
+    "coqui-glow": "coqui-ljspeech",
+    "nemo": "nemo-fastpitch-22khz",
+}
 MEASURES = ("pesq", "distillmos")
 
 
-def evaluate(toolkit: str, names: list[str]) -> Evaluation:
-    """Measures the model on one toolkit's mels."""
+def evaluate(model: str, names: list[str]) -> Evaluation:
+    """Measures the vocoder on the mels of a model of `recipes/tts/models`."""
     bundled = Vocos.from_pretrained(MODEL, precision="float32")
-    plain, fitted = copy.deepcopy(bundled), copy.deepcopy(bundled)
+    plain = copy.deepcopy(bundled)
     plain.set_postfilter(None)
-    fitted.set_postfilter(**load_file(TTS / "models" / toolkit / "postfilter.safetensors"))
+    models = {"no postfilter": plain, "as it ships": bundled}
+    if (postfilter := TTS / "models" / model / "postfilter.safetensors").exists():  # GlowTTS needs none
+        models["fitted postfilter"] = copy.deepcopy(bundled)
+        models["fitted postfilter"].set_postfilter(**load_file(postfilter))
     conventions = mel_conventions()
-    models = {"no postfilter": plain, "as it ships": bundled, "fitted postfilter": fitted}
-    systems = build_systems(models, conventions[CONVENTIONS[toolkit]])
+    systems = build_systems(models, conventions[CONVENTIONS[model]])
     measures, left_out = choose(names)
-    pairs = find_pairs(TTS / "predicted" / toolkit, TTS / "predicted" / "audio")
+    pairs = find_pairs(TTS / "predicted" / model, TTS / "predicted" / "audio")
     return evaluate_predicted(systems, pairs, measures, left_out, conventions.values())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="append", metavar="NAME", help="as for vocos eval; may be repeated")
-    parser.add_argument("--toolkit", action="append", choices=CONVENTIONS, help="only this one; may be repeated")
+    parser.add_argument("--model", action="append", choices=CONVENTIONS, help="only this one; may be repeated")
     arguments = parser.parse_args()
-    for toolkit in arguments.toolkit or CONVENTIONS:
-        evaluation = evaluate(toolkit, arguments.measure or [*MEASURES])
-        print(f"\n{toolkit}\n\n{markdown(evaluation)}")
+    for model in arguments.model or CONVENTIONS:
+        evaluation = evaluate(model, arguments.measure or [*MEASURES])
+        print(f"\n{model}\n\n{markdown(evaluation)}")
         if evaluation.left_out:
             print(f"Not measured: {left_out_as_text(evaluation.left_out)}")
 

@@ -22,7 +22,9 @@ from cards import describe_model
 from layout import write_text
 from weights import count_parameters, write_weights
 
-COMMAND = "python recipes/tts/coqui/train.py --config_path recipes/tts/coqui/fastspeech2.json --corpus CORPUS"
+TITLES = {"fastspeech2": "FastSpeech2", "glow_tts": "GlowTTS"}
+COMMAND = "python recipes/tts/coqui/train.py --config_path recipes/tts/coqui/{model}.json --corpus CORPUS"
+LARGE = 10_000  # values of a matrix that is worth rounding
 # What the trainer writes of the machine; a model that speaks needs none of it.
 EMPTIED: dict[str, Any] = {
     "output_path": "",
@@ -51,8 +53,8 @@ def find_checkpoint(run: Path, *, newest: bool) -> Path:
 
 
 def round_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The matrices in bfloat16, to which training in mixed precision rounded them too; vectors as they are."""
-    return {name: value.bfloat16() if value.dim() > 1 else value for name, value in weights.items()}
+    """The large matrices in bfloat16, to which training in mixed precision rounds them too; the rest as it is."""
+    return {name: value.bfloat16() if value.numel() > LARGE else value for name, value in weights.items()}
 
 
 def main() -> None:
@@ -66,13 +68,14 @@ def main() -> None:
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     weights, step = round_weights(checkpoint["model"]), checkpoint["step"]
     config = json.loads((arguments.run / "config.json").read_text(encoding="utf-8"))
+    title = TITLES.get(config["model"], config["model"])
     size = f"{count_parameters(weights) / 1e6:.1f} M parameters"
     facts = {
-        "model": f"Coqui TTS's {config['model']}, {size}, on espeak-ng's phonemes",
+        "model": f"Coqui TTS's {title}, {size}, on espeak-ng's phonemes",
         "steps": f"{step}, of {config['batch_size']} sentences",
-        "command": f"`{COMMAND}`",
+        "command": f"`{COMMAND.format(model=config['model'])}`",
     }
-    card = describe_model("Coqui TTS: FastSpeech2", facts, USE, arguments.corpus)
+    card = describe_model(f"Coqui TTS: {title}", facts, USE, arguments.corpus)
     arguments.model.mkdir(parents=True, exist_ok=True)
     write_weights(arguments.model / "model.pth", {"model": weights, "step": step})
     write_text(arguments.model / "config.json", json.dumps({**config, **EMPTIED}, indent=2, ensure_ascii=False) + "\n")
