@@ -89,7 +89,7 @@ class Vocos(Network):
         source: MelConvention | str | None = None,
         strict: bool = False,
     ) -> list[Tensor]:
-        """Turns mels of any lengths into waveforms, each as `decode` does. On a CPU, short ones take half of the time.
+        """Turns mels of any lengths into waveforms, each as `decode` does; on a CPU, short ones together.
 
         Args:
             mels: each ``(n_mels, T)``, or EnCodec features ``(C, T)``.

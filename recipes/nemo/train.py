@@ -27,7 +27,7 @@ def main(cfg: DictConfig) -> None:
     except DivergenceError as error:
         raise SystemExit(str(error)) from error  # exit code 1
     # Not after a stop, from which the run is resumed.
-    if trainer.is_global_zero and not trainer.should_stop:
+    if trainer.is_global_zero and not trainer.should_stop and trainer.checkpoint_callback is not None:
         certify(model, Path(trainer.checkpoint_callback.dirpath))
 
 

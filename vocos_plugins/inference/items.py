@@ -41,11 +41,11 @@ def run_items(
 
     def decode(group: list[int]) -> None:
         with torch.inference_mode():  # it is set per thread
-            if len(group) == 1 or not isinstance(engine, FastEngine):
-                for n in group:
-                    _decode(network, engine, items[n], bandwidths[n], audio[n])
+            first, *others = group
+            if not others or not isinstance(engine, FastEngine):
+                _decode(network, engine, items[first], bandwidths[first], audio[first])
                 return
-            decoded = engine.decode_joined([items[n] for n in group], bandwidths[group[0]])
+            decoded = engine.decode_joined([items[n] for n in group], bandwidths[first])
             for n, samples in zip(group, decoded, strict=True):
                 audio[n].copy_(samples)
 

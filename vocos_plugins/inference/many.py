@@ -83,7 +83,8 @@ def decode_many(
             postfilter=postfilter,
         )
         for row, item in zip(decoded, batch, strict=True):
-            audio[item] = row[: n_samples(lengths[item])]
+            # Not a view, which would keep the whole batch in memory.
+            audio[item] = row[: n_samples(lengths[item])].clone()
     return audio
 
 

@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 from ...inference.backend import Backend, Precision
-from ...inference.fast.backbone import FastBackbone
 from ...inference.fast.engine import FastEngine
-from ...inference.fast.head import FastISTFT, has_fast_path
 from ...model import Vocos
 from ...network.heads import ISTFTHead
 from ...network.network import Engine
@@ -111,11 +109,11 @@ def _with_clocks(vocos: Vocos, backend: Backend, device: torch.device) -> tuple[
     engine, head = backend.engine(vocos, device), vocos.head
     if not isinstance(engine, FastEngine):
         return _modules_with_clocks(vocos)
-    backbone = FastBackbone(vocos.backbone, engine.mlps, engine.edge_dtype)  # type: ignore[arg-type]
+    backbone = copy.copy(engine.backbone)
     clocks = {"embed": Clock(backbone.embed), "backbone": Clock(backbone)}
     backbone.embed = clocks["embed"]  # type: ignore[assignment]
-    if isinstance(head, ISTFTHead) and has_fast_path(head):
-        synthesis = FastISTFT(head, engine.edge_dtype)
+    if engine.synthesis is not None:
+        synthesis = copy.copy(engine.synthesis)
         clocks |= {"spectra": Clock(synthesis._spectra), "signal": Clock(synthesis._signal), "head": Clock(synthesis)}
         synthesis._spectra, synthesis._signal = clocks["spectra"], clocks["signal"]  # type: ignore[method-assign]
     else:

@@ -30,7 +30,7 @@ class FastEngine:
     """
 
     def __init__(self, network: Network, backbone: FastBackbone, mlps: list[Mlp], edge_dtype: torch.dtype) -> None:
-        self.backbone, self.mlps, self.edge_dtype = backbone, mlps, edge_dtype
+        self.backbone, self.mlps = backbone, mlps
         self.head, self.gap = network.head, backbone.reach
         self.synthesis: FastISTFT | None = None
         if isinstance(network.head, ISTFTHead) and has_fast_path(network.head):
