@@ -23,7 +23,7 @@ help:  ## list the targets
 demo: $(VENV)/core.stamp  ## install the core, run it on the shipped speech, write demo/report.html
 	$(BIN)/vocos demo
 
-speak: $(VENV)/dev.stamp  ## say TEXT="..." with each toolkit's small model, and write speak/speak.html to listen to
+speak: $(VENV)/opinion.stamp  ## say TEXT="..." with each toolkit's small model, and write speak/speak.html to listen to
 	$(BIN)/python recipes/tts/speak.py "$${TEXT:-Mary had a little lamb, its fleece was white as snow.}"
 
 # In the environment, so that the shell doesn't read what is in the text.
@@ -92,3 +92,8 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt scripts/mend_torchaudio.py | $
 	$(PIP) --editable '.[all,dev,docs]'
 	$(BIN)/python scripts/mend_torchaudio.py
 	touch $@ $(VENV)/core.stamp
+
+# DistillMOS asks for a torchaudio that loads, which the registry's build may not; what it uses of it is mended above.
+$(VENV)/opinion.stamp: $(VENV)/dev.stamp
+	$(PIP) --no-deps distillmos xls-r-sqa
+	touch $@
