@@ -28,6 +28,7 @@ PREVIOUS = Path(__file__).parent / "previous"
 # Relative to the audio's peak. With the files' model, float32 is 1e-6 away from float64; another order of the sums, on
 # another processor or in another version of torch, may take it a few times as far.
 SAME_AUDIO = 1e-5
+SAME_TABLES = 1e-5
 # Of all files, by `digest`.
 WRITTEN = "1722e16eb4490e0f2d8649e8c26907d517a7bade7305e0a47a2b76ce7edb47cf"
 # The dotted names by which each file asks for our code. None may be renamed while users have such files.
@@ -131,12 +132,15 @@ def test_a_checkpoint(relative_error) -> None:
     assert vocos.provenance == {"licence": "MIT", "data": [{"source": "none: random weights"}]}
 
 
-def test_weights_are_written_by_the_same_names(tmp_path) -> None:
+def test_weights_are_written_by_the_same_names(relative_error, tmp_path) -> None:
     """Older installations read newer checkpoints, and other programs the names of the published ones."""
     Vocos.from_pretrained(PREVIOUS / "checkpoint").save_pretrained(tmp_path)
     before, after = (load_file(folder / "model.safetensors") for folder in (PREVIOUS / "checkpoint", tmp_path))
     assert after.keys() == before.keys()
-    assert all(torch.equal(after[key], before[key]) for key in before)
+    computed = {key for key in before if key.startswith("feature_extractor.")}
+    assert all(torch.equal(after[key], before[key]) for key in before.keys() - computed)
+    # Tables are computed anew, in float32: another processor's exponentials and logarithms change the last digits.
+    assert all(relative_error(after[key], before[key]) < SAME_TABLES for key in computed)
 
 
 def test_a_run_is_resumed(run_vocos_train, write_training) -> None:
