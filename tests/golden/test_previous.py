@@ -157,11 +157,12 @@ def test_a_run_is_resumed(run_vocos_train, write_training) -> None:
 
 
 def test_a_finished_run_is_loaded_unchanged(run_vocos_train, write_training) -> None:
-    """The same command again leaves the stored state as it is."""
+    """The same command again leaves the stored state as it is, and writes the model if it is gone."""
     folder = write_training()
     shutil.copy(PREVIOUS / "training" / "last.ckpt", folder)
     run_vocos_train(folder)
     assert (folder / "last.ckpt").read_bytes() == (PREVIOUS / "training" / "last.ckpt").read_bytes()
+    assert Vocos.from_pretrained(folder / "model").provenance["steps"] == STEPS
 
 
 def test_a_run_starts_from_a_trained_model(run_vocos_train, write_training) -> None:

@@ -19,7 +19,7 @@ from .callbacks import Checkpoints, Examples
 from .config import TrainingConfig
 from .data_module import VocosData
 from .module import VocosTraining
-from .state import LAST, load_state
+from .state import LAST, MODEL, load_state, save_model
 from .warm_start import warm_start
 
 # Where Lightning, torchrun and schedulers tell a process its place among a run's processes and machines.
@@ -81,9 +81,11 @@ def train_claimed(config: TrainingConfig, out: Path, *, resume: bool = True) -> 
         for part in module.discriminators:
             part.compile()
     saving = Checkpoints(out, every=config.run.save_every, keep_every=config.run.keep_every, optimizers=optimizers)
-    # A finished run has nothing to fit, and is left as it is.
+    # A finished run has nothing to fit. Its state is left as it is, and its model is written again if it's gone.
     if module.generator_step < config.run.max_steps:
         build_trainer(config, out, saving).fit(module, VocosData(config))
+    elif not (out / MODEL).exists() and is_first_process():
+        save_model(module, out / MODEL)
     return module
 
 
