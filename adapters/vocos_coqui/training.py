@@ -223,8 +223,8 @@ class TrainableVocoder(GAN):
         return losses
 
     def _check(self) -> None:
-        config, mel, source = self.config, self.model_g.mel, self.source
-        if mel is None or (mel.sample_rate, mel.hop_length) != (source.sample_rate, source.hop_length):
+        config, model, source = self.config, self.model_g, self.source
+        if model.mel is None or (model.sample_rate, model.hop_length) != (source.sample_rate, source.hop_length):
             raise ConfigError(
                 "training needs a model with sample rate and hop of the audio block, "
                 f"{source.sample_rate} and {source.hop_length}; model_args.features has others"

@@ -127,7 +127,7 @@ class VocosVocoder(TrainableVocoder):
             architecture = read_architecture(config.model_args.to_dict(), self.source)
             config.model_args.update(architecture.to_dict())
             vocos = Vocos(architecture, config.model_args.provenance or {}, backend=Backend(precision="auto"))
-        self.alignment = align(self.source, vocos.mel, strict=strict)
+        self.alignment = align(self.source, vocos.mel, strict=strict, upsample=vocos.config.upsample)
         self.strict = strict
         self.model_g = vocos
 

@@ -26,7 +26,7 @@ class VocosGenerator(nn.Module):
 
     def __init__(self, vocos: Vocos, source: MelConvention) -> None:
         super().__init__()
-        self.alignment = align(source, vocos.mel)
+        self.alignment = align(source, vocos.mel, upsample=vocos.config.upsample)
         self.vocos = vocos
 
     @property

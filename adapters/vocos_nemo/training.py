@@ -90,6 +90,8 @@ class TrainingMixin(Base):
             return
         if self.generator.alignment.kind == "lossy":
             raise ConfigError(f"training needs an exact mel conversion.\n{self.generator.alignment}")
+        if (upsample := self.generator.vocos.config.upsample) > 1:
+            raise ConfigError(f"training needs a head at the mel's sample rate, this one has upsample={upsample}")
         self.automatic_optimization = False  # two optimizers take turns in one step
         self.measures = read_measures(self.cfg)
         self.optimization = read_section(Optimization, self.cfg, "optimization")

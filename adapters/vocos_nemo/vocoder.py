@@ -189,6 +189,8 @@ class VocosModel(TrainingMixin, Vocoder, Exportable):
         alignment = self.generator.alignment
         if alignment.kind == "lossy":
             raise ValueError(f"can't export a lossy mel conversion; export with an exact one.\n{alignment}")
+        if alignment.upsample > 1:
+            raise ValueError("NeMo's export has the mel's sample rate; use `vocos export` for a head with upsample")
         if kwargs.get("use_dynamo"):
             raise ValueError("use_dynamo=True: NeMo's code for it doesn't run with this torch; leave it out")
         # NeMo's export freezes the model and switches its mode; ONNX has no complex numbers, which the head uses.

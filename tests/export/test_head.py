@@ -34,7 +34,7 @@ def heads(make_model, noise):
 @pytest.mark.parametrize(
     ("head", "framing"),
     [
-        *itertools.product(["istft", "prior", "refined", "imdct-symexp", "imdct-cos"], ["center", "same"]),
+        *itertools.product(["istft", "prior", "refined", "upsampled", "imdct-symexp", "imdct-cos"], ["center", "same"]),
         ("wavenext", "same"),
     ],
 )

@@ -30,6 +30,7 @@ LENGTHS = (1, 2, 3, 64, 200)
         ("mel", "convnext", "istft", "same"),
         ("mel", "convnext", "prior", "center"),
         ("mel", "convnext", "refined", "same"),
+        ("mel", "convnext", "upsampled", "center"),
         ("mel", "convnext", "imdct-symexp", "same"),
         ("mel", "convnext", "imdct-cos", "center"),
         ("mel", "adanorm", "wavenext", "same"),

@@ -43,6 +43,7 @@ def test_the_bundled_model_equals_torch(bundled, speech, session, in_torch, rela
     [
         ("mel", "convnext", "prior", "same"),
         ("mel", "convnext", "refined", "center"),
+        ("mel", "convnext", "upsampled", "center"),
         ("mel", "convnext", "imdct-symexp", "center"),
         ("mel", "adanorm", "imdct-cos", "same"),
         ("mel", "resnet", "wavenext", "same"),

@@ -49,6 +49,7 @@ def test_no_torch_is_needed(make_model, noise, tmp_path, runtime) -> None:
         ("onnxruntime", "istft", "center"),
         ("onnxruntime", "istft", "same"),
         ("onnxruntime", "refined", "center"),
+        ("onnxruntime", "upsampled", "center"),
         ("openvino", "imdct-cos", "same"),
     ],
 )

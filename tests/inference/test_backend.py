@@ -132,7 +132,7 @@ def test_other_backbones_and_dtypes_are_computed_by_modules(make_config: Make, r
 
 
 @pytest.mark.parametrize("framing", ["center", "same"])
-@pytest.mark.parametrize("head", ["istft", "refined", "imdct-cos"])
+@pytest.mark.parametrize("head", ["istft", "refined", "upsampled", "imdct-cos"])
 def test_long_items_are_computed_in_pieces(
     make_config: Make, randomize: Randomize, monkeypatch: pytest.MonkeyPatch, head: str, framing: str
 ) -> None:

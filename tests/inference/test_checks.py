@@ -175,7 +175,7 @@ def test_absurd_levels_stay_finite(value, head, make_model):
 @given(
     batch=st.integers(0, 4),
     n_frames=st.integers(1, 40),
-    head=st.sampled_from(["istft", "prior", "imdct-symexp", "imdct-cos", "wavenext"]),
+    head=st.sampled_from(["istft", "prior", "upsampled", "imdct-symexp", "imdct-cos", "wavenext"]),
     backbone=st.sampled_from(["convnext", "resnet"]),
     framing=st.sampled_from(["center", "same"]),
 )
@@ -184,7 +184,8 @@ def test_any_shape_has_the_promised_length(make_model, noise, batch, n_frames, h
     framing = "same" if head == "wavenext" else framing
     model = make_model("mel", backbone, head, framing)
     audio = model.decode(noise(batch, 12, n_frames))
-    assert audio.shape == (batch, 16 * (n_frames - 1 if framing == "center" else n_frames))
+    n_hops = n_frames - 1 if framing == "center" else n_frames
+    assert audio.shape == (batch, model.hop_length * n_hops)
     assert audio.shape[1] == model.config.n_samples(n_frames)
     assert audio.dtype == torch.float32
     assert torch.isfinite(audio).all()

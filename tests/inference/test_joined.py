@@ -30,6 +30,7 @@ PARTS = {
     "istft": ("mel", "convnext", "istft"),
     "prior": ("mel", "convnext", "prior"),
     "refined": ("mel", "convnext", "refined"),
+    "upsampled": ("mel", "convnext", "upsampled"),
     "cos": ("mel", "convnext", "imdct-cos"),
     "wavenext": ("mel", "convnext", "wavenext"),
 }

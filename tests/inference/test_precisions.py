@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not has_onednn(), reason="this processor or torc
 Make = Callable[..., VocosConfig]
 Randomize = Callable[[nn.Module], nn.Module]
 
-HEADS = ["istft", "prior", "refined", "imdct-symexp", "imdct-cos"]
+HEADS = ["istft", "prior", "refined", "upsampled", "imdct-symexp", "imdct-cos"]
 # Folding the layer scale and another order of sums move the last of float32's 24 bits, over a few layers.
 FLOAT32 = 1e-5
 REFINED = 1e-4  # phases of bins that nearly cancel are divided by next to nothing

@@ -42,6 +42,7 @@ PADDING = {
 FAMILIES = {
     "mel": ("mel", "convnext", "istft"),
     "prior": ("mel", "convnext", "prior"),
+    "upsampled": ("mel", "convnext", "upsampled"),
     "resnet": ("mel", "resnet", "istft"),
     "encodec": ("encodec", "adanorm", "istft"),
     "symexp": ("mel", "convnext", "imdct-symexp"),

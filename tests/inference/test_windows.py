@@ -15,6 +15,8 @@ TOLERANCE = 1e-5
 PARTS = [
     ("mel", "convnext", "istft", "center"),
     ("mel", "convnext", "prior", "same"),
+    ("mel", "convnext", "upsampled", "center"),
+    ("mel", "convnext", "upsampled", "same"),
     ("mel", "resnet", "istft", "same"),
     ("mel", "convnext", "imdct-cos", "center"),
     ("mel", "convnext", "imdct-symexp", "same"),

@@ -20,7 +20,7 @@ from vocos_plugins.training.stages import read_stages
 RECIPES = ROOT / "recipes"
 # Not the exported models: nobody edits their files.
 ALL = sorted(path for kind in ("yaml", "json") for path in RECIPES.rglob(f"*.{kind}") if "models" not in path.parts)
-N_CONFIGS = {"coqui": 8, "lightning": 11, "nemo": 17, "speechbrain": 9, "tts": 4}
+N_CONFIGS = {"coqui": 8, "lightning": 12, "nemo": 17, "speechbrain": 9, "tts": 4}
 PARTS = {"base", "recorded", "predicted"}  # parts of NeMo's configurations, which are not run by themselves
 COMMANDS = {
     "coqui": "python recipes/coqui/train_vocos.py --config_path recipes/coqui/{path.name}",
@@ -61,9 +61,9 @@ def test_configuration_builds_its_model(path: Path) -> None:
     model = Vocos(config.model)
     if path.stem in MILLIONS:
         assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(MILLIONS[path.stem], abs=0.05)
-    assert config.data.num_samples % config.model.features.hop_length == 0
-    high = config.model.features.sample_rate >= 32000 or path.stem in ("vocos-encodec", *bundled_names())
-    assert config.losses.resolution_at(config.model.features.sample_rate) == (1.0 if high else 0.1)
+    assert config.data.num_samples % config.model.hop_length == 0
+    high = config.model.sample_rate >= 32000 or path.stem in ("vocos-encodec", *bundled_names())
+    assert config.losses.resolution_at(config.model.sample_rate) == (1.0 if high else 0.1)
 
 
 @pytest.mark.parametrize("name", bundled_names())

@@ -20,6 +20,8 @@ PARTS = [
     ("mel", "convnext", "istft", "same"),
     ("mel", "convnext", "prior", "center"),
     ("mel", "convnext", "prior", "same"),
+    ("mel", "convnext", "upsampled", "center"),
+    ("mel", "convnext", "upsampled", "same"),
     ("mel", "convnext", "imdct-cos", "center"),
     ("mel", "convnext", "imdct-cos", "same"),
     ("mel", "convnext", "imdct-symexp", "center"),

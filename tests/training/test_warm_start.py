@@ -119,3 +119,15 @@ def test_a_postfilter_is_left_out(make_mapping, donor, tmp_path) -> None:
         "the postfilter of" in note and "`vocos postfilter` fits one to the trained model" in note for note in notes
     )
     assert module.vocos.postfilter is None
+
+
+def test_a_head_with_a_higher_rate_continues_a_model(run_training, make_mapping, tmp_path) -> None:
+    """A training at twice the mel's rate starts from a model at the mel's own, on audio of its own rate."""
+    run_training(make_mapping(run__max_steps=1), tmp_path / "before")
+    head = {"kind": "istft", "n_fft": 1024, "hop_length": 256, "upsample": 2}
+    changes = {"model__head": head, "run__init_from": str(tmp_path / "before" / "model"), "run__max_steps": 2}
+    run_training(make_mapping(**changes, run__jitter_framing=0.5), tmp_path / "after")
+    model = Vocos.from_pretrained(tmp_path / "after" / "model")
+    assert (model.sample_rate, model.config.head.upsample, model.provenance["steps"]) == (32000, 2, 2)
+    objective = VocosTraining(TrainingConfig.from_dict(make_mapping(**changes))).objective
+    assert objective.sample_rate == 32000

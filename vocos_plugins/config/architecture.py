@@ -49,10 +49,11 @@ class VocosConfig:
                 f"expected at most {MOST_WEIGHTS:,} weights in a model, these sizes give {self.n_weights:,}"
             )
         hop_length, framing = head_grid(self.head)
-        if hop_length != self.features.hop_length:
+        if hop_length != self.features.hop_length * self.upsample:
+            times = "" if self.upsample == 1 else f" and head.upsample is {self.upsample}"
             raise ConfigError(
                 f"the head produces {hop_length} samples per frame, "
-                f"but features.hop_length is {self.features.hop_length}"
+                f"but features.hop_length is {self.features.hop_length}{times}"
             )
         # Codes have no framing of their own: whichever the head was trained with is right.
         if isinstance(self.features, MelConvention) and framing != self.features.framing:
@@ -74,6 +75,21 @@ class VocosConfig:
     def n_features(self) -> int:
         """Number of feature channels."""
         return self.features.n_mels if isinstance(self.features, MelConvention) else self.features.codebook_dim
+
+    @property
+    def upsample(self) -> int:
+        """The audio's sample rate as a multiple of the features'."""
+        return self.head.upsample if isinstance(self.head, ISTFT) else 1
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate of the audio, Hz."""
+        return self.features.sample_rate * self.upsample
+
+    @property
+    def hop_length(self) -> int:
+        """Samples of audio per frame."""
+        return self.features.hop_length * self.upsample
 
     @property
     def n_bandwidths(self) -> int | None:
@@ -119,7 +135,7 @@ class VocosConfig:
         return cls(**{name: read_part(part, tables[name], name) for name, part in mapping.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the YAML form. Every field of a part is written: a later change of a default has no effect."""
+        """Returns the YAML form; see `mapping.write_part`."""
         written = {name: write_part(getattr(self, name), table) for name, table in PARTS.items()}
         for name, table in OPTIONAL_PARTS.items():
             if (part := getattr(self, name)) is not None:
@@ -138,8 +154,11 @@ def _check_logarithm(mel: Features) -> None:
 def _check_prior(head: ISTFT, mel: Features) -> None:
     if not isinstance(mel, MelConvention):
         raise ConfigError("amplitude_prior needs mel features; EnCodec features hold no magnitudes")
-    if (mel.n_fft, mel.win_length) != (head.n_fft, head.n_fft) or mel.window != "hann":
+    n_fft = head.n_fft // head.upsample
+    if (mel.n_fft, mel.win_length) != (n_fft, n_fft) or head.n_fft % head.upsample or mel.window != "hann":
+        per_sample = "" if head.upsample == 1 else f" for {head.upsample} samples in place of one"
         raise ConfigError(
             "amplitude_prior needs a mel computed from the same Hann STFT as the head's: the head has "
-            f"n_fft={head.n_fft}, but the mel has n_fft={mel.n_fft}, win_length={mel.win_length}, window={mel.window}"
+            f"n_fft={head.n_fft}{per_sample}, but the mel has n_fft={mel.n_fft}, win_length={mel.win_length}, "
+            f"window={mel.window}"
         )

@@ -18,6 +18,8 @@ from .suggestions import suggestion
 
 T = TypeVar("T")
 NORMALIZATIONS: dict[str, type[Any]] = {"level": LevelNormalization, "mean-std": MeanStdNormalization}
+# Marks a field that earlier versions refuse: it is only written where it matters.
+NEWER = types.MappingProxyType({"newer": True})
 
 
 class ConfigError(ValueError):
@@ -114,11 +116,17 @@ def _describe(options: tuple[Any, ...]) -> str:
 
 
 def write_part(part: Any, *tables: Mapping[str, type[Any]]) -> dict[str, Any]:
-    """Returns the plain values of a dataclass, with its kind from the table that lists it; every field is written."""
+    """Returns the plain values of a dataclass, with its kind from the table that lists it.
+
+    Every field is written, so that a later change of a default has no effect; a `NEWER` one only if its value isn't the
+    default.
+    """
     kind = next(name for table in tables for name, cls in table.items() if cls is type(part))
     written: dict[str, Any] = {"kind": kind}
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
+        if NEWER.items() <= field.metadata.items() and value == field.default:
+            continue
         if type(value) in NORMALIZATIONS.values():
             value = write_part(value, NORMALIZATIONS)
         written[field.name] = list(value) if isinstance(value, tuple) else value

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..mel import convention
 from ..mel.convention import MelConvention
 from ..mel.shown import shown
 from ..spectral import FRAMINGS, Framing
+from .mapping import NEWER
 
 # Far beyond any published model. A file may ask for more, which would take all memory or never end.
 LARGEST = {
@@ -25,6 +26,7 @@ LARGEST = {
     "adanorm_num_embeddings": 1024,
     "refinement_steps": 1000,
     "window_frames": 1 << 14,
+    "upsample": 8,
 }
 
 
@@ -99,7 +101,8 @@ class ISTFT:
 
     ``amplitude_prior`` makes the magnitude a residual over the mel's own. ``refinement_steps`` is the number of passes
     of fast Griffin-Lim over the result (`refinement`). ``contrast`` deepens the valleys of the spectrum at inference,
-    not in training (`contrast.contrasted`).
+    not in training (`contrast.contrasted`). ``upsample`` is the audio's sample rate as a multiple of the features':
+    ``n_fft`` and ``hop_length`` count samples of the audio.
     """
 
     n_fft: int
@@ -108,9 +111,10 @@ class ISTFT:
     amplitude_prior: bool = False
     refinement_steps: int = 0
     contrast: float = 1.0
+    upsample: int = field(default=1, metadata=NEWER)
 
     def __post_init__(self) -> None:
-        _check_sizes(self, "hop_length")
+        _check_sizes(self, "hop_length", "upsample")
         _check_even(self, "n_fft")
         _check_framing(self.framing)
         if self.n_fft < self.hop_length:

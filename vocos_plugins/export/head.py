@@ -47,7 +47,7 @@ class RealISTFTHead(nn.Module):
         """Returns magnitude, cosine and sine as the layers predict them."""
         log_magnitude, phase = self.out(hidden).float().chunk(2, dim=2)
         prior = None if self.prior is None else self.prior(features).transpose(1, 2)
-        return polar(log_magnitude, phase, prior, contrast=self.options.contrast, n_fft=self.options.n_fft, dim=2)
+        return polar(log_magnitude, phase, prior, options=self.options, contrast=self.options.contrast, dim=2)
 
     def _refined(self, magnitude: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Returns refined spectra, in the order of `RealSTFT`."""

@@ -58,7 +58,7 @@ def decode_every_frame(
     """
     if source is None or source == network.mel:
         return _decode_own(network, features, lengths, bandwidth_id, postfilter=postfilter)
-    alignment = align(source, network.mel, strict=strict)
+    alignment = align(source, network.mel, strict=strict, upsample=network.config.upsample)
     if alignment.kind == "identity":
         return _decode_own(network, features, lengths, postfilter=postfilter)
     return _decode_aligned(network, features, alignment, lengths, postfilter=postfilter)

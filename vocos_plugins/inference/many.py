@@ -60,7 +60,9 @@ def decode_many(
     """
     n_features = network.config.n_features if source is None else source.n_mels
     features = [_checked(number, item, n_features) for number, item in enumerate(items)]
-    n_samples = network.config.n_samples if source is None else align(source, network.mel, strict=strict).n_samples
+    n_samples = network.config.n_samples
+    if source is not None:
+        n_samples = align(source, network.mel, strict=strict, upsample=network.config.upsample).n_samples
     dtype = functools.reduce(torch.promote_types, (item.dtype for item in features), torch.float16)
     audio = [torch.empty(0)] * len(features)
     lengths = [item.shape[1] for item in features]

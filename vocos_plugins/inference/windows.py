@@ -15,7 +15,7 @@ from ..mel.alignment import align
 from ..mel.convention import MelConvention
 from ..mel.inputs import Numbers, as_tensor
 from ..mel.padding import filled_lengths, longest_filled
-from ..network.network import Network
+from ..network.network import MelFeatures, Network
 from .checks import check_features
 from .cuts import STREAM_FRAMES, cut_frames
 from .decode import decode_every_frame, resynthesize
@@ -109,7 +109,7 @@ def decode_windows(
         silence = network.config.n_samples(n_frames) - network.config.n_samples(n_filled)
     else:
         # The whole mel is aligned, as an alignment may depend on all of it; it is a hundredth of the audio's size.
-        alignment = align(source, network.mel, strict=strict)
+        alignment = align(source, network.mel, strict=strict, upsample=network.config.upsample)
         windows = _own_windows(network, alignment(filled), chunk_frames, postfilter)
         windows = _cut_windows(windows, alignment.first_sample, alignment.n_samples(n_filled))
         silence = alignment.n_samples(n_frames) - alignment.n_samples(n_filled)
@@ -159,11 +159,13 @@ def resynthesis_windows(
     network: Network, blocks: Iterable[Tensor], *, chunk_frames: int = STREAM_FRAMES
 ) -> Iterator[Window]:
     """Yields the windows of audio that `resynthesize_chunks` vocodes, each at its own length."""
-    if network.mel is None:
+    if network.mel is None or not isinstance(network.feature_extractor, MelFeatures):
         raise ValueError("this model takes EnCodec codes; copy-synthesis needs a mel model")
     hop_length = network.hop_length
     # Frames at a window's ends see mirrored samples in place of real neighbours: one frame's length more of context.
-    context = (network.context_frames + math.ceil(network.mel.n_fft / hop_length)) * hop_length
+    decimation = network.feature_extractor.decimation
+    reach = network.mel.n_fft * network.config.upsample + (0 if decimation is None else decimation.reach)
+    context = (network.context_frames + math.ceil(reach / hop_length)) * hop_length
     chunk = chunk_frames * hop_length
     # `held` is the audio that is still needed; its first `before` samples are context that was yielded already. Both
     # are None until the first block says how many channels there are.

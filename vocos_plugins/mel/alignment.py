@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import warnings
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Alignment:
             at each end where needed and the decoded audio is trimmed; ``lossy``: other bands, frames or sample rate.
         differences: the fields that differ, including negligible ones.
         error: estimated error of a lossy alignment; None for the other kinds.
+        upsample: the decoded audio's sample rate, as a multiple of the target's.
     """
 
     source: MelConvention
@@ -74,6 +76,7 @@ class Alignment:
     kind: Kind
     differences: tuple[Difference, ...]
     error: ErrorEstimate | None = None
+    upsample: int = 1
 
     def __call__(self, mel: Numbers) -> Tensor:
         mel = as_tensor(mel, "mel")
@@ -109,13 +112,15 @@ class Alignment:
         # The vocoder decodes on its own grid, half a hop off the source's. With ``center`` framing the frame added
         # before the first one decodes to a whole hop of extra audio.
         shift = first_frame(self.target) - first_frame(self.source)
-        return shift if self.target.framing == "same" else shift + self.source.hop_length
+        if self.target.framing == "center":
+            shift += self.source.hop_length
+        return shift * self.upsample
 
     def n_samples(self, n_frames: int) -> int:
-        """Returns how many samples, at the target's rate, ``n_frames`` of the source's frames cover."""
+        """Returns how many samples of decoded audio ``n_frames`` of the source's frames cover."""
         if self.kind == "lossy":
-            return self._project.n_samples(n_frames)
-        return output_length(n_frames, self.source.hop_length, self.source.framing)
+            return self._project.n_samples(n_frames) * self.upsample
+        return output_length(n_frames, self.source.hop_length * self.upsample, self.source.framing)
 
     def trim(self, audio: Tensor, n_frames: int) -> Tensor:
         """Cuts decoded audio ``(..., N)`` to the `n_samples` that the source's ``n_frames`` cover.
@@ -136,13 +141,16 @@ class Alignment:
         return "\n  ".join(lines)
 
 
-def align(source: MelConvention | None, target: MelConvention | None, *, strict: bool = False) -> Alignment:
+def align(
+    source: MelConvention | None, target: MelConvention | None, *, strict: bool = False, upsample: int = 1
+) -> Alignment:
     """Finds the conversion from one convention's mels to another's.
 
     Args:
         source: convention of the existing mels.
         target: convention that the vocoder needs, such as `Vocos.mel`. None, which EnCodec models have, is refused.
         strict: refuse lossy conversions too.
+        upsample: sample rate of the vocoder's audio, as a multiple of the target's (`config.VocosConfig.upsample`).
 
     Warns:
         MelMismatchWarning: once for each lossy pair, with its error.
@@ -159,8 +167,9 @@ def align(source: MelConvention | None, target: MelConvention | None, *, strict:
     check_convention(target)
     kind, differing = _relation(source, target)
     if kind == "lossy":
-        return _align_lossy(source, target, strict, differing)
-    return Alignment(source=source, target=target, kind=kind, differences=differing)
+        found = _align_lossy(source, target, strict, differing)
+        return found if upsample == 1 else dataclasses.replace(found, upsample=upsample)
+    return Alignment(source=source, target=target, kind=kind, differences=differing, upsample=upsample)
 
 
 @functools.lru_cache(maxsize=256)

@@ -17,7 +17,7 @@ from .refinement import TINY
 REACH = 0.01
 
 
-def contrasted(magnitude: Tensor, contrast: float, n_fft: int, dim: int) -> Tensor:
+def contrasted(magnitude: Tensor, contrast: float, n_fft: int, dim: int, *, upsample: int = 1) -> Tensor:
     """Returns magnitudes that lie ``contrast`` times as far, in decibels, from the root mean square around them.
 
     Peaks are near it, and so hardly change; neither does the level of a band.
@@ -27,12 +27,13 @@ def contrasted(magnitude: Tensor, contrast: float, n_fft: int, dim: int) -> Tens
         contrast: 1 leaves the magnitudes as they are.
         n_fft: samples of the transform.
         dim: the dimension of a frame's ``n_fft // 2 + 1`` bins.
+        upsample: of the head (`config.ISTFT`): the transform has more bins, which lie as close together.
     """
     if contrast == 1.0:
         return magnitude
     # Silence counts as a flat spectrum of power TINY: its logarithm stays finite, and its factor is 1.
     power, last = magnitude * magnitude + TINY, magnitude.dim() - 1
-    n_bins, reach = n_fft // 2 + 1, round(REACH * n_fft)
+    n_bins, reach = n_fft // 2 + 1, round(REACH * n_fft / upsample)
     index = torch.arange(n_bins, device=power.device)
     # Bins at the ends have fewer neighbours.
     counts = index.clamp_max(reach) + 1 + (n_bins - 1 - index).clamp_max(reach)

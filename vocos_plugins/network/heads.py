@@ -8,6 +8,7 @@ float32 or better.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import config
@@ -37,17 +38,26 @@ class WindowBuffer(Float32Buffers):
 class AmplitudePrior(Float32Buffers):
     """The magnitudes that a mel itself implies (FreeV, arXiv 2406.08196): its filterbank's pseudo-inverse.
 
-    Shape: mel ``(B, n_mels, T)`` -> magnitude ``(B, n_fft // 2 + 1, T)``.
+    Args:
+        mel: the convention.
+        upsample: sample rate of the audio, as a multiple of the mel's. Its frames have as many times the samples, and
+            magnitudes. About the bins above its own band a mel says nothing: they get the floor.
+
+    Shape: mel ``(B, n_mels, T)`` -> magnitude ``(B, upsample * n_fft // 2 + 1, T)``.
     """
 
     inverse: Tensor
 
-    def __init__(self, mel: MelConvention) -> None:
+    def __init__(self, mel: MelConvention, upsample: int = 1) -> None:
         super().__init__()
         self.mel = mel
-        filterbank = mel.filterbank()
+        self.floor = PRIOR_FLOOR * upsample
+        inverse = torch.linalg.pinv(mel.filterbank().double().T).float()
+        if upsample > 1:
+            inverse = inverse * upsample**mel.power
+            inverse = F.pad(inverse, (0, 0, 0, mel.n_fft * upsample // 2 + 1 - len(inverse)))
         # Not persistent: checkpoints with and without a prior have the same keys, so that either loads into the other.
-        self.register_buffer("inverse", torch.linalg.pinv(filterbank.double().T).float(), persistent=False)
+        self.register_buffer("inverse", inverse, persistent=False)
 
     def forward(self, mel: Tensor) -> Tensor:
         linear = expand(mel.to(self.inverse.dtype), self.mel)
@@ -58,7 +68,7 @@ class AmplitudePrior(Float32Buffers):
         """Turns results of the pseudo-inverse, in any order, into magnitudes: they can be negative or zero."""
         if self.mel.power == 2:
             inverted = inverted.clamp_min(0.0).sqrt()
-        return inverted.clamp_min(PRIOR_FLOOR)
+        return inverted.clamp_min(self.floor)
 
 
 def polar(
@@ -66,8 +76,8 @@ def polar(
     phase: Tensor,
     prior: Tensor | None,
     *,
+    options: config.ISTFT,
     contrast: float,
-    n_fft: int,
     dim: int,
     in_place: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -76,7 +86,8 @@ def polar(
     Args:
         log_magnitude, phase: of the same shape, the bins along ``dim``.
         prior: an `AmplitudePrior`'s magnitudes; None for a head without one.
-        contrast, n_fft, dim: as for `contrasted`.
+        options: of the head.
+        contrast, dim: as for `contrasted`.
         in_place: overwrite ``log_magnitude`` and ``phase``; not for training.
     """
 
@@ -87,10 +98,11 @@ def polar(
     magnitude = torch.exp(log_magnitude, out=out(log_magnitude))
     if prior is not None:
         magnitude = torch.mul(magnitude, prior, out=out(magnitude))
-    magnitude = torch.clamp(magnitude, max=MAX_MAGNITUDE, out=out(magnitude))
+    magnitude = torch.clamp(magnitude, max=MAX_MAGNITUDE * options.upsample, out=out(magnitude))
     # A phase counts by its cosine and sine alone, so it can be any number and is never wrapped. The cosine comes first,
     # as the sine may overwrite the phase.
-    return contrasted(magnitude, contrast, n_fft, dim), phase.cos(), torch.sin(phase, out=out(phase))
+    magnitude = contrasted(magnitude, contrast, options.n_fft, dim, upsample=options.upsample)
+    return magnitude, phase.cos(), torch.sin(phase, out=out(phase))
 
 
 class ISTFTHead(nn.Module):
@@ -102,7 +114,7 @@ class ISTFTHead(nn.Module):
         # Log magnitude and phase of n_fft // 2 + 1 bins.
         self.out = nn.Linear(dim, options.n_fft + 2)
         self.istft = WindowBuffer(torch.hann_window(options.n_fft))
-        self.prior = AmplitudePrior(mel) if options.amplitude_prior and mel is not None else None
+        self.prior = AmplitudePrior(mel, options.upsample) if options.amplitude_prior and mel is not None else None
 
     @property
     def contrast(self) -> float:
@@ -142,8 +154,9 @@ class ISTFTHead(nn.Module):
         """Returns the complex STFT, ``(B, n_fft // 2 + 1, T)``; with the head's `contrast`."""
         log_magnitude, phase = _at_least_float32(self.out(hidden)).transpose(1, 2).chunk(2, dim=1)
         prior = None if self.prior is None else self.prior(features)
-        n_fft = self.options.n_fft
-        magnitude, cosine, sine = polar(log_magnitude, phase, prior, contrast=self.contrast, n_fft=n_fft, dim=1)
+        magnitude, cosine, sine = polar(
+            log_magnitude, phase, prior, options=self.options, contrast=self.contrast, dim=1
+        )
         return torch.complex(magnitude * cosine, magnitude * sine)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..config import ISTFT, LinearPostfilter, Postfilter, VocosConfig
 from ..mel.convention import MelConvention
+from ..mel.decimation import Decimation
 from ..mel.inputs import Numbers
 from ..mel.spectrogram import MelSpectrogram
 from .backbone import build_backbone
@@ -32,14 +33,24 @@ class EngineSource(Protocol):
 
 
 class MelFeatures(nn.Module):
-    """Holds the mel front end under its name in published checkpoints: ``(B, N)`` -> ``(B, n_mels, T)``."""
+    """Holds the mel front end under its name in published checkpoints: ``(B, N)`` -> ``(B, n_mels, T)``.
 
-    def __init__(self, mel: MelConvention) -> None:
+    Args:
+        mel: the convention.
+        upsample: sample rate of the audio, as a multiple of the mel's.
+    """
+
+    def __init__(self, mel: MelConvention, upsample: int = 1) -> None:
         super().__init__()
         self.mel_spec = MelSpectrogram(mel)
+        self.decimation = Decimation(upsample) if upsample > 1 else None
+
+    def at_rate_of_mel(self, audio: Tensor) -> Tensor:
+        """Returns the audio at the mel's sample rate."""
+        return audio if self.decimation is None else self.decimation(audio)
 
     def forward(self, audio: Tensor) -> Tensor:
-        mel: Tensor = self.mel_spec(audio)
+        mel: Tensor = self.mel_spec(self.at_rate_of_mel(audio))
         return mel
 
 
@@ -61,7 +72,7 @@ class Network(nn.Module):
         self.provenance = dict(provenance or {})
         self.feature_extractor: MelFeatures | EncodecFeatures
         if isinstance(config.features, MelConvention):
-            self.feature_extractor = MelFeatures(config.features)
+            self.feature_extractor = MelFeatures(config.features, config.upsample)
         else:
             self.feature_extractor = EncodecFeatures(config.features)
         self.backbone = build_backbone(config.n_features, config.backbone)
@@ -77,12 +88,12 @@ class Network(nn.Module):
     @property
     def sample_rate(self) -> int:
         """Sample rate of the audio, Hz."""
-        return self.config.features.sample_rate
+        return self.config.sample_rate
 
     @property
     def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.config.features.hop_length
+        """Samples of audio per frame."""
+        return self.config.hop_length
 
     @property
     def context_frames(self) -> int:
@@ -128,7 +139,7 @@ class Network(nn.Module):
 
     def filled_length(self, n_samples: int) -> int:
         """Returns the next number of samples that is whole frames and long enough to be mirrored at its ends."""
-        n_fft = self.mel.n_fft if self.mel is not None else 0
+        n_fft = self.mel.n_fft * self.config.upsample if self.mel is not None else 0
         return -(-max(n_samples, n_fft // 2 + 1) // self.hop_length) * self.hop_length
 
     @torch.no_grad()

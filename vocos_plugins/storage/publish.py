@@ -41,7 +41,7 @@ def _model_card(checkpoint: Checkpoint, repo_id: str) -> str:
         front_matter["license"] = licence if LICENCE_ID.fullmatch(licence) else "other"
     return (
         f"---\n{yaml.safe_dump(front_matter)}---\n\n# {repo_id.rsplit('/', 1)[-1]}\n\n"
-        f"A Vocos vocoder at {checkpoint.config.features.sample_rate} Hz.\n\n"
+        f"A Vocos vocoder at {checkpoint.config.sample_rate} Hz.\n\n"
         "```python\nfrom vocos_plugins import Vocos\n\n"
         f'vocos = Vocos.from_pretrained("{repo_id}")\n```\n'
     )

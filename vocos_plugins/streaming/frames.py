@@ -49,7 +49,7 @@ def stream_frames(
     if lossy := tuple(difference for difference in mel_differences if difference.severity == "lossy"):
         named = "; ".join(map(str, lossy))
         raise MelMismatch(f"cannot stream a lossy mel conversion: it needs the whole mel: {named}", lossy)
-    alignment = align(source, network.mel)
+    alignment = align(source, network.mel, upsample=network.config.upsample)
     # The generator is a function of its own, so that a source is refused here, before the first chunk.
     return _decode(network, chunks, alignment, {"look_ahead": look_ahead, "low_latency": low_latency})
 
@@ -84,4 +84,4 @@ def _decode(
         # Another framing's grid lasts a hop longer: a part was skipped at the beginning, the rest is cut here.
         surplus = network.hop_length - alignment.first_sample if alignment.kind == "framing" else 0
         rest = rest[:, skipped : max(0, rest.shape[1] - surplus)]
-        yield F.pad(rest, (0, withheld.shape[2] * alignment.source.hop_length))
+        yield F.pad(rest, (0, withheld.shape[2] * network.hop_length))

@@ -78,10 +78,10 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         if self.losses.pretrain_steps < self.run.max_steps:
-            features = self.model.features
+            hop_length = self.model.hop_length
             # Whole hops are decoded, of a crop that a shift of the frames makes shorter.
-            shift = round(self.run.jitter_framing * features.hop_length)
-            n_samples = (self.data.num_samples - shift) // features.hop_length * features.hop_length
+            shift = round(self.run.jitter_framing * hop_length)
+            n_samples = (self.data.num_samples - shift) // hop_length * hop_length
             check_length(self.discriminators, n_samples, "data.num_samples")
 
     @classmethod

@@ -18,7 +18,7 @@ class VocosData(lightning.LightningDataModule):
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__()
         self.config = config
-        self.sample_rate = config.model.features.sample_rate
+        self.sample_rate = config.model.sample_rate
 
     def prepare_data(self) -> None:
         """Fills the cache, if there is one, in a single process before the others read it."""

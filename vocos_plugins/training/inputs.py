@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from ..model import Vocos
 from ..network.encodec import EncodecFeatures
 from ..network.encodec_encoder import EncodecEncoder
 from ..network.encodec_loading import EncodecError
+from ..network.network import MelFeatures
 from .config import Run, TrainingConfig
 from .mel_jitter import jitter_mel
 
@@ -51,7 +52,9 @@ class MelInputs:
         # The mel is shifted against the audio, so both lose the samples that only one of them would have.
         variant, shift = jitter_mel(self.mel, _random(run, step), max_shift=run.jitter_framing)
         front_end = MelSpectrogram(variant if run.jitter_guard else self.mel).to(audio.device)
-        return StepInput(front_end(audio[:, shift:]), audio[:, : audio.shape[1] - shift], None)
+        heard = cast(MelFeatures, vocos.feature_extractor).at_rate_of_mel(audio)
+        target = audio[:, : audio.shape[1] - shift * vocos.config.upsample]
+        return StepInput(front_end(heard[:, shift:]), target, None)
 
     def validate(self, vocos: Vocos, audio: Tensor) -> StepInput:
         features: Tensor = vocos.feature_extractor(audio)

@@ -41,7 +41,7 @@ class Objective(nn.Module):
         super().__init__()
         self.weights = losses
         self.sizes = discriminators
-        self.sample_rate = model.features.sample_rate
+        self.sample_rate = model.sample_rate
         self.multi_period, self.multi_resolution = build_discriminators(discriminators, model.n_bandwidths)
         self.mel_loss = MelLoss(
             self.sample_rate,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
-from ..config import AdaptivePostfilter, Postfilter
+from ..config import ISTFT, AdaptivePostfilter, Postfilter
 from ..mel import MelConvention
 from ..model import Vocos
-from ..network.heads import ISTFTHead
+from ..network.heads import PRIOR_FLOOR, ISTFTHead
 from ..storage.safe_files import CheckpointError
 from .discriminator_files import copy_fitting, load_discriminators
 from .mel_transfer import needs_translation, translate_input, translate_output
@@ -73,6 +74,7 @@ def copy_generator(
     # Before copying: a translated layer has the shape that the model expects, the stored one may not.
     if mel is not None and mel != vocos.mel and f"{EMBED}.weight" in weights:
         notes.append(_take_over_mel(weights, vocos, source, mel))
+    _add_upper_bins(weights, vocos)
     misfits, kept = copy_fitting(weights, vocos, "generator")
     # Input and output layers alone carry nothing of what the checkpoint has learned.
     if not any(key.startswith(BLOCKS) and key.endswith("weight") for key in kept):
@@ -81,6 +83,28 @@ def copy_generator(
             "sizes for your model"
         )
     return notes + misfits
+
+
+def _add_upper_bins(weights: dict[str, Tensor], vocos: Vocos) -> None:
+    """Extends the last layer of a head without `upsample` to one with it, silent above the old band."""
+    options, weight, bias = vocos.config.head, weights.get(f"{OUT}.weight"), weights.get(f"{OUT}.bias")
+    if not isinstance(options, ISTFT) or options.upsample == 1 or weight is None or bias is None:
+        return
+    n_fft = options.n_fft // options.upsample
+    if len(bias) != n_fft + 2:
+        return
+    own = vocos.state_dict()
+    n_bins, n_known = options.n_fft // 2 + 1, n_fft // 2 + 1
+    new_weight, new_bias = own[f"{OUT}.weight"].clone(), own[f"{OUT}.bias"].clone()
+    new_weight[:n_bins], new_bias[:n_bins] = 0.0, 0.0 if options.amplitude_prior else math.log(PRIOR_FLOOR)
+    for new, old in ((0, 0), (n_bins, n_known)):
+        new_weight[new : new + n_known] = weight[old : old + n_known]
+        new_bias[new : new + n_known] = bias[old : old + n_known]
+    if not options.amplitude_prior:
+        new_bias[:n_known] += math.log(options.upsample)  # a frame has as many times the samples
+    # What was the Nyquist bin counts twice now, as all between the first and the last do.
+    new_bias[n_known - 1] -= math.log(2)
+    weights.update({f"{OUT}.weight": new_weight, f"{OUT}.bias": new_bias})
 
 
 def _take_over_mel(weights: dict[str, Tensor], vocos: Vocos, source: str, own: MelConvention) -> str:

@@ -123,7 +123,8 @@ def _exported_task(model: str, backend: str | None, source: str | None, strict: 
         fail(describe(error))
     if not isinstance(own, MelConvention):
         fail(f"{model} decodes EnCodec features; `vocos decode` needs a checkpoint for that")
-    alignment = align(own if source is None else resolve_source(source, own, strict=strict), own, strict=strict)
+    wanted = own if source is None else resolve_source(source, own, strict=strict)
+    alignment = align(wanted, own, strict=strict, upsample=session.sample_rate // own.sample_rate)
     check_mel = MelChecker(alignment.source, postfilter=kind_of(session.config))
 
     def vocode_job(job: Job) -> Iterator[Tensor]:

@@ -106,7 +106,7 @@ class FastISTFT:
         prior = None if self.prior is None else self.prior(features)
         log_magnitude, phase = self.log_magnitude(inputs).float(), self.phase(inputs).float()
         magnitude, cosine, sine = polar(
-            log_magnitude, phase, prior, contrast=self.head.contrast, n_fft=options.n_fft, dim=1, in_place=True
+            log_magnitude, phase, prior, options=options, contrast=self.head.contrast, dim=1, in_place=True
         )
         if heard is not None:
             magnitude.mul_(heard)
