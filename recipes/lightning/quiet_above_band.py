@@ -33,9 +33,9 @@ EDGE = 14  # frames at a crop's ends that don't count, because neighbours are mi
 LEVELS_DB = (-20.0, -1.0)
 # Magnitudes below this are silence: that of dither of 16 bits is a few times as much.
 SILENCE = 1e-3
-# The root of a noise's mean power is so many times the median of its magnitudes, which an absolute error aims at.
+# Root of the mean power of noise, divided by the median of its magnitudes, which an absolute error aims at.
 POWER_TO_MEDIAN = 1 / math.sqrt(math.log(2))
-# Sums of levels over so many bins and frames are what a mel can imply.
+# Bins and frames whose power is summed: a mel implies that much, and no single bin.
 POOL = (16, 8)
 LEARNING_RATE = 2e-4
 WARM_UP, AVERAGE_FROM = 100, 200
@@ -174,7 +174,7 @@ def main() -> None:
     trained = train(pair, data, arguments.steps, arguments.out / "last.pt")
     trained.provenance = {key: value for key, value in vocos.provenance.items() if key != "certificate"}
     trained.save_pretrained(arguments.out)
-    print(f"wrote {arguments.out}; `vocos certify` measures its 8 bits anew")
+    print(f"wrote {arguments.out}; `vocos certify` measures its 8 bits again")
 
 
 if __name__ == "__main__":
