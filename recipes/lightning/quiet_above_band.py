@@ -71,7 +71,7 @@ class Pair:
         return {
             "level": (level - level_before)[:, :cut, inner].abs().mean(),
             "phase": turn[:, :, inner].mean(),
-            "above": distance(above, wanted / POWER_TO_MEDIAN)[:, :, inner].mean(),
+            "above": distance(above, aim(wanted))[:, :, inner].mean(),
             "pooled": distance(pooled(above[..., inner]), pooled(wanted[..., inner])).mean(),
         }
 
@@ -85,6 +85,11 @@ def outputs(vocos: Vocos, mel: Tensor) -> tuple[Tensor, Tensor]:
 def log_prior(vocos: Vocos, mel: Tensor) -> Tensor:
     """Returns the logarithm of the head's amplitude prior; 0 without one."""
     return mel.new_zeros(()) if vocos.head.prior is None else vocos.head.prior(mel).log()
+
+
+def aim(magnitude: Tensor) -> Tensor:
+    """Returns what to compare with, so that the least distance to magnitudes of noise is at the root of its power."""
+    return magnitude * POWER_TO_MEDIAN
 
 
 def pooled(magnitude: Tensor) -> Tensor:
