@@ -14,6 +14,7 @@ from ..network.backbone import AdaLayerNorm, ConvNeXtBackbone, ConvNeXtBlock, co
 from ..network.network import Engine, Network, engine_allowed, module_engine
 from .certificate import keeps_quality
 from .fast.choice import Choice, choose_precision
+from .fast.compiled import find_compiled
 from .fast.engine import build_fast_engine
 from .fast.onednn import has_bfloat16, has_int8, has_onednn
 from .snapshot import Layout, Snapshot, is_ordinary, is_patched, layout_of
@@ -125,7 +126,10 @@ class Backend:
         return has_onednn() and _has_fast_path(network.backbone)
 
     def _build(self, network: Network, precision: Precision) -> Engine:
-        return build_fast_engine(network, precision)
+        engine = build_fast_engine(network, precision)
+        if engine.synthesis is not None:
+            engine.compiled = find_compiled(network, precision, lambda features: engine(features, None))
+        return engine
 
     def _supported(self, precision: str) -> Precision:
         known = get_args(Precision)

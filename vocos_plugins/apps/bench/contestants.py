@@ -12,6 +12,7 @@ from torch import Tensor
 from ...config import VocosConfig
 from ...export.backend import choose_backend
 from ...inference.backend import PRECISIONS, Backend, BackendName, Precision
+from ...inference.fast.engine import FastEngine
 from ...model import Vocos
 
 Source = str | VocosConfig  # a name for `Vocos.from_pretrained`, or an architecture for random weights
@@ -89,7 +90,11 @@ def auto_choice(source: Source) -> str:
     backend.prepare(vocos)
     if backend.choice is None or not backend.choice.order:
         return ""
-    return "; ".join(filter(None, (backend.choice.order[0], str(backend.choice))))
+    with torch.no_grad():
+        engine = backend.engine(vocos, torch.device("cpu"))
+    is_compiled = isinstance(engine, FastEngine) and engine.compiled is not None
+    compiled = "`vocos compile` compiled it for single items of up to four seconds" if is_compiled else ""
+    return "; ".join(filter(None, (backend.choice.order[0], str(backend.choice), compiled)))
 
 
 def last_bandwidth(vocos: Vocos) -> int | None:

@@ -14,6 +14,7 @@ from ... import __version__
 from ..batch.jobs import describe
 from .bench import bench
 from .certify import certify
+from .compiling import compile_model
 from .conventions import conventions
 from .convert import convert
 from .decode import decode
@@ -57,7 +58,8 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command()(command)
-# Its function has another name, since `eval` is a builtin of Python.
+# Their functions have other names, since `eval` and `compile` are builtins of Python.
+app.command("compile")(compile_model)
 app.command("eval")(evaluate)
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 
 from ...inference.fast.choice import choose_precision
+from ...inference.fast.compiled import list_libraries
 from ...inference.fast.onednn import has_bfloat16, has_int8, has_onednn
 from ...inference.fast.remembered import find_fault
 from ...network.backbone import ConvNeXtBlock
@@ -153,7 +154,9 @@ def _kernels() -> Check:
     with torch.random.fork_rng(devices=[]):
         choice = choose_precision(ConvNeXtBlock(*BUNDLED_BLOCK, 1.0, None).requires_grad_(False), usable)
     fastest = f"{choice.order[0] if choice.order else 'none'} is the fastest of {', '.join(usable)}"
-    detail = "; ".join(filter(None, (fastest, str(choice), find_fault())))
+    n_compiled = len(list_libraries())
+    compiled = f"{n_compiled} compiled by `vocos compile`" if n_compiled else ""
+    detail = "; ".join(filter(None, (fastest, str(choice), compiled, find_fault())))
     found = re.search(r"DNN v([\d.]+)", torch.__config__.show())
     version = f"oneDNN {found[1]}" if found else "oneDNN"
     return Check(group="core", name="kernels", version=version, state="ok", detail=detail)

@@ -80,7 +80,7 @@ class Depthwise:
         self.taps = list(module.weight.detach()[:, 0].t().contiguous())
 
     def __call__(self, padded: PaddedFrames, *, tap_by_tap: bool = False) -> Tensor:
-        if len(padded.frames) > FEW_FRAMES and not tap_by_tap:
+        if padded.frames.shape[0] > FEW_FRAMES and not tap_by_tap:
             return self.conv(padded.frames)
         first, *others = zip(padded.shifted, self.taps, strict=True)
         # The sum begins with the bias: short items are bound by the number of operators.

@@ -13,6 +13,7 @@ from ...network.heads import ISTFTHead
 from ...network.network import Network
 from ..calibration import measure_ranges, speech_features
 from .backbone import FastBackbone
+from .compiled import Compiled
 from .head import FastISTFT, has_fast_path
 from .joined import join
 from .mlp import FloatMlp, Int8Mlp, Mlp
@@ -26,18 +27,25 @@ class FastEngine:
         network: whose head it computes.
         backbone: the backbone, laid out.
         mlps: the pointwise layers of each of its blocks.
-        edge_dtype: precision of the first and the last layer.
+        precision: of these; `onednn.edge_dtype` chooses that of the first and last layer.
+
+    Attributes:
+        compiled: what decodes single short items in its place; None without a library of this model.
     """
 
-    def __init__(self, network: Network, backbone: FastBackbone, mlps: list[Mlp], edge_dtype: torch.dtype) -> None:
-        self.backbone, self.mlps = backbone, mlps
+    compiled: Compiled | None = None
+
+    def __init__(self, network: Network, backbone: FastBackbone, mlps: list[Mlp], precision: str) -> None:
+        self.backbone, self.mlps, self.precision = backbone, mlps, precision
         self.head, self.gap = network.head, backbone.reach
         self.synthesis: FastISTFT | None = None
         if isinstance(network.head, ISTFTHead) and has_fast_path(network.head):
-            self.synthesis = FastISTFT(network.head, edge_dtype)
+            self.synthesis = FastISTFT(network.head, edge_dtype(precision))
             self.gap = max(self.gap, self.synthesis.overlap - 1)
 
     def __call__(self, features: Tensor, bandwidth: int | None) -> Tensor:
+        if self.compiled is not None and bandwidth is None and self.compiled.fits(features):
+            return self.compiled.run(features)
         return self.decode_joined([features], bandwidth)[0]
 
     def decode_joined(self, items: Sequence[Tensor], bandwidth: int | None) -> list[Tensor]:
@@ -57,7 +65,7 @@ def build_fast_engine(network: Network, precision: str) -> FastEngine:
 
     Args:
         network: whose weights are copied.
-        precision: of the blocks' linear layers; `onednn.edge_dtype` chooses that of the first and last layer.
+        precision: of the blocks' linear layers.
     """
     backbone = network.backbone
     # `Backend` builds this engine for no other backbone.
@@ -70,5 +78,4 @@ def build_fast_engine(network: Network, precision: str) -> FastEngine:
     else:
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         mlps = [FloatMlp(block, dtype) for block in blocks]
-    edge = edge_dtype(precision)
-    return FastEngine(network, FastBackbone(backbone, mlps, edge), mlps, edge)
+    return FastEngine(network, FastBackbone(backbone, mlps, edge_dtype(precision)), mlps, precision)

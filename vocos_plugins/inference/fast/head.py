@@ -51,11 +51,11 @@ class FastISTFT:
     def each(self, hidden: Tensor, joined: Joined) -> list[Tensor]:
         """Computes joined items from their hidden states ``(T, dim)``: audio ``(N,)`` of each."""
         # Read once: another thread may call `set_refinement_steps` while this one decodes.
-        options, cuts = self.head.options, cut_rows(joined.items, len(hidden))
+        options, cuts = self.head.options, cut_rows(joined.items, hidden.shape[0])
         samples = self._samples(joined.items)
         if all(part.start == part.stop for part in samples):
             return [hidden.new_zeros(0) for _ in samples]
-        weights = self._weights(len(hidden), joined.silence)
+        weights = self._weights(hidden.shape[0], joined.silence)
         # The forward transform of a pass sees zeros beyond the ends, not the samples that frames reach there.
         ends = [0, *(part.stop for part in samples)]
         starts = [*(part.start for part in samples), None]
@@ -91,8 +91,8 @@ class FastISTFT:
             heard = None if joined.silence is None else joined.silence.heard[rows]
             spectra, magnitude = self._spectra(hidden[rows], joined.features[:, rows], heard)
             # Pieces of one length share a buffer: each pass over a piece overwrites it.
-            if frames is None or len(frames.frames) != len(spectra):
-                frames = FrameBuffer(len(spectra), self.window, self.head.options.hop_length)
+            if frames is None or frames.frames.shape[0] != spectra.shape[0]:
+                frames = FrameBuffer(spectra.shape[0], self.window, self.head.options.hop_length)
             if pieces is not None:
                 pieces.append(HeadPiece(rows, frames, magnitude, power_floor(magnitude)))
             yield frames.hops(spectra)
@@ -198,6 +198,8 @@ class FastPrior:
 def cut_rows(items: Sequence[slice], n_frames: int) -> list[slice]:
     """Cuts one item into pieces of about `ROWS` frames, or joined ones into pieces of whole items and their silence."""
     if len(items) == 1:
+        if n_frames <= SHORT_FRAMES:  # said by itself, so that a trace (`compilation`) holds for all of these lengths
+            return [slice(0, n_frames)]
         length = -(-n_frames // max(1, round(n_frames / ROWS)))  # no piece is much shorter than the others
         return [slice(start, min(start + length, n_frames)) for start in range(0, n_frames, length)]
     cuts, start = [], 0
