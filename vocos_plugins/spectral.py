@@ -10,6 +10,7 @@ Shapes here and in the whole package: ``B`` batch, ``F`` frequency bins, ``T`` f
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, Literal, get_args
@@ -23,6 +24,18 @@ FRAMINGS: tuple[str, ...] = get_args(Framing)
 
 # A sample whose summed squared windows are below this lies in no frame. torch.istft has the same bound.
 ENVELOPE_FLOOR = 1e-11
+
+
+@functools.cache
+def has_complex(device_type: str) -> bool:
+    """Whether a kind of device has complex numbers and Fourier transforms, found by trying."""
+    try:
+        samples = torch.ones(8, device=device_type)
+        spectrum = torch.fft.rfft(samples)
+        torch.fft.irfft(torch.complex(spectrum.real, spectrum.imag) * spectrum.abs())
+    except (RuntimeError, TypeError):  # of which NotImplementedError is one
+        return False
+    return True
 
 
 def frame_padding(n_fft: int, hop_length: int, framing: Framing) -> tuple[int, int]:

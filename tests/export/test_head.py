@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vocos_plugins import Vocos
 from vocos_plugins.config import ISTFT, IMDCTCos, VocosConfig
-from vocos_plugins.export.head import RealISTFTHead, SpectrumHead, build_real_head, exported_form
+from vocos_plugins.export.head import SpectrumHead, exported_form
+from vocos_plugins.network.real_heads import RealISTFTHead, build_real_head
 
 # Relative to the peak: sums in another order, and exp(x) - 1 for expm1.
 SAME = 3e-6

@@ -12,7 +12,8 @@ from torch.nn.utils import parametrize
 from ..network.backbone import ConvNeXtBackbone, ResNetBackbone, convnext_blocks
 from ..network.heads import ISTFTHead
 from ..network.network import Network
-from .head import SpectrumHead, build_real_head
+from ..network.real_heads import build_real_head
+from .head import SpectrumHead
 
 OUTPUT_NAMES = {"audio": ("audio",), "spectrum": ("mag", "x", "y")}
 

@@ -12,6 +12,7 @@ from ..mel.inputs import Numbers, as_tensor
 from ..mel.padding import filled_lengths
 from ..network.encodec import EncodecFeatures
 from ..network.network import Network, engine_allowed
+from ..spectral import has_complex
 from .checks import bandwidth_ids, check_audio, check_device, check_finite, check_shape, frame_mask
 from .items import decode_items
 
@@ -128,7 +129,7 @@ def _decode_own(
         features = network.postfiltered(features)
     if mask is None:
         return synthesize(network, features, bandwidths)
-    if weight.device.type in ROW_BY_ROW:
+    if weight.device.type in ROW_BY_ROW or not has_complex(weight.device.type):
         return _decode_rows(network, features, bandwidths, mask.sum(dim=1).tolist())
     return synthesize(network, features, bandwidths, mask.to(weight.device))
 

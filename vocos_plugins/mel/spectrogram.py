@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..spectral import Float32Buffers, stft
+from ..spectral import Float32Buffers, has_complex, stft
 from .compression import compress
 from .convention import MelConvention, check_convention
 from .inputs import Numbers, as_audio
@@ -33,15 +33,16 @@ class Spectrogram(Float32Buffers):
         if c.pre_emphasis:
             # The sample before the first one counts as zero, as in scipy.signal.lfilter.
             audio = audio - c.pre_emphasis * F.pad(audio, (1, 0))[..., :-1]
-        spectrum = stft(
-            audio, self.window, n_fft=c.n_fft, hop_length=c.hop_length, framing=c.framing, pad_mode=c.pad_mode
-        )
+        device, window = audio.device, self.window
+        if not has_complex(device.type):
+            audio, window = audio.cpu(), window.cpu()
+        spectrum = stft(audio, window, n_fft=c.n_fft, hop_length=c.hop_length, framing=c.framing, pad_mode=c.pad_mode)
         # At zero the root has an infinite gradient without eps, whereas that of abs() is 0.
         if c.magnitude_eps:
             magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + c.magnitude_eps)
         else:
             magnitude = spectrum.abs()
-        return magnitude if c.power == 1 else magnitude**c.power
+        return (magnitude if c.power == 1 else magnitude**c.power).to(device)
 
 
 class MelFilterbank(Float32Buffers):

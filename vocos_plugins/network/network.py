@@ -16,11 +16,13 @@ from ..mel.convention import MelConvention
 from ..mel.decimation import Decimation
 from ..mel.inputs import Numbers
 from ..mel.spectrogram import MelSpectrogram
+from ..spectral import has_complex
 from .backbone import build_backbone
 from .encodec import EncodecFeatures
 from .encodec_encoder import EncodecEncoder
 from .heads import ISTFTHead, build_head
 from .postfilter import build_postfilter
+from .real_heads import build_real_head
 
 Engine = Callable[[Tensor, int | None], Tensor]  # features (C, T), bandwidth -> audio (N,)
 
@@ -118,7 +120,10 @@ class Network(nn.Module):
             features = features.masked_fill(~mask[:, None], 0.0)
         # The head gets the features unrounded: an amplitude prior reads them.
         hidden = self.backbone(features.to(next(self.backbone.parameters()).dtype), bandwidth_id, mask)
-        audio: Tensor = self.head(hidden, features, mask)
+        head: nn.Module = self.head
+        if not torch.is_grad_enabled() and not has_complex(hidden.device.type):
+            head = build_real_head(head)  # a few small tables
+        audio: Tensor = head(hidden, features, mask)
         return audio
 
     def postfiltered(self, mel: Tensor, first: int = 0) -> Tensor:

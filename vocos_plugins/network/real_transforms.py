@@ -54,9 +54,8 @@ class RealSTFT(nn.Module):
         self._keep("rest", _real(_turns(-angles))[:, None])
         self._keep("inverse_rest", _real(weights * _turns(angles).transpose(1, 2))[:, None])
         self._keep("inverse_columns", torch.stack([columns.real, -columns.imag], dim=1).flatten(0, 1).T.contiguous())
-        self._keep("window", window.cpu())
+        self._keep("window", window)
         self._keep_order(n)
-        self.to(window.device)
 
     def arrange(self, parts: Tensor) -> Tensor:
         """Reorders real and imaginary parts, ``(B, T, 2 * (N // 2 + 1))`` -> spectra."""
