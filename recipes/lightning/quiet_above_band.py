@@ -107,7 +107,11 @@ def distance(found: Tensor, expected: Tensor) -> Tensor:
 def cut_off(audio: Tensor, sample_rate: int, f_max: float, generator: torch.Generator) -> Tensor:
     """Removes what lies above a slope that ends at the mel's highest frequency, or somewhat below: ``(B, N)``."""
     end, width = torch.rand(2, len(audio), 1, generator=generator)
-    end, width = f_max * (1 - 0.1 * end), f_max * (0.005 + 0.07 * width)  # as resamplers fall off
+    width = 0.0125 + 0.07 * width  # as resamplers fall off
+    # Low enough that the mel's last band falls by 0.6 nepers or more. Full-band recordings fall by up to 0.5 there: a
+    # cut that doesn't show would teach the model to be quiet whenever it isn't sure.
+    end = 0.9375 + (0.0235 + 0.5 * width) * end
+    end, width = f_max * end, f_max * width
     frequency = torch.fft.rfftfreq(audio.shape[1], 1 / sample_rate)
     gain = ((end - frequency) / width).clamp(0, 1)
     return torch.fft.irfft(torch.fft.rfft(audio) * (gain * math.pi / 2).sin().square(), n=audio.shape[1])

@@ -15,7 +15,7 @@ import soundfile
 import torch
 
 from helpers.paths import ROOT
-from vocos_plugins import MelConvention, Vocos
+from vocos_plugins import MelConvention, MelSpectrogram, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, VocosConfig
 from vocos_plugins.training.data import Data
 
@@ -60,6 +60,16 @@ def test_the_cut_is_a_filter_s(recipe):
     for hz, gain in ((1000.0, 1.0), (0.8 * F_MAX, 1.0), (F_MAX, 0.0), (7000.0, 0.0)):
         tone = torch.sin(2 * torch.pi * hz * time).float().expand(8, -1)  # whole periods: the FFT sees one bin
         assert torch.allclose(recipe.cut_off(tone, RATE, F_MAX, generator), gain * tone, atol=1e-4)
+
+
+def test_a_cut_shows_in_the_last_band(recipe):
+    """Of any voice: full-band recordings fall by less there, so that the model can tell them apart."""
+    bundled = Vocos.from_pretrained("vocos-mel-22khz-small").mel
+    noise = torch.randn(1, 22050, generator=torch.Generator().manual_seed(1)).expand(64, -1)
+    cut = recipe.cut_off(noise, 22050, bundled.f_max, torch.Generator().manual_seed(2))
+    last = MelSpectrogram(bundled)(torch.stack([noise[0], *cut]))[:, -1].mean(dim=1)
+    assert ((last[0] - last[1:]) > 0.55).all()
+    assert ((last[0] - last[1:]) < 6).all()
 
 
 def test_before_training_only_the_band_above_differs(recipe, vocos, clips):
