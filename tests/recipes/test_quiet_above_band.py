@@ -69,7 +69,7 @@ def test_a_cut_shows_in_the_last_band(recipe):
     cut = recipe.cut_off(noise, 22050, bundled.f_max, torch.Generator().manual_seed(2))
     last = MelSpectrogram(bundled)(torch.stack([noise[0], *cut]))[:, -1].mean(dim=1)
     assert ((last[0] - last[1:]) > 0.55).all()
-    assert ((last[0] - last[1:]) < 6).all()
+    assert ((last[0] - last[1:]) < 7).all()  # a band that is gone would say it too plainly
 
 
 def test_before_training_only_the_band_above_differs(recipe, vocos, clips):
