@@ -13,6 +13,7 @@ from .config import VocosConfig
 from .export.backend import choose_backend
 from .inference.backend import Backend, BackendName, Precision
 from .inference.decode import decode, encode, resynthesize, synthesize
+from .inference.denoiser import Denoiser
 from .inference.many import decode_many
 from .mel.convention import MelConvention
 from .mel.inputs import Numbers
@@ -148,6 +149,17 @@ class Vocos(Network):
             TypeError, ValueError: see `forward`; or this is not an EnCodec model, or it has no such bandwidth.
         """
         return encode(self, audio, bandwidth_id)
+
+    def denoiser(self) -> Denoiser:
+        """Returns a function that removes from audio what this model adds to silence, as HiFi-GAN's users know it.
+
+        ``vocos.denoiser()(audio, strength=0.00025)``: see `inference.denoiser.Denoiser`. The bundled models have no
+        need of it: they make -104 dBFS of silence. Models without an amplitude prior may hum.
+
+        Raises:
+            ValueError: this is an EnCodec model.
+        """
+        return Denoiser(self)
 
     def streaming(
         self,
