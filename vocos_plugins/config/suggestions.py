@@ -18,7 +18,9 @@ def suggestion(name: str, known: Iterable[str], *, limit: int = 1) -> str:
         known: the names to choose from.
         limit: the most names to suggest.
     """
-    by_last_part = {_last_part(each): each for each in known}
+    by_last_part: dict[str, str] = {}
+    for each in known:
+        by_last_part.setdefault(_last_part(each), each)  # of copies, the first that is known
     close = difflib.get_close_matches(_last_part(name), by_last_part, n=limit, cutoff=CUTOFF)
     return f"did you mean {' or '.join(repr(by_last_part[match]) for match in close)}?" if close else ""
 

@@ -67,7 +67,12 @@ def _load_from_hub(repo_id: str, options: HubOptions, card: CheckpointCard | Non
     if card is not None and card.refusal is not None:
         raise CheckpointError(f"{repo_id} can't be loaded: {card.refusal}")
     config_path, weights_path = download(repo_id, options, card)
-    config, provenance = read_config(config_path, None if card is None else card.mel)
+    provenance: dict[str, Any] = {}
+    if config_path is None:
+        assert card is not None and card.config is not None  # noqa: S101, PT018
+        config = card.config
+    else:
+        config, provenance = read_config(config_path, None if card is None else card.mel)
     # The reference's configurations hold no provenance.
     provenance = provenance or _provenance(repo_id, options, card)
     return Checkpoint(config, read_weights(weights_path), provenance, f"{repo_id}/{weights_path.name}")

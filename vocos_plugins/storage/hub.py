@@ -28,7 +28,7 @@ def is_repo_id(name: str) -> bool:
     return REPO_ID.fullmatch(name) is not None
 
 
-def download(repo_id: str, options: HubOptions, card: CheckpointCard | None) -> tuple[Path, Path]:
+def download(repo_id: str, options: HubOptions, card: CheckpointCard | None) -> tuple[Path | None, Path]:
     """Fetches a repository's configuration and weights, or finds them in the cache.
 
     Args:
@@ -37,7 +37,7 @@ def download(repo_id: str, options: HubOptions, card: CheckpointCard | None) -> 
         card: known facts about the repository; size and hash are checked at the card's revision.
 
     Returns:
-        the paths of ``config.yaml`` and of the weights.
+        the paths of ``config.yaml``, None for a repository that has none, and of the weights.
 
     Raises:
         CheckpointError: a file can't be downloaded, or is not the one that the card describes.
@@ -46,6 +46,8 @@ def download(repo_id: str, options: HubOptions, card: CheckpointCard | None) -> 
     pinned = card is not None and card.revision is not None and options.revision in (None, card.revision)
     if card is not None and pinned:
         options = options._replace(revision=card.revision)
+    if card is not None and card.config is not None and card.file is not None:
+        return None, _fetch(repo_id, card.file, options)
     config = _fetch(repo_id, CONFIG_FILE, options)
     if card is not None and pinned and card.file is not None:
         weights = _fetch(repo_id, card.file, options)

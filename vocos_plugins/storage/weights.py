@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ WRAPPERS = {
     "generator.": "a training",
     "model.": "a training",
     "vocos.": "a training",
+    "ema.": "an averaged model",
 }
 MAX_NAMED = 5
 
@@ -50,8 +52,9 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str) -
             belongs to another mel convention than the configuration's.
     """
     check_tensors(weights, source)
-    stored = {_rename(key, WEIGHT_NORM.items()): value for key, value in weights.items() if not key.startswith(FOREIGN)}
     expected = model.state_dict()
+    weights = _without_prefix(weights, expected, source)
+    stored = {_rename(key, WEIGHT_NORM.items()): value for key, value in weights.items() if not key.startswith(FOREIGN)}
     if any(value.is_meta for value in expected.values()):
         raise CheckpointError(
             f"{source}: the model is on the meta device, which holds no values; load it outside of "
@@ -69,6 +72,21 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str) -
         if not bool(torch.isfinite(value.float()).all()):
             raise CheckpointError(f"{source}: {key} holds NaN or infinite values; training may have diverged")
     model.load_state_dict(stored, strict=False)
+
+
+def _without_prefix(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str) -> Mapping[str, Tensor]:
+    """Returns weights without the part that a wrapper put before each name, and says so.
+
+    One part, before all names: what else a file holds, or how often it was wrapped, is not guessed.
+    """
+    for prefix, wrapper in WRAPPERS.items():
+        if weights and all(key.startswith(prefix) for key in weights):
+            bare = {key.removeprefix(prefix): value for key, value in weights.items()}
+            if any(_rename(key, WEIGHT_NORM.items()) in expected for key in bare):
+                message = f"{source}: all names of weights begin with {prefix!r}, which {wrapper} adds; it is left out"
+                warnings.warn(message, stacklevel=2)
+                return bare
+    return weights
 
 
 def check_tensors(weights: Mapping[Any, Any], source: str) -> None:

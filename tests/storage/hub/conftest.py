@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
         route = self.path.split("?")[0].strip("/").split("/")
         if route[:2] == ["api", "models"]:
             route = [*route[2:4], "resolve", "main", ""]
-        name, revision, file = "/".join(route[:2]), *route[3:5]
+        name, revision, file = "/".join(route[:2]), route[3], "/".join(route[4:])
         revisions = self.server.repositories.get(name)
         if revisions is None or self.server.tokens.get(name) not in (None, self.headers.get("Authorization")):
             self.reply(404, headers={"X-Error-Code": "RepoNotFound"})

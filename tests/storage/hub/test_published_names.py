@@ -9,21 +9,39 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import io
 from collections.abc import Callable
 
 import pytest
+import safetensors.torch
 import torch
+import yaml
 from torch import nn
 
-from vocos_plugins import Vocos
+from vocos_plugins import MelConvention, Vocos
 from vocos_plugins.config import ISTFT, ConvNeXt, EncodecCodes, VocosConfig, WaveNeXt
-from vocos_plugins.storage.cards import CARDS, LANGTECH_22KHZ, VOCOS_24KHZ, CheckpointCard
+from vocos_plugins.storage.cards import CARDS, LANGTECH_22KHZ, STABLE_TTS, VOCOS_24KHZ, CheckpointCard
 
 LARGE = ConvNeXt(dim=512, intermediate_dim=1536, num_layers=8)
 FORK = VocosConfig(features=LANGTECH_22KHZ, backbone=LARGE, head=ISTFT(n_fft=1024, hop_length=256, framing="same"))
 UKRAINIAN = dataclasses.replace(
-    LANGTECH_22KHZ, name="", sample_rate=44100, n_fft=2048, win_length=2048, hop_length=512, f_max=16000.0
+    LANGTECH_22KHZ, name="", sample_rate=44100, n_fft=2048, win_length=2048, hop_length=512, f_max=8000.0
 )
+
+
+def _htk(sample_rate: int, n_fft: int, hop_length: int, n_mels: int) -> MelConvention:
+    """A mel as the package's own class computes it."""
+    return dataclasses.replace(
+        VOCOS_24KHZ,
+        name="",
+        sample_rate=sample_rate,
+        n_fft=n_fft,
+        win_length=n_fft,
+        hop_length=hop_length,
+        n_mels=n_mels,
+    )
+
+
 CONFIGS = {
     "charactr/vocos-mel-24khz": VocosConfig(
         features=VOCOS_24KHZ, backbone=LARGE, head=ISTFT(n_fft=1024, hop_length=256)
@@ -42,6 +60,28 @@ CONFIGS = {
     "BSC-LT/wavenext-mel": VocosConfig(
         features=LANGTECH_22KHZ, backbone=LARGE, head=WaveNeXt(n_fft=1024, hop_length=256)
     ),
+    "BSC-LT/wavenext-encodec": VocosConfig(
+        features=EncodecCodes(),
+        backbone=ConvNeXt(dim=384, intermediate_dim=1152, num_layers=8, adanorm_num_embeddings=4),
+        head=WaveNeXt(n_fft=1280, hop_length=320),
+    ),
+    "lucasnewman/vocos-mel-24khz": VocosConfig(
+        features=VOCOS_24KHZ, backbone=LARGE, head=ISTFT(n_fft=1024, hop_length=256)
+    ),
+    "kittn/vocos-mel-48khz-alpha1": VocosConfig(
+        features=_htk(48000, 2048, 256, 128),
+        backbone=ConvNeXt(dim=1024, intermediate_dim=2048, num_layers=8),
+        head=ISTFT(n_fft=2048, hop_length=256),
+    ),
+    "mesolitica/malaysian-vocos-mel-24khz": VocosConfig(
+        features=_htk(24000, 1024, 256, 100),
+        backbone=ConvNeXt(dim=768, intermediate_dim=2304, num_layers=12),
+        head=ISTFT(n_fft=1024, hop_length=256),
+    ),
+    "ZhangRC/vocos-audioset-32khz": VocosConfig(
+        features=_htk(32000, 2048, 1024, 128), backbone=LARGE, head=ISTFT(n_fft=2048, hop_length=1024)
+    ),
+    "KdaiP/StableTTS1.1": STABLE_TTS,
 }
 NAMES = [card.name for card in CARDS if card.refusal is None]
 # The same float32 weights through the same layers.
@@ -83,7 +123,7 @@ def revision_of(card: CheckpointCard) -> str:
 
 def patch_card(files: dict[str, bytes]) -> str:
     """Returns code that replaces each card's hash by that of this repository's random weights."""
-    weights = files["pytorch_model.bin"]
+    weights = next(content for name, content in files.items() if name != "config.yaml")
     digest = hashlib.sha256(weights).hexdigest()
     return f"""
 import dataclasses
@@ -93,6 +133,22 @@ cards.CARDS = tuple(
     for card in cards.CARDS
 )
 """
+
+
+def as_published(name: str, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Returns files in the layout of a repository: most have the package's own."""
+    weights = torch.load(io.BytesIO(files["pytorch_model.bin"]), weights_only=True)
+    if name.startswith("lucasnewman/"):
+        return {"config.yaml": files["config.yaml"], "model.safetensors": safetensors.torch.save(weights)}
+    if name == "BSC-LT/wavenext-encodec":
+        training = {"seed_everything": 1, "model": {"init_args": yaml.safe_load(files["config.yaml"])}}
+        return {**files, "config.yaml": yaml.safe_dump(training).encode()}
+    if name == "KdaiP/StableTTS1.1":
+        own = {key: value for key, value in weights.items() if key.startswith(("backbone.", "head."))}
+        buffer = io.BytesIO()
+        torch.save(own, buffer)
+        return {"vocoders/vocos.pt": buffer.getvalue()}
+    return files
 
 
 def test_every_name_is_covered() -> None:
@@ -105,7 +161,7 @@ def test_loads_by_its_name(card, hub, client, build, package, noise, relative_er
     """The name alone loads the right revision and mel, and returns the reference's audio."""
     config = CONFIGS[card.name]
     reference = build(config)
-    files = package(reference, config)
+    files = as_published(card.name, package(reference, config))
     hub.add(card.name, files, revision_of(card))
     features = noise(1, config.n_features, 7)
     torch.save(features, tmp_path / "features.pt")
