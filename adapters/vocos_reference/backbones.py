@@ -6,13 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import weight_norm
 
 from vocos_plugins import config
 from vocos_plugins.network import backbone
 from vocos_plugins.network.backbone import NORM_EPS
 
-from .blocks import ConvNeXtBlock, ResBlock1, keep_old_names, make_norm
+from .blocks import ConvNeXtBlock, NormedConv1d, ResBlock1, make_norm
 
 
 class Backbone(nn.Module):
@@ -98,9 +97,9 @@ class VocosResNetBackbone(backbone.ResNetBackbone, Backbone):
         scale = layer_scale_init_value or 1 / num_blocks / 3
         self.input_channels = input_channels
         self.options = config.ResNet(dim=dim, num_blocks=num_blocks, layer_scale_init_value=scale)
-        self.embed = weight_norm(nn.Conv1d(input_channels, dim, kernel_size=3, padding=1))
-        self.resnet = nn.Sequential(*(ResBlock1(dim, layer_scale_init_value=scale) for _ in range(num_blocks)))
-        keep_old_names(self)
+        self.embed = NormedConv1d(input_channels, dim, 3, padding=1)
+        blocks: Any = nn.Sequential(*(ResBlock1(dim, layer_scale_init_value=scale) for _ in range(num_blocks)))
+        self.resnet = blocks  # callable, which the base class's list is not
 
     def forward(self, x: Tensor, bandwidth_id: object = None, mask: Tensor | None = None, **_: Any) -> Tensor:
         """Computes hidden states ``(B, T, dim)``; as in the reference, a bandwidth has no effect."""

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import weight_norm
-from torch.nn.utils.parametrize import remove_parametrizations
 
 from vocos_plugins.network import backbone
 from vocos_plugins.network.backbone import LEAKY_SLOPE, NORM_EPS, RESNET_DILATIONS
-from vocos_plugins.storage.weights import WEIGHT_NORM
 
 
 class AdaLayerNorm(backbone.AdaLayerNorm):
@@ -58,6 +53,31 @@ class ConvNeXtBlock(backbone.ConvNeXtBlock):
         return super().forward(x, cond_embedding_id, mask)
 
 
+class NormedConv1d(nn.Conv1d):
+    """A convolution whose weight is a direction times a length, by the old names of torch's weight norm.
+
+    Torch's own one warns that it is deprecated; the one in its place has other names, and can't be pickled.
+    """
+
+    def __init__(self, before: int, after: int, kernel_size: int, *, dilation: int = 1, padding: int = 0) -> None:
+        super().__init__(before, after, kernel_size, dilation=dilation, padding=padding)
+        weight = self._parameters.pop("weight")
+        self.weight_g = nn.Parameter(torch.norm_except_dim(weight.detach(), 2, 0))  # type: ignore[union-attr]
+        self.weight_v = nn.Parameter(weight.detach())  # type: ignore[union-attr]
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        plain = self._parameters.get("weight")
+        weight = torch._weight_norm(self.weight_v, self.weight_g, 0) if plain is None else plain
+        convolved: Tensor = self._conv_forward(input, weight, self.bias)
+        return convolved
+
+    def remove_norm(self) -> None:
+        """Replaces the two factors by their product."""
+        weight = torch._weight_norm(self.weight_v.detach(), self.weight_g.detach(), 0)
+        del self.weight_v, self.weight_g
+        self.weight = nn.Parameter(weight)
+
+
 class ResBlock1(nn.Module):
     """HiFi-GAN's residual block of dilated pairs of convolutions: ``(B, C, T)`` -> same.
 
@@ -79,9 +99,8 @@ class ResBlock1(nn.Module):
         super().__init__()
         self.lrelu_slope = lrelu_slope
 
-        def conv(step: int) -> nn.Module:
-            padding = self.get_padding(kernel_size, step)
-            return weight_norm(nn.Conv1d(dim, dim, kernel_size, dilation=step, padding=padding))
+        def conv(step: int) -> NormedConv1d:
+            return NormedConv1d(dim, dim, kernel_size, dilation=step, padding=self.get_padding(kernel_size, step))
 
         self.convs1 = nn.ModuleList([conv(step) for step in dilation[:3]])
         self.convs2 = nn.ModuleList([conv(1) for _ in range(3)])
@@ -89,7 +108,6 @@ class ResBlock1(nn.Module):
         self.gamma = nn.ParameterList(
             [None if scale is None else nn.Parameter(scale * torch.ones(dim, 1)) for _ in range(3)]
         )
-        keep_old_names(self)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         def visible(hidden: Tensor) -> Tensor:
@@ -104,7 +122,7 @@ class ResBlock1(nn.Module):
     def remove_weight_norm(self) -> None:
         """Replaces the convolutions' two factors by their product, for inference."""
         for conv in (*self.convs1, *self.convs2):
-            remove_parametrizations(conv, "weight")
+            conv.remove_norm()
 
     @staticmethod
     def get_padding(kernel_size: int, dilation: int = 1) -> int:
@@ -115,14 +133,6 @@ class ResBlock1(nn.Module):
 def make_norm(dim: int, num_embeddings: int | None) -> AdaLayerNorm | nn.LayerNorm:
     """Returns the norm of a block: conditioned if there are embeddings."""
     return AdaLayerNorm(num_embeddings, dim) if num_embeddings else nn.LayerNorm(dim, eps=NORM_EPS)
-
-
-def keep_old_names(module: nn.Module) -> None:
-    """Lets a module's state dict call weight norm's factors ``weight_g`` and ``weight_v``, as published checkpoints do.
-
-    Both names load: torch's weight norm knows the old ones.
-    """
-    module._register_state_dict_hook(_with_old_names)
 
 
 def safe_log(x: Tensor, clip_val: float = 1e-7) -> Tensor:
@@ -138,13 +148,3 @@ def symlog(x: Tensor) -> Tensor:
 def symexp(x: Tensor) -> Tensor:
     """Returns the inverse of `symlog`."""
     return torch.sign(x) * torch.expm1(x.abs())
-
-
-def _with_old_names(_: nn.Module, state: dict[str, Any], prefix: str, _metadata: Any) -> None:
-    # All keys are put in again, so that their order stays.
-    for key in [key for key in state if key.startswith(prefix)]:
-        value = state.pop(key)
-        for old, new in WEIGHT_NORM.items():
-            if key.endswith(new):
-                key = key.removesuffix(new) + old  # noqa: PLW2901 - the name to store it by
-        state[key] = value

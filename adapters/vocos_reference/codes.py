@@ -85,7 +85,7 @@ class EncodecFeatures(encodec.EncodecFeatures, FeatureExtractor):
         train_codebooks: bool = False,
     ) -> None:
         if encodec_model != MODEL:
-            raise ValueError(missing(f"encodec_model={encodec_model!r}: expected {MODEL!r}. It"))
+            raise ValueError(missing(f"encodec_model={encodec_model!r} (expected {MODEL!r})"))
         num_q = Quantizer.get_num_quantizers_for_bandwidth(FRAMES_PER_S, max(bandwidths))
         super().__init__(config.EncodecCodes(bandwidths=tuple(bandwidths), n_codebooks=num_q))
         self.encodec = Encodec()
@@ -93,7 +93,9 @@ class EncodecFeatures(encodec.EncodecFeatures, FeatureExtractor):
         self.bandwidths = list(bandwidths)
         self.codebook_weights.requires_grad_(train_codebooks)
 
-    def forward(self, audio: Tensor, bandwidth_id: Any = None, **_: Any) -> Tensor:
+    def forward(  # type: ignore[override]
+        self, audio: Tensor, bandwidth_id: Any = None, **_: Any
+    ) -> Tensor:
         """Returns the features of audio at a bandwidth, or of codes, which are integers."""
         if not audio.is_floating_point():
             return super().forward(audio)

@@ -75,7 +75,7 @@ def _find_class(path: str) -> Any:
 def _build(config: Any, name: str, kind: type[nn.Module], path: str | Path) -> Any:
     part = config.get(name) if isinstance(config, dict) else None
     class_path = part.get("class_path") if isinstance(part, dict) else None
-    if not isinstance(class_path, str):
+    if not isinstance(part, dict) or not isinstance(class_path, str):
         raise ValueError(f"{path}: {name} must be a mapping with class_path and init_args, got {part!r}")
     module = class_path.rpartition(".")[0]
     if module.partition(".")[0] != PACKAGE and module not in sys.modules:

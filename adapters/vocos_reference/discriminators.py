@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import Any
 
+from torch import Tensor, nn
+
+from vocos_plugins.storage.weights import WEIGHT_NORM
 from vocos_plugins.training import discriminators
 from vocos_plugins.training.discriminator_sizes import Discriminators
-
-from .blocks import keep_old_names
 
 Judged = tuple[list[Tensor], list[Tensor], list[list[Tensor]], list[list[Tensor]]]
 
@@ -46,3 +47,21 @@ class MultiResolutionDiscriminator(discriminators.MultiResolutionDiscriminator):
         """Returns the scores of real signals and of generated ones, then the layer outputs of both."""
         real, generated = (super(MultiResolutionDiscriminator, self).forward(each, bandwidth_id) for each in (y, y_hat))
         return real.scores, generated.scores, real.features, generated.features
+
+
+def keep_old_names(module: nn.Module) -> None:
+    """Lets a module's state dict call weight norm's factors ``weight_g`` and ``weight_v``, as published checkpoints do.
+
+    Both names load: torch's weight norm knows the old ones.
+    """
+    module._register_state_dict_hook(_with_old_names)  # type: ignore[no-untyped-call]
+
+
+def _with_old_names(_: nn.Module, state: dict[str, Any], prefix: str, _metadata: Any) -> None:
+    # All keys are put in again, so that their order stays.
+    for key in [key for key in state if key.startswith(prefix)]:
+        value = state.pop(key)
+        for old, new in WEIGHT_NORM.items():
+            if key.endswith(new):
+                key = key.removesuffix(new) + old  # noqa: PLW2901 - the name to store it by
+        state[key] = value

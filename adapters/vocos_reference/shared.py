@@ -56,12 +56,11 @@ def config_of(extractor: nn.Module, backbone: nn.Module, head: nn.Module) -> Voc
     """Returns the configuration of parts; None if backbone or head is not exactly of a class that is known here."""
     if type(backbone) not in BACKBONES or type(head) not in HEADS:
         return None
-    known: Any = extractor
-    part, options = (getattr(each, "options", None) for each in (backbone, head))
-    candidates = [known.options] if type(extractor) in EXTRACTORS else []
-    for features in (*candidates, *_stand_ins(backbone, options)):
+    parts: list[Any] = [extractor, backbone, head]
+    candidates = [parts[0].options] if type(extractor) in EXTRACTORS else []
+    for features in (*candidates, *_stand_ins(backbone, parts[2].options)):
         try:
-            return VocosConfig(features=features, backbone=part, head=options)
+            return VocosConfig(features=features, backbone=parts[1].options, head=parts[2].options)
         except ValueError:  # a head of another hop or padding than the features: decoding doesn't mind
             continue
     return None

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from vocos_plugins.mel import MelConvention, MelMismatch, align
+from vocos_plugins.mel import MelConvention, MelMismatch
 from vocos_plugins.network.network import Network
 
 from .pretrained import Vocos
 
 
-def wrap(vocos: Network, *, source: MelConvention | None = None, strict: bool = False) -> Vocos:
-    """Returns a ``vocos.Vocos`` of a network's own modules.
-
-    It decodes the mel that the model takes, as programs compute it with the model's feature extractor or for it.
+def wrap(
+    vocos: Network,
+    *,
+    source: MelConvention | None = None,
+    strict: bool = False,  # noqa: ARG001 - every adapter's wrap has it
+) -> Vocos:
+    """Returns a ``vocos.Vocos`` of a network's own modules: it decodes the mel, or the codes, that the network takes.
 
     Args:
         vocos: the model.
         source: the mel convention of the input; None for the model's own.
-        strict: refuse a mel that isn't the model's own; nothing else is decoded in any case.
+        strict: without effect, as no mel is converted.
 
     Raises:
         MelMismatch: ``source`` isn't the model's own mel.
     """
-    if (
-        source is not None
-        and align(source, vocos.mel, strict=strict, upsample=vocos.config.upsample).kind != "identity"
-    ):
+    if source is not None and source != vocos.mel:
         raise MelMismatch(
             f"the package vocos decodes a model's own mel, and {source.name or 'this one'} differs from it: "
             "use vocos_plugins.Vocos.decode(..., source=...), which aligns it"
