@@ -32,7 +32,7 @@ class Quantizer:
 
 
 class Encodec(nn.Module):
-    """What programs read of the reference's EnCodec. It has no weights: they are not part of this model.
+    """The attributes of the reference's EnCodec that programs read. It has no weights: they are no part of this model.
 
     Attributes:
         bandwidth: kb/s at which audio is encoded.

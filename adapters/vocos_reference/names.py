@@ -1,4 +1,4 @@
-"""What modules of the shim say to a name that they don't have."""
+"""The answer of the shim's modules to a name that they don't have."""
 
 from __future__ import annotations
 
