@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -25,7 +24,7 @@ from .codes import EncodecFeatures
 from .construction import build_parts, parts_of
 from .extractors import FeatureExtractor
 from .fourier_heads import FourierHead
-from .shared import SharedNetwork, config_of
+from .shared import SharedNetwork, config_now, config_of
 
 T = TypeVar("T", bound="Vocos")
 
@@ -137,10 +136,5 @@ class Vocos(nn.Module):
     def _network(self) -> SharedNetwork | None:
         """Returns a view of the parts as they are now; None if there are others than this package's among them."""
         parts = self.feature_extractor, self.backbone, self.head
-        config = self._config
-        if config is None:
-            config = config_of(*parts)
-        else:
-            head: Any = self.head  # its number of refinement steps can change
-            config = dataclasses.replace(config, head=head.options)
+        config = config_of(*parts) if self._config is None else config_now(self._config, *parts[1:])
         return None if config is None else SharedNetwork(config, parts, self._provenance, self._backend)

@@ -12,6 +12,7 @@ from vocos_plugins.config import EncodecCodes, Features, Head, VocosConfig
 from vocos_plugins.config.parts import head_grid
 from vocos_plugins.inference.backend import KNOWN_MODULES
 from vocos_plugins.mel.convention import MelConvention
+from vocos_plugins.network.backbone import ConvNeXtBackbone, ResNetBackbone
 from vocos_plugins.network.network import EngineSource, Network
 
 from .backbones import VocosBackbone, VocosResNetBackbone
@@ -23,6 +24,7 @@ from .transforms import IMDCT, ISTFT
 
 EXTRACTORS = (MelSpectrogramFeatures, EncodecFeatures)
 BACKBONES = (VocosBackbone, VocosResNetBackbone)
+CORE_BACKBONES = (ConvNeXtBackbone, ResNetBackbone)
 HEADS = (ISTFTHead, IMDCTSymExpHead, IMDCTCosHead)
 # These classes compute as their base classes do. Of a subclass nobody knows: an engine leaves it to its modules.
 KNOWN_MODULES.update({VocosBackbone, ConvNeXtBlock, AdaLayerNorm, *HEADS, ISTFT, IMDCT})
@@ -64,6 +66,14 @@ def config_of(extractor: nn.Module, backbone: nn.Module, head: nn.Module) -> Voc
         except ValueError:  # a head of another hop or padding than the features: decoding doesn't mind
             continue
     return None
+
+
+def config_now(config: VocosConfig, backbone: nn.Module, head: nn.Module) -> VocosConfig | None:
+    """Returns the configuration of the core's own modules as they are now; None if others have taken their place."""
+    if type(backbone) not in CORE_BACKBONES or type(head) not in KNOWN_MODULES:
+        return None
+    part: Any = head  # its number of refinement steps can change
+    return dataclasses.replace(config, head=part.options)
 
 
 def _stand_ins(backbone: Any, head: Head) -> list[Features]:

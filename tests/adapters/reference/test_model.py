@@ -223,6 +223,8 @@ def test_adapt(make_model, noise, relative_error) -> None:
     core.set_refinement_steps(0)
     assert relative_error(model.decode(mel), core.decode(mel)) < SAME
     assert next(model.parameters()) is next(core.parameters())
+    model.head = nn.Flatten()
+    assert model.decode(mel).shape == (2, 30 * 16)
     coded = make_model("encodec", "adanorm")
     model, codes = adapt(coded, "vocos"), torch.randint(16, (2, 1, 20))
     features = model.codes_to_features(codes)

@@ -14,6 +14,13 @@ MELS = ("center", "same", "mixed", "resnet", "symexp", "cos")
 FAST = ("center", "same", "mixed", "symexp", "cos", "encodec")
 
 
+@pytest.fixture(autouse=True)
+def without_gradients():
+    """Modules are called as they are in decoding."""
+    with torch.no_grad():
+        yield
+
+
 @pytest.mark.parametrize("name", MELS)
 def test_keys_are_the_same(name, build, oracle):
     """State dicts have the same keys in the same order, with the same shapes."""
@@ -42,8 +49,7 @@ def test_decode(name, load, oracle, relative_error):
     """Audio is equal, by the engine and by the modules."""
     model, expected = load(name), oracle["cases"][name]
     assert relative_error(model.decode(expected["features"]), expected["audio"]) < SAME
-    with torch.no_grad():
-        by_modules = model.head(model.backbone(expected["features"]))
+    by_modules = model.head(model.backbone(expected["features"]))
     assert relative_error(by_modules, expected["audio"]) < SAME
 
 
@@ -70,8 +76,7 @@ def test_bandwidths(load, oracle, relative_error):
     model, expected = load("encodec"), oracle["cases"]["encodec"]
     for name, ids in expected["ids"].items():
         assert relative_error(model.decode(expected["features"], bandwidth_id=ids), expected["audio"][name]) < SAME
-        with torch.no_grad():
-            by_modules = model.head(model.backbone(expected["features"], bandwidth_id=ids))
+        by_modules = model.head(model.backbone(expected["features"], bandwidth_id=ids))
         assert relative_error(by_modules, expected["audio"][name]) < SAME
     assert relative_error(model.decode(expected["features"], bandwidth_id=2), expected["audio"]["one"]) < SAME
     with pytest.raises(ValueError, match="needs a bandwidth_id"):
@@ -130,8 +135,7 @@ def test_discriminators_and_losses(name, oracle, relative_error):
     state, judged = expected[name]
     assert {*module.state_dict()} == {*state}
     module.load_state_dict(state, strict=True)
-    with torch.no_grad():
-        found = module(y=expected["real"], y_hat=expected["fake"], bandwidth_id=torch.tensor([1]))
+    found = module(y=expected["real"], y_hat=expected["fake"], bandwidth_id=torch.tensor([1]))
     for own, other in zip(_flat(found), _flat(judged), strict=True):
         assert relative_error(own, other) < SAME
     scores, fake_scores, features, fake_features = judged
