@@ -12,7 +12,7 @@ import pytest
 import vocos_plugins
 from helpers.paths import ROOT
 
-PACKAGES = {"vocos_plugins", "vocos_speechbrain", "vocos_nemo", "vocos_coqui", "vocos_bark"}
+PACKAGES = {"vocos_plugins", "vocos_speechbrain", "vocos_nemo", "vocos_coqui", "vocos_bark", "vocos_reference"}
 MAX_WHEEL_BYTES = 20_000_000
 MAX_IMPORT_S = 0.3  # over `import torch`, the project's own promise
 HEAVY = ("torchaudio", "encodec", "lightning", "librosa", "speechbrain", "nemo", "TTS", "transformers", "scipy")
@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(out.glob("*.whl")))
 
 
-def test_wheel_has_the_five_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_wheel_has_the_six_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     """No top-level ``tests``, ``recipes`` or ``adapters`` gets into anybody's site-packages."""
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES

@@ -19,7 +19,7 @@ from vocos_plugins.apps.doctor.installation import PYTHONS
 pytestmark = pytest.mark.xdist_group("distributions")  # what the tests share is made once
 
 MAX_BYTES = 20_000_000
-SHIPPED = ("vocos_plugins", "vocos_speechbrain", "vocos_nemo", "vocos_coqui", "vocos_bark")
+SHIPPED = ("vocos_plugins", "vocos_speechbrain", "vocos_nemo", "vocos_coqui", "vocos_bark", "vocos_reference")
 IN_SOURCES = ("LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "CITATION.cff", "pyproject.toml", "mkdocs.yml")
 
 

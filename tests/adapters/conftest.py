@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from helpers import environments
+from helpers.environments import Environment
 from vocos_plugins.evaluation.recognition import transcribe, word_error_rate
 
 # Of the words of a plain sentence; of speech that is lost, the recogniser reads nearly all wrong.
@@ -30,3 +32,9 @@ def assert_says() -> Callable[[Path, str], None]:
         assert word_error_rate([sentence], [heard]) <= MOST_WRONG, f"{file}: {heard!r}"
 
     return check
+
+
+@pytest.fixture(scope="session")
+def make_environment(tmp_path_factory) -> Callable[[], Environment]:
+    """Returns a function that makes a virtual environment which sees this one's packages."""
+    return lambda: environments.make_environment(tmp_path_factory.mktemp("environment"))

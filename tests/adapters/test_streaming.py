@@ -34,7 +34,7 @@ each = pytest.mark.parametrize(
     [
         pytest.param(name, marks=pytest.mark.xdist_group(name))
         for name, adapter in ADAPTERS.items()
-        if not isinstance(adapter.features, EncodecCodes)
+        if not isinstance(adapter.features, EncodecCodes) and name != "vocos"  # which has no streams
     ],
 )
 

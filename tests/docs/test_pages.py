@@ -17,6 +17,7 @@ ELSEWHERE = {
     "adapters/vocos_bark/README.md": "tests/adapters/bark/test_documentation.py",
     "adapters/vocos_coqui/README.md": "tests/adapters/coqui/vocoder/processes/test_readme.py",
     "adapters/vocos_nemo/README.md": "tests/adapters/nemo/vocoder/test_readme.py",
+    "adapters/vocos_reference/README.md": "tests/adapters/reference/test_readme.py",
     "adapters/vocos_speechbrain/README.md": "tests/adapters/speechbrain/vocoder/test_usage.py",
     "docs/bark.md": "tests/adapters/bark/test_documentation.py",
     "docs/plugins.md": "tests/plugins/test_toy.py",

@@ -115,7 +115,7 @@ def adapt(vocos: Network, toolkit: str, *, source: MelConvention | None = None, 
 
     Args:
         vocos: the model that decodes.
-        toolkit: ``speechbrain``, ``nemo``, ``coqui``, ``bark``, or a name that another plugin adds.
+        toolkit: ``speechbrain``, ``nemo``, ``coqui``, ``bark``, ``vocos``, or a name that another plugin adds.
         source: the mel convention of the input, if it isn't the one that the toolkit's models use by default.
         strict: refuse a mel whose conversion to the model's convention is lossy.
 

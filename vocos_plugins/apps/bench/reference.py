@@ -24,6 +24,10 @@ def reference(config: VocosConfig, bandwidth: int | None) -> Callable[[Tensor], 
     Raises:
         ValueError: the package has no such backbone or head, or it isn't compared here.
     """
+    if getattr(vocos, "__shadow__", False):
+        raise ValueError(
+            "vocos-plugins stands in for the package vocos here: `vocos disable vocos` first, then compare"
+        )
     part, head = config.backbone, config.head
     if not isinstance(part, ConvNeXt) or not isinstance(head, ISTFT):
         raise ValueError("the package vocos is compared only for ConvNeXt backbones with an inverse STFT")

@@ -8,7 +8,7 @@ import typer
 
 from .options import fail, find_adapter
 
-Toolkit = Annotated[str, typer.Argument(metavar="TOOLKIT", help="coqui, or another plugin's toolkit.")]
+Toolkit = Annotated[str, typer.Argument(metavar="TOOLKIT", help="coqui, vocos, or another plugin's toolkit.")]
 
 
 def enable(toolkit: Toolkit) -> None:
