@@ -174,6 +174,22 @@ def test_install_too_late(environment) -> None:
     assert "before anything imports vocos" in done.stderr
 
 
+def test_nothing_else_is_needed(environment) -> None:
+    """All modules import, and all heads decode, without the packages that the original needs."""
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('torchaudio', 'encodec', 'scipy', 'einops', 'matplotlib')))\n"
+        "import vocos_reference; vocos_reference.install()\n"
+        "import torch, vocos, vocos.discriminators, vocos.loss\n"
+        "from vocos.feature_extractors import EncodecFeatures, MelSpectrogramFeatures\n"
+        "from vocos.heads import IMDCTCosHead, IMDCTSymExpHead, ISTFTHead\nfrom vocos.models import VocosBackbone\n"
+        "for head in (ISTFTHead(16, 1024, 256), IMDCTSymExpHead(16, 512), IMDCTCosHead(16, 512)):\n"
+        "    model = vocos.Vocos(MelSpectrogramFeatures(padding='same'), VocosBackbone(100, 16, 32, 2), head)\n"
+        "    print(*model(torch.zeros(1, 2560)).shape)\n"
+        "EncodecFeatures()\n"
+    )
+    assert environment.run("-c", code).stdout.split() == ["1", "2560"] * 3
+
+
 def test_loading_plugins_shadows_nothing(environment) -> None:
     """Only the three ways do: a process that lists all plugins, or adapts a model, keeps the original."""
     code = "from vocos_plugins.plugins import toolkit_adapters, plugin_states; toolkit_adapters(), plugin_states()"
