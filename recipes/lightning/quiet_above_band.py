@@ -4,10 +4,10 @@
 
 A mel ends at 8 kHz, and a vocoder invents what lies above. Where the recording was made at 16 kHz nothing lies there,
 which the mel's last bands show: they fall off. Training as in the other recipes leaves a model free above a recording's
-own band, so it never learned that. Here it learns its own spectra below the mel's highest frequency, and above it the
-recordings' levels. A third of the crops are cut off there by a filter, so that nothing but the mel's last bands says
-which is which. It needs recordings of both kinds, or at least full-band ones. On one core, a thousand steps take six
-minutes. The same command continues an interrupted run.
+own band, so it never learned that. Here it learns its own spectra, and silence above the mel's highest frequency where
+the recording ends there. A third of the crops are cut off there by a filter, so that nothing but the mel's last bands
+says which is which. It needs recordings of both kinds, or at least full-band ones; a manifest's column `bandwidth_hz`
+says where they end. On one core, a thousand steps take six minutes. The same command continues an interrupted run.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ import math
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vocos_plugins import Vocos
 from vocos_plugins.network.heads import ISTFTHead
-from vocos_plugins.spectral import stft
 from vocos_plugins.storage.atomic import atomic_write
 from vocos_plugins.training.averaging import update_average
 from vocos_plugins.training.data import Data, StepSampler
@@ -34,10 +32,9 @@ EDGE = 14  # frames at a crop's ends that don't count, because neighbours are mi
 LEVELS_DB = (-20.0, -1.0)
 # Magnitudes below this are silence: that of dither of 16 bits is a few times as much.
 SILENCE = 1e-3
-# Root of the mean power of noise, divided by the median of its magnitudes, which an absolute error aims at.
-POWER_TO_MEDIAN = 1 / math.sqrt(math.log(2))
-# Bins and frames whose power is summed: a mel implies that much, and no single bin.
-POOL = (16, 8)
+# A recording ends at the mel's highest frequency if its bandwidth is at most this many times as large.
+NEAR = 1.03
+WEIGHTS = {"level": 1.0, "phase": 2.0, "above": 1.0, "phase above": 2.0, "silence": 0.5}
 LEARNING_RATE = 2e-4
 WARM_UP, AVERAGE_FROM = 100, 200
 SAVE_EVERY = 500
@@ -51,31 +48,38 @@ class Pair:
         if not isinstance(vocos.head, ISTFTHead) or vocos.mel is None or vocos.mel.f_max is None:
             raise SystemExit("expected a model with an ISTFT head and a mel that ends below the Nyquist frequency")
         self.before, self.model = copy.deepcopy(vocos).requires_grad_(False), vocos.requires_grad_(True)
-        self.options, self.mel = vocos.head.options, vocos.mel
+        self.mel = vocos.mel
         # Above this bin the mel says nothing.
-        self.cut = math.ceil(self.mel.f_max / vocos.sample_rate * self.options.n_fft)
+        self.cut = math.ceil(self.mel.f_max / vocos.sample_rate * vocos.head.options.n_fft)
 
-    def losses(self, audio: Tensor) -> dict[str, Tensor]:
-        """Returns the distances to the model before, and above the cut to the audio ``(B, N)``."""
-        o, cut = self.options, self.cut
-        inner = slice(EDGE, -EDGE)
+    def losses(self, audio: Tensor, ends: Tensor) -> dict[str, Tensor]:
+        """Returns the distances to the model before, and to silence above the cut.
+
+        Args:
+            audio: ``(B, N)``.
+            ends: bool ``(B,)``, True for audio that ends at the cut.
+        """
+        cut, inner = self.cut, slice(EDGE, -EDGE)
         with torch.no_grad():
             mel = self.before.feature_extractor(audio)
             expected, prior = outputs(self.before, mel), log_prior(self.before, mel)
-            real = stft(
-                audio, self.before.head.istft.window, n_fft=o.n_fft, hop_length=o.hop_length, framing=o.framing
-            ).abs()
-        found = outputs(self.model, mel)
-        (level, phase), (level_before, phase_before) = found, expected
-        weight = ((level_before + prior)[:, :cut] / 2).exp()
-        turn = (1 - (phase - phase_before)[:, :cut].cos()) * (weight / weight.mean())
-        above, wanted = (level + prior)[:, cut:].exp(), real[:, cut:]
+        (level, phase), (level_before, phase_before) = outputs(self.model, mel), expected
+        weight = ((level_before + prior) / 2).exp()
+        turn = (1 - (phase - phase_before).cos()) * (weight / weight[:, :cut].mean())
+        above, above_before = (level + prior)[:, cut:].exp(), (level_before + prior)[:, cut:].exp()
         return {
             "level": (level - level_before)[:, :cut, inner].abs().mean(),
-            "phase": turn[:, :, inner].mean(),
-            "above": distance(above, aim(wanted))[:, :, inner].mean(),
-            "pooled": distance(pooled(above[..., inner]), pooled(wanted[..., inner])).mean(),
+            "phase": turn[:, :cut, inner].mean(),
+            # Its own levels, not the recordings': those can only be guessed, and a guess between two is too quiet.
+            "above": mean(distance(above, above_before)[~ends][:, :, inner]),
+            "phase above": mean(turn[~ends][:, cut:, inner]),
+            "silence": mean(distance(above, torch.zeros_like(above))[ends][:, :, inner]),
         }
+
+
+def mean(values: Tensor) -> Tensor:
+    """Returns the mean; 0 of nothing."""
+    return values.sum() / max(1, values.numel())
 
 
 def outputs(vocos: Vocos, mel: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,16 +91,6 @@ def outputs(vocos: Vocos, mel: Tensor) -> tuple[Tensor, Tensor]:
 def log_prior(vocos: Vocos, mel: Tensor) -> Tensor:
     """Returns the logarithm of the head's amplitude prior; 0 without one."""
     return mel.new_zeros(()) if vocos.head.prior is None else vocos.head.prior(mel).log()
-
-
-def aim(magnitude: Tensor) -> Tensor:
-    """Returns what to compare with, so that the least distance to magnitudes of noise is at the root of its power."""
-    return magnitude * POWER_TO_MEDIAN
-
-
-def pooled(magnitude: Tensor) -> Tensor:
-    """Returns the root mean square of neighbouring bins and frames."""
-    return F.avg_pool2d(magnitude.square(), POOL).sqrt()
 
 
 def distance(found: Tensor, expected: Tensor) -> Tensor:
@@ -137,13 +131,14 @@ def train(pair: Pair, data: Data, steps: int, state: Path) -> Vocos:
         clips = [crops[item] for item in items]
         audio = torch.stack([clip["audio"] for clip in clips])
         generator = torch.Generator().manual_seed(step)
-        narrow = torch.arange(len(audio)) % 3 == 0
-        audio[narrow] = cut_off(audio[narrow], pair.before.sample_rate, pair.mel.f_max, generator)
+        ends = torch.stack([clip["bandwidth_hz"] for clip in clips]) <= NEAR * pair.mel.f_max
+        cut = torch.arange(len(audio)) % 3 == 0
+        audio[cut] = cut_off(audio[cut], pair.before.sample_rate, pair.mel.f_max, generator)
         for group in optimizer.param_groups:
             group["lr"] = rate(step, steps)
-        losses = pair.losses(audio)
+        losses = pair.losses(audio, ends | cut)
         optimizer.zero_grad()
-        (losses["level"] + 2 * losses["phase"] + 0.5 * losses["above"] + losses["pooled"]).backward()
+        sum(WEIGHTS[name] * loss for name, loss in losses.items()).backward()
         torch.nn.utils.clip_grad_norm_(pair.model.parameters(), 1.0)
         optimizer.step()
         update_average(mean, pair.model, 0.995 if step >= AVERAGE_FROM else 0.95)

@@ -72,26 +72,17 @@ def test_a_cut_shows_in_the_last_band(recipe):
     assert ((last[0] - last[1:]) < 7).all()  # a band that is gone would say it too plainly
 
 
-def test_before_training_only_the_band_above_differs(recipe, vocos, clips):
-    """The distance to the model before is 0, and that above the band is to the recording."""
+def test_before_training_only_silence_differs(recipe, vocos, clips):
+    """The distances to the model before are 0, and that to silence counts where a recording ends."""
     audio = torch.from_numpy(soundfile.read(clips / "0.wav", dtype="float32")[0])[None]
-    losses = recipe.Pair(vocos).losses(audio)
-    assert losses["level"] == losses["phase"] == 0
-    assert losses["above"] > 0.5
-    assert losses["pooled"] > 0.5
-
-
-def test_levels_of_noise_are_those_of_its_power(recipe):
-    """Of constant magnitudes, the one at the least distance from noise has the noise's power."""
-    real = torch.randn(100_000, generator=torch.Generator().manual_seed(0), dtype=torch.complex128).abs()
-    constants = torch.linspace(0.5, 2.0, 301, dtype=torch.float64)
-    distances = torch.stack([recipe.distance(constant, recipe.aim(real)).mean() for constant in constants])
-    # Steps of 0.005, and the median of 100,000 draws is right to three thousandths.
-    assert float(constants[distances.argmin()]) == pytest.approx(float(real.square().mean().sqrt()), abs=0.01)
+    ends, full = (recipe.Pair(vocos).losses(audio, torch.tensor([ends])) for ends in (True, False))
+    assert all(loss == 0 for name, loss in {**ends, **full}.items() if name != "silence")
+    assert ends["silence"] > 0.05
+    assert full["silence"] == 0
 
 
 def test_an_interrupted_run_ends_as_an_unbroken_one(recipe, vocos, clips, tmp_path, monkeypatch):
-    """The weights are the same, and nearer to the recordings above the band than before."""
+    """The weights are the same, and nearer to silence above the band than before."""
     monkeypatch.setattr(recipe, "SAVE_EVERY", 30)
     data = Data(train=(str(clips),), num_samples=recipe.FRAMES * MEL.hop_length)
 
@@ -113,7 +104,8 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(recipe, vocos, clips, tmp_pa
     for key, value in whole.state_dict().items():
         assert torch.equal(value, continued.state_dict()[key]), key
     audio = torch.from_numpy(soundfile.read(clips / "0.wav", dtype="float32")[0])[None]
-    before, after = (recipe.Pair(copy.deepcopy(model)).losses(audio)["pooled"] for model in (vocos, whole))
+    ends = torch.tensor([True])
+    before, after = (recipe.Pair(copy.deepcopy(model)).losses(audio, ends)["silence"] for model in (vocos, whole))
     assert after < before
 
 
