@@ -5,10 +5,8 @@ python benchmarks/reference.py
 
 from __future__ import annotations
 
-import platform
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,17 +18,12 @@ from torch import Tensor, nn
 from vocos.heads import ISTFTHead
 from vocos.models import VocosBackbone
 
+from vocos_plugins.inference.processor import processor_name
+
 FRAMES_PER_S = 24000 / 256
 ROUNDS = {1: 60, 10: 16}
 SIZES = (100, 512, 1536, 8)  # 13.5 M parameters, as charactr/vocos-mel-24khz
 HEAD = (512, 1024, 256, "center")
-
-
-def processor() -> str:
-    """Returns the processor's name."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
 
 
 def seconds(model: nn.Module, mel: Tensor) -> float:
@@ -51,7 +44,7 @@ def main() -> None:
         vocos_reference.fourier_heads.ISTFTHead(*HEAD),
     ).eval()
     ours.load_state_dict(original.state_dict())
-    print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"{processor_name()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for duration, rounds in ROUNDS.items():
         mel = torch.randn(1, SIZES[0], round(duration * FRAMES_PER_S)) - 5
         for model in (original, ours):

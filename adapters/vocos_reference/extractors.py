@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import torch
@@ -89,16 +90,7 @@ class MelSpectrogramFeatures(FeatureExtractor):
     @property
     def options(self) -> MelConvention:
         """The mel's convention."""
-        mel = self.mel_spec
-        return MelConvention(
-            sample_rate=mel.sample_rate,
-            n_fft=mel.n_fft,
-            win_length=mel.win_length,
-            hop_length=mel.hop_length,
-            n_mels=mel.n_mels,
-            framing=self.padding,
-            guard_value=FLOOR,
-        )
+        return dataclasses.replace(self.mel_spec.spectrogram.convention, framing=self.padding)
 
     def forward(self, audio: Tensor, **_: Any) -> Tensor:
         if self.padding == "same":

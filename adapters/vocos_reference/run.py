@@ -8,10 +8,7 @@ The script runs as if it had been started directly.
 
 from __future__ import annotations
 
-import argparse
-import runpy
-import sys
-from pathlib import Path
+from vocos_plugins.plugins.program import run_program
 
 from .finder import install
 
@@ -22,23 +19,7 @@ def main() -> None:
     Raises:
         SystemExit: 2 for wrong usage, or as raised by the script.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m vocos_reference.run", description="Runs a script with vocos-plugins as its package vocos."
-    )
-    parser.add_argument("-m", action="store_true", dest="is_module", help="run a module instead")
-    parser.add_argument("script", help="path of the script, or name of the module")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments for the script")
-    arguments = parser.parse_args()
-    if not arguments.is_module and not Path(arguments.script).is_file():
-        parser.error(f"there is no script {arguments.script}")
-    install()
-    sys.argv = [arguments.script, *arguments.arguments]
-    if arguments.is_module:
-        runpy.run_module(arguments.script, run_name="__main__", alter_sys=True)
-    else:
-        # As Python does for a script: its neighbours are importable, the working directory is not.
-        sys.path[0] = str(Path(arguments.script).resolve().parent)
-        runpy.run_path(arguments.script, run_name="__main__")
+    run_program("vocos_reference.run", "Runs a script with vocos-plugins as its package vocos.", install)
 
 
 if __name__ == "__main__":

@@ -46,12 +46,12 @@ def download(repo_id: str, options: HubOptions, card: CheckpointCard | None) -> 
     pinned = card is not None and card.revision is not None and options.revision in (None, card.revision)
     if card is not None and pinned:
         options = options._replace(revision=card.revision)
-    if card is not None and card.config is not None and card.file is not None:
-        return None, _fetch(repo_id, card.file, options)
-    config = _fetch(repo_id, CONFIG_FILE, options)
-    if card is not None and pinned and card.file is not None:
+    has_config = card is None or card.config is None
+    config = _fetch(repo_id, CONFIG_FILE, options) if has_config else None
+    if card is not None and card.file is not None and (pinned or not has_config):
         weights = _fetch(repo_id, card.file, options)
-        _check_identity(weights, card)
+        if pinned:
+            _check_identity(weights, card)
         return config, weights
     return config, _fetch_weights(repo_id, options)
 

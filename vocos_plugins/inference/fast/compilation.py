@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, library
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -60,10 +60,10 @@ def compile_network(network: Network, precision: str) -> tuple[Path, float, floa
         return engine(features, None)
 
     features = torch.zeros(network.config.n_features, TYPICAL_FRAMES)
-    library = library_path(network, precision)
-    library.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with temporary_folder(library) as folder:
-        tried = folder / library.name
+    target = library_path(network, precision)
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with temporary_folder(target) as folder:
+        tried = folder / target.name
         try:
             with torch.no_grad():
                 files = _copy(Path(_compile(decode, features, laying_out)), tried)
@@ -78,8 +78,8 @@ def compile_network(network: Network, precision: str) -> tuple[Path, float, floa
             raise CompilationError(
                 f"in {precision} it gains nothing: {after:.1f} in place of {before:.1f} ms per second"
             )
-        publish({file: library.with_suffix(file.suffix) for file in files})
-    return library, before, after
+        publish({file: target.with_suffix(file.suffix) for file in files})
+    return target, before, after
 
 
 class _LayingOut(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -107,16 +107,16 @@ def _compile(decode: Run, features: Tensor, laying_out: _LayingOut) -> str:
     logging.getLogger("torch._inductor").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        library: Any = torch._inductor.aot_compile(traced, (features,), options={"freezing": True})
-    return str(library)
+        compiled: Any = torch._inductor.aot_compile(traced, (features,), options={"freezing": True})
+    return str(compiled)
 
 
 def _copy(made: Path, target: Path) -> list[Path]:
     """Copies a library, and the list of operators that it calls by name; returns all files, the library last."""
-    operators, library = (
+    operators, binary = (
         Path(shutil.copyfile(made.with_suffix(suffix), target.with_suffix(suffix))) for suffix in (".json", ".so")
     )
-    return [operators, write_text(target.with_suffix(DIGEST), digest(library)), library]
+    return [operators, write_text(target.with_suffix(DIGEST), digest(binary)), binary]
 
 
 def _check_frames(traced: fx.GraphModule) -> None:
@@ -165,7 +165,7 @@ def _describe_layouts() -> None:
 
     for name, describe in (("mkldnn::_reorder_linear_weight", like), ("onednn::qlinear_prepack", transposed)):
         with suppress(RuntimeError):  # of a torch that knows it
-            torch.library.register_fake(name, describe)
+            library.register_fake(name, describe)
 
 
 def _compare(decode: Run, run: Run, features: Tensor) -> tuple[float, float]:
